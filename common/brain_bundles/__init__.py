@@ -1,0 +1,5 @@
+"""The recipe that all three bundles share: data, networks, schedulers, inferers, engines and handlers on top of MONAI."""
+
+from brain_bundles.version import __version__
+
+__all__ = ["__version__"]

@@ -1,0 +1,5 @@
+"""Data on disk (BIDS), the phantom population, and the data sets that feed training and sampling."""
+
+from brain_bundles.data.seeding import derive_seed, generator_for
+
+__all__ = ["derive_seed", "generator_for"]
