@@ -1,0 +1,19 @@
+"""Noise schedulers with MONAI's interface whose timesteps and steps agree, and the factory that configs use."""
+
+from brain_bundles.schedulers.ddim import DDIMScheduler
+from brain_bundles.schedulers.ddpm import DDPMScheduler
+from brain_bundles.schedulers.discrete import DiscreteScheduler
+from brain_bundles.schedulers.dpm_solver import DPMSolverMultistepScheduler
+from brain_bundles.schedulers.factory import make_scheduler
+from brain_bundles.schedulers.rectified_flow import RFlowScheduler
+from brain_bundles.schedulers.timesteps import make_timesteps
+
+__all__ = [
+    "DDIMScheduler",
+    "DDPMScheduler",
+    "DPMSolverMultistepScheduler",
+    "DiscreteScheduler",
+    "RFlowScheduler",
+    "make_scheduler",
+    "make_timesteps",
+]

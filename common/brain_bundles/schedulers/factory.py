@@ -1,0 +1,69 @@
+"""One function from the words of a config to a scheduler."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from monai.networks.schedulers import NoiseSchedules, Scheduler
+
+from brain_bundles.schedulers.ddim import DDIMScheduler
+from brain_bundles.schedulers.ddpm import DDPMScheduler
+from brain_bundles.schedulers.dpm_solver import DPMSolverMultistepScheduler
+from brain_bundles.schedulers.rectified_flow import RFlowScheduler
+
+SAMPLERS: dict[str, type[Scheduler]] = {
+    "ddim": DDIMScheduler,
+    "dpm_solver": DPMSolverMultistepScheduler,
+    "ddpm": DDPMScheduler,
+    "rflow": RFlowScheduler,
+}
+TRAINED_TO_PREDICT = ("epsilon", "v_prediction", "rectified_flow")
+
+
+def make_scheduler(
+    sampler: str,
+    *,
+    prediction_type: str,
+    num_train_timesteps: int = 1000,
+    schedule: str = "scaled_linear_beta",
+    beta_start: float = 0.0015,
+    beta_end: float = 0.0205,
+    **options: Any,
+) -> Scheduler:
+    """A scheduler that fits how the network was trained.
+
+    Args:
+        sampler: "ddim", "dpm_solver", "ddpm" or "rflow".
+        prediction_type: "epsilon", "v_prediction" or "rectified_flow", as the network was trained.
+        num_train_timesteps: steps of the schedule that the network was trained on.
+        schedule: name in :class:`monai.networks.schedulers.NoiseSchedules`; not used by rflow, which has none.
+        beta_start, beta_end: ends of the schedule, those of Pinaya et al. 2022; not used by "cosine" and rflow.
+        options: more arguments of the scheduler's class, for example ``eta`` or ``timestep_spacing``.
+
+    Raises:
+        ValueError: for an unknown name, for betas that are not increasing within (0, 1), or when a network trained with
+            rectified flow meets another sampler than rflow or the reverse.
+    """
+    if sampler not in SAMPLERS:
+        raise ValueError(f"sampler must be one of {list(SAMPLERS)}, got {sampler!r}.")
+    if prediction_type not in TRAINED_TO_PREDICT:
+        raise ValueError(f"prediction_type must be one of {list(TRAINED_TO_PREDICT)}, got {prediction_type!r}.")
+    if (sampler == "rflow") != (prediction_type == "rectified_flow"):
+        allowed = ["rflow"] if prediction_type == "rectified_flow" else [name for name in SAMPLERS if name != "rflow"]
+        raise ValueError(
+            f"sampler {sampler!r} cannot run a network trained with prediction_type {prediction_type!r}; use one of "
+            f"{allowed}, or a network trained for it."
+        )
+    if sampler == "rflow":
+        return RFlowScheduler(num_train_timesteps=num_train_timesteps, **options)
+    if schedule not in NoiseSchedules:
+        raise ValueError(f"schedule must be one of {sorted(NoiseSchedules.names)}, got {schedule!r}.")
+    if schedule != "cosine":
+        if not 0 < beta_start <= beta_end < 1:
+            raise ValueError(
+                f"beta_start and beta_end must satisfy 0 < beta_start <= beta_end < 1, got {beta_start} and {beta_end}."
+            )
+        options = {"beta_start": beta_start, "beta_end": beta_end, **options}
+    return SAMPLERS[sampler](
+        num_train_timesteps=num_train_timesteps, schedule=schedule, prediction_type=prediction_type, **options
+    )
