@@ -1,0 +1,6 @@
+"""Losses on top of the ones of MONAI."""
+
+from brain_bundles.losses.kl import KLDivergenceLoss
+from brain_bundles.losses.perceptual import make_perceptual_loss
+
+__all__ = ["KLDivergenceLoss", "make_perceptual_loss"]

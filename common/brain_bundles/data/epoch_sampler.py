@@ -1,0 +1,103 @@
+"""A sampler whose order depends on (seed, epoch) only, and whose indices know their epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sized
+
+import torch
+import torch.distributed as dist
+from torch.utils.data.distributed import DistributedSampler
+
+from brain_bundles.data.seeding import generator_for
+
+
+class EpochIndex(int):
+    """An index that carries the epoch it belongs to.
+
+    It is an ``int``, so every data set accepts it. Workers receive it with each request, so the epoch is right in any
+    process, with persistent workers and with prefetching, which a ``set_epoch`` on the data set of the main process
+    cannot promise.
+    """
+
+    epoch: int
+
+    def __new__(cls, index: int, epoch: int) -> EpochIndex:
+        self = super().__new__(cls, index)
+        self.epoch = int(epoch)
+        return self
+
+    def __getnewargs__(self) -> tuple[int, int]:  # type: ignore[override]  # int gives one value, pickle needs both
+        return int(self), self.epoch
+
+
+class EpochSampler(DistributedSampler):
+    """Indices of one epoch as :class:`EpochIndex`, split over the ranks where a process group exists.
+
+    Rank ``r`` of ``w`` takes every ``w``-th index, so batch ``k`` of size ``b`` over all ranks is batch ``k`` of size
+    ``w * b`` of one process. MONAI engines call :meth:`set_epoch` at ``EPOCH_STARTED``, before the loader's iterator of
+    that epoch is made.
+
+    Args:
+        dataset: gives the number of samples.
+        shuffle: draw a new permutation per epoch; otherwise keep the order of the data.
+        seed: first key of the permutations.
+        num_samples_per_epoch: length of an epoch over all ranks, None for the length of the data. Epochs of a fixed
+            length are cut from an endless row of permutations, so all samples are drawn equally often whatever the
+            length.
+
+    Raises:
+        ValueError: if the data is empty, or ``num_samples_per_epoch`` is not a positive multiple of the number of
+            ranks.
+    """
+
+    def __init__(
+        self, dataset: Sized, *, shuffle: bool = True, seed: int = 0, num_samples_per_epoch: int | None = None
+    ) -> None:
+        grouped = dist.is_available() and dist.is_initialized()
+        world_size, rank = (dist.get_world_size(), dist.get_rank()) if grouped else (1, 0)
+        if len(dataset) == 0:
+            raise ValueError("EpochSampler: the data set is empty; check dataset_dir and the split.")
+        if num_samples_per_epoch is not None and (num_samples_per_epoch < 1 or num_samples_per_epoch % world_size):
+            raise ValueError(
+                f"num_samples_per_epoch must be a positive multiple of the number of ranks ({world_size}), "
+                f"got {num_samples_per_epoch}."
+            )
+        super().__init__(dataset, world_size, rank, shuffle=shuffle, seed=seed)  # type: ignore[arg-type]
+        self.num_samples_per_epoch = num_samples_per_epoch
+        if num_samples_per_epoch is not None:
+            self.total_size = num_samples_per_epoch
+            self.num_samples = num_samples_per_epoch // world_size
+        self._skip = 0
+
+    def skip_once(self, num_samples: int) -> None:
+        """Leave out this rank's first ``num_samples`` in the next iteration: an interrupted epoch goes on there."""
+        if not 0 <= num_samples <= self.num_samples:
+            raise ValueError(f"cannot skip {num_samples} of {self.num_samples} samples.")
+        self._skip = num_samples
+
+    def __iter__(self) -> Iterator[int]:
+        skip, self._skip = self._skip, 0
+        own = self.epoch_indices(self.epoch)[self.rank :: self.num_replicas][skip:]
+        # The epoch is bound here: a prefetching loader may still hold this iterator when the next epoch is announced.
+        return iter([EpochIndex(index, self.epoch) for index in own])
+
+    def epoch_indices(self, epoch: int) -> list[int]:
+        """The indices of all ranks in the order of the global batches."""
+        size = len(self.dataset)  # type: ignore[arg-type]
+        if self.num_samples_per_epoch is None:
+            order = self._permutation(epoch)
+            # As in DistributedSampler: samples from the front fill the last global batch when the ranks do not divide
+            # the data.
+            return [order[i % size] for i in range(self.total_size)]
+        first = epoch * self.total_size
+        passes = {
+            number: self._permutation(number)
+            for number in range(first // size, (first + self.total_size - 1) // size + 1)
+        }
+        return [passes[i // size][i % size] for i in range(first, first + self.total_size)]
+
+    def _permutation(self, number: int) -> list[int]:
+        size = len(self.dataset)  # type: ignore[arg-type]
+        if not self.shuffle:
+            return list(range(size))
+        return torch.randperm(size, generator=generator_for(self.seed, "permutation", number)).tolist()

@@ -1,0 +1,44 @@
+"""The one meaning of the key ``precision``."""
+
+from __future__ import annotations
+
+import contextlib
+
+import torch
+
+PRECISIONS = ("fp32", "bf16", "fp16", "auto")
+_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def resolve_precision(precision: str, device: str | torch.device) -> str:
+    """fp32, bf16 or fp16: what ``precision`` means on ``device``.
+
+    ``auto`` is bf16 where the hardware computes in it (CUDA from Ampere on, CPUs with AVX512-BF16), fp16 on older CUDA,
+    else fp32.
+
+    Raises:
+        ValueError: for an unknown name, and for fp16 on a CPU, where it is slow and overflows without a gradient
+            scaler.
+    """
+    kind = torch.device(device).type
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision is {precision!r}; allowed: {', '.join(PRECISIONS)}.")
+    if precision == "fp16" and kind == "cpu":
+        raise ValueError("precision 'fp16' needs a GPU; use 'bf16' or 'fp32' on the CPU.")
+    if precision != "auto":
+        return precision
+    if kind == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+    if kind == "cpu":
+        # PyTorch has no public question for this (2.13); a version without the private one computes in fp32.
+        has_bf16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+        return "bf16" if has_bf16() else "fp32"
+    return "fp32"
+
+
+def autocast(precision: str, device: str | torch.device) -> contextlib.AbstractContextManager:
+    """A context in which networks compute in ``precision`` on ``device``; its own type of device, not CUDA always."""
+    dtype = _DTYPES.get(resolve_precision(precision, device))
+    if dtype is None:
+        return contextlib.nullcontext()
+    return torch.autocast(torch.device(device).type, dtype=dtype)
