@@ -1,0 +1,13 @@
+"""Packages that only the measuring of volumes needs, so that the rest of the sub-package imports without them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from monai.utils import optional_import
+
+
+def from_phantom_extra(module: str) -> Any:
+    """The module, or a stand-in that raises at its first use and names the extra that brings it."""
+    hint = "{}: measuring volumes needs it; install it with: pip install 'brain-bundles[phantom]'"
+    return optional_import(module, descriptor=hint)[0]
