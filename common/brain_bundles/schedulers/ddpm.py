@@ -14,7 +14,7 @@ class DDPMScheduler(ExactNoising, monai_schedulers.DDPMScheduler):
     """Ancestral sampling over all trained timesteps (Ho et al. 2020, arXiv 2006.11239).
 
     Args:
-        num_train_timesteps, schedule, kwargs: as for :class:`monai.networks.schedulers.DDPMScheduler`, but ``clip_sample`` is off, because
+        num_train_timesteps, schedule, clip_sample, kwargs: as for MONAI's class, but ``clip_sample`` is off, because
             latents have no bounds.
     """
 

@@ -63,8 +63,8 @@ class RFlowScheduler(monai_schedulers.RFlowScheduler):
         timesteps = timesteps.round().long() if self.use_discrete_timesteps else timesteps.float()
         if bool((timesteps.diff() >= 0).any()):
             raise ValueError(
-                f"{num_inference_steps} steps fall onto the same discrete timesteps after the transform; use fewer steps "
-                "or use_discrete_timesteps=False."
+                f"{num_inference_steps} steps fall onto the same discrete timesteps after the transform; use fewer "
+                "steps or use_discrete_timesteps=False."
             )
         self.num_inference_steps = num_inference_steps
         self.timesteps = timesteps.to(device)
