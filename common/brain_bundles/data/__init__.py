@@ -1,18 +1,44 @@
 """Data on disk (BIDS), the phantom population, and the data sets that feed training and sampling."""
 
+from brain_bundles.data.atomic import atomic_write, write_json
+from brain_bundles.data.bids import (
+    bids_datalist,
+    image_path,
+    segmentation_path,
+    write_dataset_description,
+    write_segmentation_description,
+)
 from brain_bundles.data.covariates import Covariates
 from brain_bundles.data.epoch_sampler import EpochIndex, EpochSampler
+from brain_bundles.data.nifti import is_complete_nifti, write_labels, write_nifti
+from brain_bundles.data.participants import read_participants, read_tsv, write_participants, write_split
 from brain_bundles.data.population import PopulationModel
+from brain_bundles.data.problems import DatasetError
 from brain_bundles.data.seeded_dataset import SAMPLE_SEED, SeededDataset
 from brain_bundles.data.seeding import derive_seed, generator_for
 
 __all__ = [
     "SAMPLE_SEED",
     "Covariates",
+    "DatasetError",
     "EpochIndex",
     "EpochSampler",
     "PopulationModel",
     "SeededDataset",
+    "atomic_write",
+    "bids_datalist",
     "derive_seed",
     "generator_for",
+    "image_path",
+    "is_complete_nifti",
+    "read_participants",
+    "read_tsv",
+    "segmentation_path",
+    "write_dataset_description",
+    "write_json",
+    "write_labels",
+    "write_nifti",
+    "write_participants",
+    "write_segmentation_description",
+    "write_split",
 ]

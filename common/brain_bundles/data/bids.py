@@ -1,0 +1,164 @@
+"""BIDS, the only layout on disk: descriptions, file names, segmentations, and the list of what a dataset holds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from brain_bundles.data.atomic import atomic_write, write_json
+from brain_bundles.data.covariates import COVARIATES
+from brain_bundles.data.participants import SPLITS, read_participants
+from brain_bundles.data.problems import raise_problems
+from brain_bundles.version import __version__
+
+BIDS_VERSION = "1.10.0"
+FOLDERS: Mapping[str, str] = {
+    "T1w": "anat",
+    "T2w": "anat",
+    "PDw": "anat",
+    "FLAIR": "anat",
+    "ce-gadolinium_T1w": "anat",
+    "angio": "anat",
+    "swi": "swi",
+}
+
+
+def image_path(dataset_dir: str | os.PathLike[str], participant_id: str, suffix: str) -> Path:
+    """Where the image of one contrast lies, for example ``sub-0001/anat/sub-0001_ce-gadolinium_T1w.nii.gz``.
+
+    Raises:
+        ValueError: if the contrast is not one of T1w, T2w, PDw, FLAIR, ce-gadolinium_T1w, angio, swi.
+    """
+    if suffix not in FOLDERS:
+        raise ValueError(f"unknown contrast {suffix!r}, known are {', '.join(FOLDERS)}.")
+    return Path(dataset_dir) / participant_id / FOLDERS[suffix] / f"{participant_id}_{suffix}.nii.gz"
+
+
+def segmentation_path(dataset_dir: str | os.PathLike[str], participant_id: str, name: str) -> Path:
+    """Where the segmentation of the derivative dataset ``derivatives/<name>`` lies."""
+    return Path(dataset_dir) / "derivatives" / name / participant_id / "anat" / f"{participant_id}_dseg.nii.gz"
+
+
+def write_dataset_description(
+    dataset_dir: str | os.PathLike[str],
+    name: str,
+    *,
+    derivative: bool = False,
+    generated_by: Mapping[str, object] | None = None,
+    license: str | None = None,  # noqa: A002  (the key's name in BIDS)
+    readme: str | None = None,
+    ignore: Sequence[str] = (),
+) -> None:
+    """Write dataset_description.json, README and .bidsignore.
+
+    Args:
+        dataset_dir: the dataset's folder, made if missing.
+        name: title of the dataset.
+        derivative: whether it is a derivative (DatasetType) of another dataset.
+        generated_by: one entry of GeneratedBy; Name and Version default to this package's.
+        license: of the data.
+        readme: text of README, by default the title and what made it.
+        ignore: patterns of files in the dataset that are not BIDS, for .bidsignore.
+    """
+    folder = Path(dataset_dir)
+    by = {"Name": "brain-bundles", "Version": __version__, **(generated_by or {})}
+    description: dict[str, object] = {"Name": name, "BIDSVersion": BIDS_VERSION}
+    description["DatasetType"] = "derivative" if derivative else "raw"
+    if license:
+        description["License"] = license
+    description["GeneratedBy"] = [by]
+    write_json(folder / "dataset_description.json", description)
+    atomic_write(folder / "README", readme or f"{name}\n\nMade by {by['Name']} {by['Version']}.\n")
+    # BIDS has no suffix for susceptibility-weighted images yet (BEP 004): validators are told to pass over the folder.
+    atomic_write(folder / ".bidsignore", "".join(f"{line}\n" for line in ("swi", *ignore)))
+
+
+def write_segmentation_description(
+    dataset_dir: str | os.PathLike[str], name: str, labels: Mapping[int, str], *, title: str | None = None
+) -> None:
+    """Describe ``derivatives/<name>``: its dataset_description.json and dseg.tsv with the names of ``labels``."""
+    folder = Path(dataset_dir) / "derivatives" / name
+    write_dataset_description(folder, title or f"{name} segmentation", derivative=True)
+    lines = ["index\tname\n", *(f"{index}\t{label}\n" for index, label in sorted(labels.items()))]
+    atomic_write(folder / "dseg.tsv", "".join(lines))
+
+
+def bids_datalist(
+    dataset_dir: str | os.PathLike[str],
+    suffixes: str | Sequence[str],
+    split: str | None = None,
+    *,
+    covariates: Sequence[str] = COVARIATES,
+) -> list[dict[str, str | float]]:
+    """One item per participant, for a MONAI dataset, in the order of participants.tsv.
+
+    Args:
+        dataset_dir: BIDS dataset or derivative; images may be .nii.gz or .nii.
+        suffixes: contrasts that every participant must have, see :func:`image_path`.
+        split: "train", "val", "test", or None for everyone.
+        covariates: columns that every participant must have and every item carries; () where images are enough.
+
+    Returns:
+        Items with ``participant_id``, the covariates (years, "M"/"F", mL), a path per suffix, and ``image`` as another
+        name of the path when there is one suffix.
+
+    Raises:
+        FileNotFoundError: if the folder or its participants.tsv is missing.
+        ValueError: for an unknown suffix, split or covariate.
+        DatasetError: with every missing image, missing or impossible covariate, repeated id and unknown split.
+    """
+    folder = Path(dataset_dir)
+    suffixes = [suffixes] if isinstance(suffixes, str) else list(suffixes)
+    if not suffixes:
+        raise ValueError("suffixes is empty; name at least one contrast, for example ['T1w'].")
+    if unknown := [name for name in covariates if name not in COVARIATES]:
+        raise ValueError(f"unknown covariates {unknown}, known are {', '.join(COVARIATES)}.")
+    if split is not None and split not in SPLITS:
+        raise ValueError(f"split is {split!r}, allowed are {', '.join(SPLITS)} and None for everyone.")
+    if not (folder / "participants.tsv").is_file():
+        what = "no participants.tsv in it" if folder.is_dir() else "no such folder"
+        raise FileNotFoundError(f"{folder}: {what}; dataset_dir must be a BIDS dataset with a participants.tsv.")
+    rows = read_participants(folder, covariates)
+    problems = [("missing column in participants.tsv", n) for n in covariates if rows and n not in rows[0]]
+    if split is not None and rows and "split" not in rows[0]:
+        how = (
+            f"split, but split={split!r} is asked for; add it with train, val or test in each row, or draw it: "
+            f"brain_bundles.data.write_split({os.fspath(folder)!r}, val=0.1, test=0.1, seed=0)"
+        )
+        problems.append(("missing column in participants.tsv", how))
+    raise_problems(folder, problems)
+
+    problems += [
+        ("unknown split", f"{row['participant_id']}: {row['split']!r}, allowed are {', '.join(SPLITS)} and n/a")
+        for row in rows
+        if split is not None and row["split"] not in (*SPLITS, None)
+    ]
+    chosen = rows if split is None else [row for row in rows if row["split"] == split]
+    items: list[dict[str, str | float]] = []
+    for row in chosen:
+        person = str(row["participant_id"])
+        item: dict[str, str | float] = {"participant_id": person}
+        for name in covariates:
+            value = row[name]
+            if value is None:
+                problems.append(("missing covariate", f"{person}: {name}"))
+            else:
+                item[name] = value
+        for suffix in suffixes:
+            path = image_path(folder, person, suffix)
+            plain = path.with_suffix("")
+            if path.is_file() or not plain.is_file():
+                plain = path
+            if not plain.is_file():
+                hint = " (sessions are not supported)" if any((folder / person).glob("ses-*")) else ""
+                problems.append(("missing image", f"{path}{hint}"))
+            item[suffix] = str(plain)
+        if len(suffixes) == 1:
+            item["image"] = item[suffixes[0]]
+        items.append(item)
+    if not items:
+        whom = "participants" if split is None else f"participants with split {split!r} among {len(rows)}"
+        problems.append(("empty dataset", f"no {whom} in {folder / 'participants.tsv'}"))
+    raise_problems(folder, problems)
+    return items

@@ -1,0 +1,36 @@
+"""All that is wrong with a dataset, in one exception."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+_SHOWN = 20
+
+
+class DatasetError(ValueError):
+    """A dataset or table that cannot be used as it is.
+
+    Attributes:
+        problems: every finding, as (kind, detail) pairs; the message groups them by kind, with counts.
+    """
+
+    def __init__(self, where: str | os.PathLike[str], problems: Iterable[tuple[str, str]]) -> None:
+        self.problems = list(problems)
+        kinds: dict[str, list[str]] = {}
+        for kind, detail in self.problems:
+            kinds.setdefault(kind, []).append(detail)
+        lines = [f"{os.fspath(where)}: {len(self.problems)} problem{'s' if len(self.problems) > 1 else ''}."]
+        for kind, details in kinds.items():
+            lines.append(f"{kind} ({len(details)}):")
+            lines += [f"  {detail}" for detail in details[:_SHOWN]]
+            if len(details) > _SHOWN:
+                lines.append(f"  ... and {len(details) - _SHOWN} more")
+        super().__init__("\n".join(lines))
+
+
+def raise_problems(where: str | os.PathLike[str], problems: Iterable[tuple[str, str]]) -> None:
+    """Raise one :class:`DatasetError` if there is any problem."""
+    problems = list(problems)
+    if problems:
+        raise DatasetError(where, problems)
