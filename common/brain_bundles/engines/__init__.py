@@ -1,0 +1,30 @@
+"""Trainers on top of MONAI's, and what makes them run alike on one process and many."""
+
+from brain_bundles.engines.autoencoder_trainer import AutoencoderTrainer
+from brain_bundles.engines.distributed import (
+    DistributedDataParallel,
+    finish_distributed,
+    init_distributed,
+    is_main_process,
+    local_device,
+    main_process_only,
+    unwrap,
+    world_size,
+    wrap_distributed,
+)
+from brain_bundles.engines.per_sample_noise import per_sample_randn, per_sample_sampling
+
+__all__ = [
+    "AutoencoderTrainer",
+    "DistributedDataParallel",
+    "finish_distributed",
+    "init_distributed",
+    "is_main_process",
+    "local_device",
+    "main_process_only",
+    "per_sample_randn",
+    "per_sample_sampling",
+    "unwrap",
+    "world_size",
+    "wrap_distributed",
+]

@@ -1,0 +1,276 @@
+"""A checkpoint from which an interrupted training ends where the uninterrupted one would have ended."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from ignite.engine import Engine, Events
+from torch import nn
+
+from brain_bundles.data.epoch_sampler import EpochSampler
+from brain_bundles.engines.distributed import is_main_process, rank, unwrap, world_size
+from brain_bundles.handlers.plain_state import random_states, restore_random_states, save_atomically, to_plain
+from brain_bundles.networks.loading import read_plain, state_dict_problems
+
+logger = logging.getLogger(__name__)
+TRAINING = "training"  # entry of the file for what is not an object's state
+
+
+class ResumableCheckpoint:
+    """Writes everything a training needs to go on, at epoch ends and when the process is told to stop.
+
+    The file holds plain tensors and containers (``torch.load(weights_only=True)``): the state dict of every object
+    under its name, and under ``training`` the epoch, iteration, best metrics, gradient scalers and all random states.
+    It is written to a temporary name and renamed, so kill -9 at any moment leaves the previous one whole.
+
+    A signal (SIGTERM by default) is answered after the running iteration: the state is written and the process exits
+    with 128 + the signal's number. Within an epoch that needs an :class:`~brain_bundles.data.EpochSampler`, which can
+    start an epoch in its middle; with another sampler the last epoch's file stays and the epoch is repeated.
+
+    The handler acts after all others of the same event, wherever it stands in the list, so schedules, averages and
+    validations of the epoch are in the file.
+
+    Args:
+        objects: name -> object with ``state_dict`` and ``load_state_dict``: networks, optimizers, schedules, EMA.
+        path: the file, for example ``models/checkpoint.pt``.
+        interval: epochs between two files; the last epoch is always written.
+        resume: go on from ``path`` if it exists; if it does not, start fresh and say so.
+        evaluators: name -> engine whose best metric belongs to the state (the validator).
+        signals: names of the signals that are answered.
+
+    Raises:
+        ValueError: for an interval below 1, an object without state dict, an unknown signal; when the run starts, if
+            the file is damaged or does not fit the objects or the length of an epoch.
+    """
+
+    def __init__(
+        self,
+        objects: Mapping[str, Any],
+        path: str | Path,
+        *,
+        interval: int = 1,
+        resume: bool = False,
+        evaluators: Mapping[str, Engine] | None = None,
+        signals: Sequence[str] = ("SIGTERM",),
+    ) -> None:
+        if interval < 1:
+            raise ValueError(f"ResumableCheckpoint: interval must be at least 1 epoch, got {interval}.")
+        for name, item in objects.items():
+            if name == TRAINING or not (hasattr(item, "state_dict") and hasattr(item, "load_state_dict")):
+                raise ValueError(
+                    f"ResumableCheckpoint: object {name!r} ({type(item).__name__}) needs state_dict and "
+                    f"load_state_dict, and a name other than {TRAINING!r}."
+                )
+        if unknown := [name for name in signals if not hasattr(signal, name)]:
+            raise ValueError(f"ResumableCheckpoint: unknown signals {unknown}; for example SIGTERM, SIGUSR1.")
+        self.objects, self.path, self.interval, self.resume = dict(objects), Path(path), interval, resume
+        self.evaluators = dict(evaluators or {})
+        self.signals = [getattr(signal, name) for name in signals]
+        self._received: int | None = None
+        self._previous: dict[int, Any] = {}
+        self._pending_random: Mapping[str, Any] | None = None
+        self._restore_at: Events = Events.EPOCH_STARTED
+        self._late = False
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.STARTED, self._start)
+
+    def _start(self, engine: Engine) -> None:
+        loader = getattr(engine, "data_loader", engine.state.dataloader)
+        if hasattr(loader, "__len__") and len(loader) != engine.state.epoch_length:
+            raise ValueError(
+                f"ResumableCheckpoint: an epoch is {engine.state.epoch_length} iterations but the loader has "
+                f"{len(loader)}; leave epoch_length out and set num_samples_per_epoch of EpochSampler."
+            )
+        if self.resume:
+            self._load(engine)
+        if not self._late:
+            # Handlers run in the order they were added, so those added now run last.
+            engine.add_event_handler(Events.EPOCH_STARTED, self._restore_random, Events.EPOCH_STARTED)
+            engine.add_event_handler(Events.GET_BATCH_STARTED, self._restore_random, Events.GET_BATCH_STARTED)
+            engine.add_event_handler(Events.ITERATION_COMPLETED, self._iteration_completed)
+            engine.add_event_handler(Events.EPOCH_COMPLETED, self._epoch_completed)
+            engine.add_event_handler(Events.COMPLETED | Events.TERMINATE, self._remove_signal_handlers)
+            self._late = True
+        self._install_signal_handlers()
+
+    # Writing
+
+    def _iteration_completed(self, engine: Engine) -> None:
+        done = engine.state.iteration % engine.state.epoch_length
+        if done == 0 or not self._told_to_stop(engine):
+            return  # the end of an epoch is left to _epoch_completed, after validation and schedules
+        if _sampler(engine) is None:
+            logger.warning(
+                "Told to stop within epoch %d; without an EpochSampler it will be repeated from its start.",
+                engine.state.epoch,
+            )
+        else:
+            self.save(engine)
+        self._stop()
+
+    def _epoch_completed(self, engine: Engine) -> None:
+        stop = self._told_to_stop(engine)
+        if stop or engine.state.epoch % self.interval == 0 or engine.state.epoch == engine.state.max_epochs:
+            self.save(engine)
+        if stop:
+            self._stop()
+
+    def save(self, engine: Engine) -> None:
+        """Write the file now; with several processes all must call it."""
+        states: list[Any] = [random_states()]
+        if world_size() > 1:
+            mine, states = states[0], [None] * world_size()
+            dist.all_gather_object(states, mine)
+        if not is_main_process():
+            return
+        content = {name: to_plain(_plain_object(item).state_dict(), name) for name, item in self.objects.items()}
+        content[TRAINING] = to_plain(
+            {
+                "epoch": engine.state.iteration // engine.state.epoch_length,  # whole epochs
+                "iteration": engine.state.iteration,
+                "epoch_length": engine.state.epoch_length,
+                "random": states,
+                "scalers": {name: scaler.state_dict() for name, scaler in _scalers(engine).items()},
+                "best": {name: _best(item) for name, item in self._engines(engine).items()},
+            },
+            TRAINING,
+        )
+        save_atomically(content, self.path)
+        logger.debug("Wrote %s at iteration %d.", self.path, engine.state.iteration)
+
+    # Reading
+
+    def _load(self, engine: Engine) -> None:
+        exists = self.path.is_file()
+        if not _same_on_all_ranks(exists, engine):
+            raise ValueError(f"{self.path} exists for some processes only; put it on storage that all of them see.")
+        if not exists:
+            logger.info("No checkpoint at %s: starting from the beginning.", self.path)
+            return
+        content = read_plain(self.path)
+        training = content.get(TRAINING) if isinstance(content, Mapping) else None
+        if training is None:
+            raise ValueError(f"{self.path} is not a resumable checkpoint; use load_weights for a model file.")
+        if set(content) != {TRAINING, *self.objects}:
+            missing, unknown = set(self.objects) - set(content), set(content) - {TRAINING, *self.objects}
+            raise ValueError(f"{self.path}: missing states {sorted(missing)}, states without object {sorted(unknown)}.")
+        if training["epoch_length"] != engine.state.epoch_length:
+            raise ValueError(
+                f"{self.path} was written with {training['epoch_length']} iterations per epoch, now there are "
+                f"{engine.state.epoch_length}; keep data, batch size and number of processes, or set resume to false."
+            )
+        modules = {name: item for name, item in self.objects.items() if isinstance(item, nn.Module)}
+        for name, module in modules.items():
+            if problems := state_dict_problems(unwrap(module).state_dict(), content[name]):
+                raise ValueError(f"{self.path}, {name}: {'; '.join(problems)}.")
+        for name, item in self.objects.items():
+            try:
+                _plain_object(item).load_state_dict(content[name])
+            except (ValueError, KeyError, RuntimeError) as error:
+                raise ValueError(f"{self.path}, {name}: {error}") from error
+        self._load_training(engine, training)
+
+    def _load_training(self, engine: Engine, training: Mapping[str, Any]) -> None:
+        for name, scaler in _scalers(engine).items():
+            if training["scalers"].get(name):
+                scaler.load_state_dict(training["scalers"][name])
+        for name, item in self._engines(engine).items():
+            for attribute, value in training["best"].get(name, {}).items():
+                setattr(item.state, attribute, value)
+        engine.state.epoch, engine.state.iteration = training["epoch"], training["iteration"]
+        done = training["iteration"] % training["epoch_length"]
+        loader = getattr(engine, "data_loader", engine.state.dataloader)
+        if done:
+            sampler = _sampler(engine)
+            if sampler is None:
+                raise ValueError(f"{self.path} was written within an epoch; going on there needs an EpochSampler.")
+            sampler.skip_once(done * loader.batch_size)
+        if len(training["random"]) == world_size():
+            self._pending_random = training["random"][rank()]
+        # Making the loader's iterator draws a number. That draw is part of the replay at the start of an epoch, but
+        # has already happened within one, and happens once per run with persistent workers.
+        late = done or getattr(loader, "persistent_workers", False)
+        self._restore_at = Events.GET_BATCH_STARTED if late else Events.EPOCH_STARTED
+        logger.info("Resumed %s: epoch %d, iteration %d.", self.path, training["epoch"], training["iteration"])
+
+    def _restore_random(self, engine: Engine, event: Events) -> None:
+        if self._pending_random is not None and event == self._restore_at:
+            restore_random_states(self._pending_random)
+            self._pending_random = None
+
+    def _engines(self, engine: Engine) -> dict[str, Engine]:
+        return {"trainer": engine, **self.evaluators}
+
+    # Signals
+
+    def _install_signal_handlers(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return  # Python hands signals to the main thread only
+        for number in self.signals:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._previous[number] = signal.signal(number, self._receive)
+
+    def _remove_signal_handlers(self, engine: Engine | None = None) -> None:
+        while self._previous:
+            number, previous = self._previous.popitem()
+            signal.signal(number, previous)
+
+    def _receive(self, number: int, frame: Any) -> None:
+        self._received = number  # nothing else here: the interrupted code may be in the middle of an update
+
+    def _told_to_stop(self, engine: Engine) -> bool:
+        number = _largest_of_all_ranks(self._received or 0, engine)
+        self._received = number or None
+        return bool(number)
+
+    def _stop(self) -> None:
+        assert self._received is not None
+        number, self._received = self._received, None
+        logger.warning("Stopping on %s; start again with resume to go on.", signal.Signals(number).name)
+        previous = self._previous.get(number)
+        self._remove_signal_handlers()
+        if callable(previous):
+            signal.raise_signal(number)  # whoever listened before us decides
+        raise SystemExit(128 + number)
+
+
+def _plain_object(item: Any) -> Any:
+    return unwrap(item) if isinstance(item, nn.Module) else item
+
+
+def _sampler(engine: Engine) -> EpochSampler | None:
+    sampler = getattr(getattr(engine, "data_loader", engine.state.dataloader), "sampler", None)
+    return sampler if isinstance(sampler, EpochSampler) else None
+
+
+def _scalers(engine: Engine) -> dict[str, torch.amp.GradScaler]:
+    return {name: item for name, item in vars(engine).items() if isinstance(item, torch.amp.GradScaler)}
+
+
+def _best(engine: Engine) -> dict[str, Any]:
+    return {
+        name: getattr(engine.state, name)
+        for name in ("best_metric", "best_metric_epoch")
+        if hasattr(engine.state, name)
+    }
+
+
+def _largest_of_all_ranks(value: int, engine: Engine) -> int:
+    if world_size() == 1:
+        return value
+    device = engine.state.device if dist.get_backend() == "nccl" else "cpu"
+    tensor = torch.tensor([value], device=device)
+    dist.all_reduce(tensor, op=dist.ReduceOp.MAX)
+    return int(tensor.item())
+
+
+def _same_on_all_ranks(value: bool, engine: Engine) -> bool:
+    return _largest_of_all_ranks(int(value), engine) == 1 - _largest_of_all_ranks(int(not value), engine)

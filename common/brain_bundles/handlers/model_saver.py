@@ -1,0 +1,64 @@
+"""The file that ships: one network's plain state dict."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import torch
+from ignite.engine import Engine, Events
+from torch import nn
+
+from brain_bundles.engines.distributed import is_main_process, unwrap
+from brain_bundles.handlers.plain_state import save_atomically
+
+logger = logging.getLogger(__name__)
+OCCASIONS = ("epoch", "best", "end")
+
+
+def save_network(network: nn.Module, path: str | Path) -> None:
+    """Write the state dict of ``network`` as contiguous CPU tensors, atomically; the inverse of ``load_weights``."""
+    state = unwrap(network).state_dict()
+    plain = {name: value.detach().as_subclass(torch.Tensor).cpu().clone().contiguous() for name, value in state.items()}
+    save_atomically(plain, path)
+
+
+class ModelSaver:
+    """Writes ``network`` to ``path`` every ``interval`` epochs, at each new best key metric, or when the run completes.
+
+    For ``best`` attach it to the engine that has the key metric (the evaluator, or a trainer with a train metric).
+    A run that is interrupted does not complete, so ``end`` never leaves a half-trained model behind.
+
+    Args:
+        network: the network, or its EMA copy.
+        path: for example ``models/autoencoder.pt``.
+        when: ``epoch``, ``best`` or ``end``.
+        interval: epochs between two files for ``epoch``.
+
+    Raises:
+        ValueError: for an unknown occasion or an interval below 1; for ``best`` without a key metric.
+    """
+
+    def __init__(self, network: nn.Module, path: str | Path, *, when: str = "end", interval: int = 1) -> None:
+        if when not in OCCASIONS:
+            raise ValueError(f"ModelSaver: when is {when!r}; allowed: {', '.join(OCCASIONS)}.")
+        if interval < 1:
+            raise ValueError(f"ModelSaver: interval must be at least 1 epoch, got {interval}.")
+        self.network, self.path, self.when, self.interval = network, Path(path), when, interval
+
+    def attach(self, engine: Engine) -> None:
+        if not is_main_process():
+            return
+        if self.when == "best" and engine.state.key_metric_name is None:
+            raise ValueError("ModelSaver: when='best' needs an engine with a key metric (key_val_metric).")
+        event = Events.COMPLETED if self.when == "end" else Events.EPOCH_COMPLETED
+        engine.add_event_handler(event, self)
+
+    def __call__(self, engine: Engine) -> None:
+        state = engine.state
+        if self.when == "best" and state.best_metric_epoch != state.epoch:
+            return
+        if self.when == "epoch" and state.epoch % self.interval and state.epoch != state.max_epochs:
+            return
+        save_network(self.network, self.path)
+        logger.info("Wrote %s after epoch %d.", self.path, state.epoch)
