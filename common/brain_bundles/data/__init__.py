@@ -8,7 +8,7 @@ from brain_bundles.data.bids import (
     write_dataset_description,
     write_segmentation_description,
 )
-from brain_bundles.data.covariates import Covariates
+from brain_bundles.data.covariates import Covariates, CovariateScaler
 from brain_bundles.data.epoch_sampler import EpochIndex, EpochSampler
 from brain_bundles.data.nifti import is_complete_nifti, write_labels, write_nifti
 from brain_bundles.data.participants import read_participants, read_tsv, write_participants, write_split
@@ -19,6 +19,7 @@ from brain_bundles.data.seeding import derive_seed, generator_for
 
 __all__ = [
     "SAMPLE_SEED",
+    "CovariateScaler",
     "Covariates",
     "DatasetError",
     "EpochIndex",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from numbers import Real
 from types import MappingProxyType
+
+import torch
 
 CONTINUOUS = ("age", "ventricular_volume", "brain_volume")
 SEXES = ("F", "M")
@@ -61,3 +64,62 @@ class Covariates:
             raise ValueError(f"Impossible covariates: {'; '.join(problems)}.")
         for name in CONTINUOUS:
             object.__setattr__(self, name, float(getattr(self, name)))
+
+
+class CovariateScaler:
+    """Covariates as the network sees them: [sex (F 0, M 1), age, ventricular volume, brain volume], min-max scaled.
+
+    Values outside of the bounds map outside of [0, 1]: the published model extrapolates on purpose.
+
+    Args:
+        bounds: for age (years), ventricular_volume and brain_volume (mL) the two values that become 0 and 1.
+
+    Raises:
+        ValueError: if a covariate has no bounds or they are not two increasing numbers.
+
+    Source: order, sex code and scaling of Pinaya et al. 2022, arXiv:2209.07162, and its authors' demo.
+    """
+
+    def __init__(self, bounds: Mapping[str, Sequence[float]]) -> None:
+        if set(bounds) != set(CONTINUOUS):
+            raise ValueError(f"bounds are for {sorted(bounds)}, expected exactly {', '.join(CONTINUOUS)}.")
+        for name, pair in bounds.items():
+            if len(pair) != 2 or not all(math.isfinite(v) for v in pair) or not pair[0] < pair[1]:
+                raise ValueError(
+                    f"bounds of {name} are {list(pair)}, expected [low, high] in {UNITS[name]} with low < high."
+                )
+        self.bounds = {name: (float(bounds[name][0]), float(bounds[name][1])) for name in CONTINUOUS}
+
+    def encode(self, row: Mapping[str, object] | Covariates) -> torch.Tensor:
+        """float32 tensor of shape (4,) of one participant.
+
+        Raises:
+            ValueError: if a covariate is missing or impossible; the message names the participant if the row does.
+        """
+        row = asdict(row) if isinstance(row, Covariates) else row
+        problems = [f"{n} is missing" if row.get(n) is None else check_covariate(n, row[n]) for n in COVARIATES]
+        if any(problems):
+            who = f"{row['participant_id']}: " if "participant_id" in row else ""
+            raise ValueError(f"{who}{'; '.join(p for p in problems if p)}.")
+        scaled = [(float(str(row[n])) - low) / (high - low) for n, (low, high) in self.bounds.items()]
+        return torch.tensor([float(row["sex"] == "M"), *scaled], dtype=torch.float32)
+
+    def decode(self, context: torch.Tensor) -> Covariates:
+        """The person of a tensor of four numbers (any shape, such as (1, 4)); the inverse of :meth:`encode`.
+
+        Raises:
+            ValueError: if there are not four numbers or they describe nobody.
+        """
+        if context.numel() != 4:
+            raise ValueError(f"context has shape {tuple(context.shape)}, expected four numbers: sex, age, two volumes.")
+        sex, *scaled = context.detach().double().flatten().tolist()
+        values = {n: low + (high - low) * v for v, (n, (low, high)) in zip(scaled, self.bounds.items(), strict=True)}
+        return Covariates(sex="M" if sex > 0.5 else "F", **values)
+
+    def outside(self, row: Mapping[str, object]) -> list[str]:
+        """The covariates of ``row`` outside of the bounds, each as a phrase with its value and the range."""
+        return [
+            f"{name} {float(str(row[name])):g} is outside of {low:g} to {high:g} {UNITS[name]}"
+            for name, (low, high) in self.bounds.items()
+            if not low <= float(str(row[name])) <= high
+        ]
