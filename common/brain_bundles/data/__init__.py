@@ -8,6 +8,7 @@ from brain_bundles.data.bids import (
     write_dataset_description,
     write_segmentation_description,
 )
+from brain_bundles.data.conditions import make_condition_table
 from brain_bundles.data.covariates import Covariates, CovariateScaler
 from brain_bundles.data.epoch_sampler import EpochIndex, EpochSampler
 from brain_bundles.data.nifti import is_complete_nifti, write_labels, write_nifti
@@ -32,6 +33,7 @@ __all__ = [
     "generator_for",
     "image_path",
     "is_complete_nifti",
+    "make_condition_table",
     "read_participants",
     "read_tsv",
     "segmentation_path",

@@ -47,11 +47,8 @@ def read_tsv(path: str | os.PathLike[str]) -> list[dict[str, str | None]]:
         raise FileNotFoundError(f"{path}: no such table.")
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            lines = [
-                line
-                for line in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-                if any(c.strip() for c in line)
-            ]
+            cells = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+            lines = [line for line in cells if len(line) > 1 or any(map(str.strip, line))]  # blank lines are no rows
     except UnicodeDecodeError as error:
         raise DatasetError(path, [("not text", f"expected a tab-separated UTF-8 table: {error}")]) from None
     if not lines:
