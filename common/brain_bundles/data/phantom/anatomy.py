@@ -11,7 +11,7 @@ import torch
 
 from brain_bundles.data.phantom.atlas import FIELD_STEP, Atlas, load_atlas
 from brain_bundles.data.phantom.deformation import flow, random_field, sample_at
-from brain_bundles.data.population import Covariates
+from brain_bundles.data.covariates import Covariates
 from brain_bundles.data.seeding import generator_for
 
 # Random shape: (distance of the spline knots, standard deviation), both mm. From lobes down to single gyri.

@@ -1,0 +1,120 @@
+"""The MR signal of each tissue under each sequence: steady-state signal equations over a table of tissue parameters.
+
+Times are in milliseconds, flip angles in degrees, proton densities relative to water. 1.5 T.
+
+Sources: CSF, grey matter, white matter and lesion: BrainWeb's tissue table (Kwan, Evans and Pike 1999, IEEE TMI 18:1085).
+Arterial blood: T1 and T2 at 1.5 T of Stanisz et al. 2005, MRM 54:507. Oedema, tumour, the T2* of blood, deoxygenated blood and
+the uptake of gadolinium are choices of ours that give the known order of brightness; they are not quoted from a source.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Tissue:
+    """Proton density (relative), T1, T2, T2* (ms), and the gadolinium concentration (mM) after contrast injection."""
+
+    pd: float
+    t1: float
+    t2: float
+    t2_star: float
+    gadolinium: float = 0.0
+
+
+TISSUES: Mapping[str, Tissue] = {
+    "csf": Tissue(1.00, 2569.0, 329.0, 58.0),
+    "grey_matter": Tissue(0.86, 833.0, 83.0, 69.0, gadolinium=0.02),
+    "white_matter": Tissue(0.77, 500.0, 70.0, 61.0, gadolinium=0.01),
+    "hyperintensity": Tissue(0.76, 752.0, 237.0, 204.0),
+    "oedema": Tissue(0.90, 1100.0, 140.0, 100.0),
+    "tumour_core": Tissue(0.95, 1700.0, 220.0, 120.0),
+    "enhancing_tumour": Tissue(0.90, 1100.0, 120.0, 80.0, gadolinium=0.7),
+    "artery": Tissue(0.95, 1441.0, 290.0, 120.0, gadolinium=1.0),
+    "vein": Tissue(0.95, 1441.0, 180.0, 18.0, gadolinium=1.0),  # deoxygenated blood dephases fast
+}
+BLOOD = ("artery", "vein")
+RELAXIVITY = 4.5e-3  # 1 / (mM ms), of the common gadolinium chelates at 1.5 T
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """One pulse sequence.
+
+    Attributes:
+        kind: "spin_echo", "inversion_recovery", "gradient_echo" or "time_of_flight".
+        tr, te, ti: repetition, echo and inversion time, ms.
+        flip: flip angle, degrees; of the excitation pulse of gradient echoes.
+        contrast_agent: whether gadolinium has been given.
+        inflow: time of flight only: fraction of the arterial blood that arrives unsaturated.
+    """
+
+    kind: str
+    tr: float
+    te: float
+    ti: float = 0.0
+    flip: float = 90.0
+    contrast_agent: bool = False
+    inflow: float = 0.0
+
+
+SEQUENCES: Mapping[str, Sequence] = {
+    "T1w": Sequence("gradient_echo", tr=18.0, te=5.0, flip=30.0),
+    "ce-gadolinium_T1w": Sequence("gradient_echo", tr=18.0, te=5.0, flip=30.0, contrast_agent=True),
+    "T2w": Sequence("spin_echo", tr=4500.0, te=100.0),
+    "PDw": Sequence("spin_echo", tr=4500.0, te=15.0),
+    "FLAIR": Sequence("inversion_recovery", tr=9000.0, te=110.0, ti=1730.0),  # nulls CSF
+    "swi": Sequence("gradient_echo", tr=30.0, te=25.0, flip=15.0),
+    "angio": Sequence("time_of_flight", tr=25.0, te=4.0, flip=25.0, inflow=0.8),
+}
+
+
+def spin_echo(tissue: Tissue, sequence: Sequence) -> float:
+    """PD (1 - exp(-TR/T1)) exp(-TE/T2)."""
+    return tissue.pd * (1.0 - math.exp(-sequence.tr / tissue.t1)) * math.exp(-sequence.te / tissue.t2)
+
+
+def inversion_recovery(tissue: Tissue, sequence: Sequence) -> float:
+    """|PD (1 - 2 exp(-TI/T1) + exp(-TR/T1)) exp(-TE/T2)|, the magnitude image."""
+    recovery = 1.0 - 2.0 * math.exp(-sequence.ti / tissue.t1) + math.exp(-sequence.tr / tissue.t1)
+    return abs(tissue.pd * recovery * math.exp(-sequence.te / tissue.t2))
+
+
+def gradient_echo(tissue: Tissue, sequence: Sequence) -> float:
+    """Spoiled gradient echo at the steady state (Ernst): PD sin(a) (1 - E1) / (1 - cos(a) E1) exp(-TE/T2*)."""
+    e1 = math.exp(-sequence.tr / tissue.t1)
+    flip = math.radians(sequence.flip)
+    steady_state = math.sin(flip) * (1.0 - e1) / (1.0 - math.cos(flip) * e1)
+    return tissue.pd * steady_state * math.exp(-sequence.te / tissue.t2_star)
+
+
+def time_of_flight(tissue: Tissue, sequence: Sequence) -> float:
+    """A gradient echo in which the ``inflow`` fraction of the blood has its full magnetisation: PD sin(a) exp(-TE/T2*)."""
+    fresh = tissue.pd * math.sin(math.radians(sequence.flip)) * math.exp(-sequence.te / tissue.t2_star)
+    return sequence.inflow * fresh + (1.0 - sequence.inflow) * gradient_echo(tissue, sequence)
+
+
+_EQUATIONS = {"spin_echo": spin_echo, "inversion_recovery": inversion_recovery, "gradient_echo": gradient_echo}
+
+
+def signal(name: str, sequence: Sequence) -> float:
+    """Magnitude of the signal of the tissue ``name`` (a key of ``TISSUES``) under ``sequence``, relative to its M0 in water.
+
+    Raises:
+        ValueError: for an unknown tissue or kind of sequence.
+    """
+    if name not in TISSUES:
+        raise ValueError(f"unknown tissue {name!r}, known are {', '.join(TISSUES)}.")
+    tissue = TISSUES[name]
+    if sequence.contrast_agent:
+        tissue = replace(tissue, t1=1.0 / (1.0 / tissue.t1 + RELAXIVITY * tissue.gadolinium))
+    if sequence.kind == "time_of_flight":  # only arteries flow fast enough into the slab
+        return time_of_flight(tissue, sequence) if name == "artery" else gradient_echo(tissue, sequence)
+    if name in BLOOD and sequence.kind in ("spin_echo", "inversion_recovery"):
+        return 0.0  # flow void: blood that was excited has left the slice before the echo
+    if sequence.kind not in _EQUATIONS:
+        raise ValueError(f"unknown kind of sequence {sequence.kind!r}, known are {', '.join(_EQUATIONS)}, time_of_flight.")
+    return _EQUATIONS[sequence.kind](tissue, sequence)
