@@ -1,4 +1,4 @@
-"""Losses on top of the ones of MONAI."""
+"""Losses that MONAI lacks or hides behind a download."""
 
 from brain_bundles.losses.kl import KLDivergenceLoss
 from brain_bundles.losses.perceptual import make_perceptual_loss
