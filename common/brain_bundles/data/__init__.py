@@ -11,10 +11,12 @@ from brain_bundles.data.bids import (
 from brain_bundles.data.conditions import make_condition_table
 from brain_bundles.data.covariates import Covariates, CovariateScaler
 from brain_bundles.data.epoch_sampler import EpochIndex, EpochSampler
+from brain_bundles.data.grid import grid_affine
 from brain_bundles.data.nifti import is_complete_nifti, write_labels, write_nifti
 from brain_bundles.data.participants import read_participants, read_tsv, write_participants, write_split
 from brain_bundles.data.population import PopulationModel
 from brain_bundles.data.problems import DatasetError
+from brain_bundles.data.run_output import RunOutput, hash_file
 from brain_bundles.data.seeded_dataset import SAMPLE_SEED, SeededDataset
 from brain_bundles.data.seeding import derive_seed, generator_for
 
@@ -26,11 +28,14 @@ __all__ = [
     "EpochIndex",
     "EpochSampler",
     "PopulationModel",
+    "RunOutput",
     "SeededDataset",
     "atomic_write",
     "bids_datalist",
     "derive_seed",
     "generator_for",
+    "grid_affine",
+    "hash_file",
     "image_path",
     "is_complete_nifti",
     "make_condition_table",

@@ -1,0 +1,96 @@
+"""Saving samples from a MONAI evaluator, and the picture at the end."""
+
+from __future__ import annotations
+
+import sys
+import types
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from brain_bundles.data import RunOutput, grid_affine, make_condition_table
+from brain_bundles.handlers import SampleSaver, write_preview
+from monai.data import DataLoader, Dataset
+from monai.engines import IterationEvents, SupervisedEvaluator
+
+SIZE = (4, 5, 6)
+
+
+@pytest.fixture
+def output(tmp_path) -> RunOutput:
+    rows = make_condition_table(num_samples=5, seed=2)
+    return RunOutput(tmp_path / "out", rows, settings={}, spacing=2.0, spatial_size=SIZE)
+
+
+def run(output: RunOutput, batch_size: int = 2, **kwargs) -> list[int]:
+    """One evaluator whose samples are ramps plus the age; returns the batch sizes it saw."""
+    seen: list[int] = []
+
+    def sample(engine, batch):
+        seen.append(len(batch["age"]))
+        ramp = torch.linspace(-0.2, 0.9, 120).reshape(1, 1, *SIZE)
+        engine.state.output = {"pred": ramp + batch["age"].float().view(-1, 1, 1, 1, 1) / 200}
+        engine.fire_event(IterationEvents.MODEL_COMPLETED)  # where MONAI decollates
+        return engine.state.output
+
+    evaluator = SupervisedEvaluator(
+        device=torch.device("cpu"),
+        val_data_loader=DataLoader(Dataset(output.pending(batch_size)), batch_size=batch_size),
+        network=torch.nn.Identity(),
+        iteration_update=sample,
+        val_handlers=[SampleSaver(output)],
+        **kwargs,
+    )
+    evaluator.run()
+    return seen
+
+
+def test_samples_are_written_with_the_grid_s_affine(output):
+    assert run(output) == [2, 2, 1]
+    for row in output.rows:
+        image = nib.load(output.output_dir / row["participant_id"] / "anat" / f"{row['participant_id']}_T1w.nii.gz")
+        np.testing.assert_array_equal(image.affine, grid_affine(2.0, SIZE))
+        expected = (np.linspace(-0.2, 0.9, 120).reshape(SIZE) + row["age"] / 200).clip(0, 1)
+        np.testing.assert_allclose(image.get_fdata(), expected, atol=2**-14)
+
+
+def test_finished_images_are_not_written_again_and_damaged_ones_are(output):
+    run(output)
+    kept, damaged = output.path("sub-0001"), output.path("sub-0002")
+    whole, stamp = damaged.read_bytes(), kept.stat().st_mtime_ns
+    damaged.write_bytes(whole[:50])
+    assert run(output) == [2]  # the batch of both, so that its numbers do not change
+    assert kept.stat().st_mtime_ns == stamp
+    assert damaged.read_bytes() == whole
+
+
+def test_samples_that_are_none(output):
+    saver = SampleSaver(output)
+    with pytest.raises(ValueError, match=r"sub-1: shape \(4, 5, 6\), expected \(1, \*\(4, 5, 6\)\)"):
+        saver.save("sub-1", torch.zeros(SIZE))
+    with pytest.raises(ValueError, match="sub-1: the sample is not finite; try precision fp32"):
+        saver.save("sub-1", torch.full((1, *SIZE), float("nan")))
+    with pytest.raises(ValueError, match="leave the evaluator's decollate at true"):
+        run(output, decollate=False)
+
+
+def test_the_preview_shows_the_first_finished_samples(output, monkeypatch):
+    shown = {}
+
+    def save_montage(path, volumes, labels):
+        shown.update(path=path, volumes=volumes, labels=labels)
+
+    monkeypatch.setitem(sys.modules, "brain_bundles.handlers.montage", types.SimpleNamespace(save_montage=save_montage))
+    output.prepare()
+    write_preview(output)
+    assert not shown  # nothing is finished
+    run(output)
+    output.path("sub-0002").unlink()
+    write_preview(output, max_samples=3)
+    assert shown["path"] == output.output_dir / "preview.png"
+    assert shown["volumes"].shape == (3, *SIZE)
+    assert [label.split(":")[0] for label in shown["labels"]] == ["sub-0001", "sub-0003", "sub-0004"]
+    row = output.rows[0]
+    assert f"{row['age']:g} years, {row['sex']}" in shown["labels"][0]
+    assert f"ventricles {row['ventricular_volume']:g} mL, brain {row['brain_volume']:g} mL" in shown["labels"][0]
