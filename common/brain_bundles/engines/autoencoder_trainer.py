@@ -145,7 +145,7 @@ class AutoencoderTrainer(Trainer):
         after_warmup = self.state.epoch > self.adversarial_warmup_epochs
         return self.discriminator is not None and self.adversarial_weight > 0 and after_warmup
 
-    def _iteration(self, engine: AutoencoderTrainer, batchdata: Any) -> dict:  # type: ignore[override]
+    def _iteration(self, engine: AutoencoderTrainer, batchdata: Any) -> dict:
         if batchdata is None:
             raise ValueError("Must provide batch data for current iteration.")
         image, _ = self.prepare_batch(batchdata, self.state.device, self.non_blocking, **self.to_kwargs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.distributed as dist
@@ -99,9 +99,9 @@ def unwrap(network: nn.Module) -> nn.Module:
     """The network inside DistributedDataParallel and torch.compile."""
     while True:
         if isinstance(network, nn.parallel.DistributedDataParallel):
-            network = network.module
+            network = cast(nn.Module, network.module)
         elif hasattr(network, "_orig_mod"):
-            network = network._orig_mod
+            network = cast(nn.Module, network._orig_mod)
         else:
             return network
 

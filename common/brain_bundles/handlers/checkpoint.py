@@ -83,7 +83,7 @@ class ResumableCheckpoint:
         engine.add_event_handler(Events.STARTED, self._start)
 
     def _start(self, engine: Engine) -> None:
-        loader = getattr(engine, "data_loader", engine.state.dataloader)
+        loader = _loader(engine)
         if hasattr(loader, "__len__") and len(loader) != engine.state.epoch_length:
             raise ValueError(
                 f"ResumableCheckpoint: an epoch is {engine.state.epoch_length} iterations but the loader has "
@@ -104,7 +104,7 @@ class ResumableCheckpoint:
     # Writing
 
     def _iteration_completed(self, engine: Engine) -> None:
-        done = engine.state.iteration % engine.state.epoch_length
+        done = engine.state.iteration % _epoch_length(engine)
         if done == 0 or not self._told_to_stop(engine):
             return  # the end of an epoch is left to _epoch_completed, after validation and schedules
         if _sampler(engine) is None:
@@ -134,7 +134,7 @@ class ResumableCheckpoint:
         content = {name: to_plain(_plain_object(item).state_dict(), name) for name, item in self.objects.items()}
         content[TRAINING] = to_plain(
             {
-                "epoch": engine.state.iteration // engine.state.epoch_length,  # whole epochs
+                "epoch": engine.state.iteration // _epoch_length(engine),  # whole epochs
                 "iteration": engine.state.iteration,
                 "epoch_length": engine.state.epoch_length,
                 "random": states,
@@ -187,7 +187,7 @@ class ResumableCheckpoint:
                 setattr(item.state, attribute, value)
         engine.state.epoch, engine.state.iteration = training["epoch"], training["iteration"]
         done = training["iteration"] % training["epoch_length"]
-        loader = getattr(engine, "data_loader", engine.state.dataloader)
+        loader = _loader(engine)
         if done:
             sampler = _sampler(engine)
             if sampler is None:
@@ -246,8 +246,18 @@ def _plain_object(item: Any) -> Any:
     return unwrap(item) if isinstance(item, nn.Module) else item
 
 
+def _loader(engine: Engine) -> Any:
+    return getattr(engine, "data_loader", engine.state.dataloader)
+
+
+def _epoch_length(engine: Engine) -> int:
+    length = engine.state.epoch_length
+    assert length is not None  # Ignite knows it before STARTED, or after the first epoch of an endless loader
+    return length
+
+
 def _sampler(engine: Engine) -> EpochSampler | None:
-    sampler = getattr(getattr(engine, "data_loader", engine.state.dataloader), "sampler", None)
+    sampler = getattr(_loader(engine), "sampler", None)
     return sampler if isinstance(sampler, EpochSampler) else None
 
 
@@ -266,7 +276,7 @@ def _best(engine: Engine) -> dict[str, Any]:
 def _largest_of_all_ranks(value: int, engine: Engine) -> int:
     if world_size() == 1:
         return value
-    device = engine.state.device if dist.get_backend() == "nccl" else "cpu"
+    device = getattr(engine.state, "device", "cuda") if dist.get_backend() == "nccl" else "cpu"
     tensor = torch.tensor([value], device=device)
     dist.all_reduce(tensor, op=dist.ReduceOp.MAX)
     return int(tensor.item())

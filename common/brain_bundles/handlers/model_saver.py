@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
@@ -49,13 +50,14 @@ class ModelSaver:
     def attach(self, engine: Engine) -> None:
         if not is_main_process():
             return
-        if self.when == "best" and engine.state.key_metric_name is None:
+        state: Any = engine.state  # MONAI's engines add fields to Ignite's state
+        if self.when == "best" and state.key_metric_name is None:
             raise ValueError("ModelSaver: when='best' needs an engine with a key metric (key_val_metric).")
         event = Events.COMPLETED if self.when == "end" else Events.EPOCH_COMPLETED
         engine.add_event_handler(event, self)
 
     def __call__(self, engine: Engine) -> None:
-        state = engine.state
+        state: Any = engine.state
         if self.when == "best" and state.best_metric_epoch != state.epoch:
             return
         if self.when == "epoch" and state.epoch % self.interval and state.epoch != state.max_epochs:

@@ -23,10 +23,10 @@ def to_plain(value: Any, where: str = "state") -> Any:
         # torch.save writes the whole storage of a view.
         whole = value.untyped_storage().nbytes() == value.numel() * value.element_size()
         return value if whole else value.clone()
+    if isinstance(value, np.generic):
+        return value.item()  # before float: np.float64 is one, and needs code to load
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    if isinstance(value, np.generic):
-        return value.item()
     if isinstance(value, np.ndarray):
         return torch.from_numpy(value.copy())
     if isinstance(value, Mapping):

@@ -1,0 +1,53 @@
+import pytest
+import torch
+from brain_bundles.losses import make_perceptual_loss, perceptual
+
+
+@pytest.fixture(autouse=True)
+def empty_hub(tmp_path, monkeypatch):
+    """No cached weights, whatever machine this is, and every optional package 'installed'."""
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    monkeypatch.setattr(perceptual, "find_spec", lambda name: object())
+    return tmp_path / "hub"
+
+
+def test_off_by_default():
+    assert make_perceptual_loss() is None
+
+
+@pytest.mark.parametrize("name", perceptual.NETWORK_TYPES)
+def test_no_weights_and_no_permission_is_an_error_that_names_the_ways_out(name):
+    with pytest.raises(FileNotFoundError, match=f"{name!r} needs weights that are not on this machine.*allow_download"):
+        make_perceptual_loss(name)
+
+
+def test_unknown_name():
+    with pytest.raises(ValueError, match="network_type is 'vgg99'; allowed: null"):
+        make_perceptual_loss("vgg99")
+
+
+def test_local_file_must_exist_and_be_usable(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"pretrained_path .*none\.pth does not exist"):
+        make_perceptual_loss("vgg", str(tmp_path / "none.pth"))
+    with pytest.raises(ValueError, match="takes no pretrained_path; it is loaded from"):
+        make_perceptual_loss("radimagenet_resnet50", str(tmp_path))
+
+
+def test_missing_package_is_named(monkeypatch):
+    monkeypatch.setattr(perceptual, "find_spec", lambda name: None if name == "lpips" else object())
+    with pytest.raises(ImportError, match="'alex' needs lpips: pip install lpips"):
+        make_perceptual_loss("alex")
+
+
+def test_local_backbone_stands_where_torchvision_looks(tmp_path, monkeypatch):
+    weights = tmp_path / "my_alexnet.pth"
+    weights.write_bytes(b"weights")
+    folders = [str(tmp_path / "hub")]
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: folders[-1])
+    monkeypatch.setattr(torch.hub, "set_dir", folders.append)
+    with perceptual._backbone_from(str(weights), perceptual.LPIPS_BACKBONES["alex"]):
+        from pathlib import Path
+
+        found = Path(torch.hub.get_dir()) / "checkpoints" / "alexnet-owt-7be5be79.pth"
+        assert found.read_bytes() == b"weights"
+    assert torch.hub.get_dir() == str(tmp_path / "hub")
