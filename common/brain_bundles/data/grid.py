@@ -18,7 +18,9 @@ def grid_affine(spacing: float | Sequence[float], spatial_size: Sequence[int]) -
     size = np.asarray(spatial_size, dtype=np.float64)
     step = np.broadcast_to(np.asarray(spacing, dtype=np.float64), (3,))
     if size.shape != (3,) or (size < 1).any() or not np.isfinite(step).all() or (step <= 0).any():
-        raise ValueError(f"spatial_size {list(spatial_size)} and spacing {spacing}: expected three sizes >= 1 and mm > 0.")
+        raise ValueError(
+            f"spatial_size {list(spatial_size)} and spacing {spacing}: expected three sizes >= 1 and mm > 0."
+        )
     affine = np.diag([*step, 1.0])
     affine[:3, 3] = -step * (size - 1) / 2
     return affine
