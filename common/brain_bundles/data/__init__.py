@@ -8,10 +8,12 @@ from brain_bundles.data.bids import (
     write_dataset_description,
     write_segmentation_description,
 )
+from brain_bundles.data.checks import check_images
 from brain_bundles.data.conditions import make_condition_table
 from brain_bundles.data.covariates import Covariates, CovariateScaler
 from brain_bundles.data.epoch_sampler import EpochIndex, EpochSampler
 from brain_bundles.data.grid import grid_affine
+from brain_bundles.data.latents import CachedLatents, measure_latent_statistics
 from brain_bundles.data.nifti import is_complete_nifti, write_labels, write_nifti
 from brain_bundles.data.participants import read_participants, read_tsv, write_participants, write_split
 from brain_bundles.data.population import PopulationModel
@@ -22,6 +24,7 @@ from brain_bundles.data.seeding import derive_seed, generator_for
 
 __all__ = [
     "SAMPLE_SEED",
+    "CachedLatents",
     "CovariateScaler",
     "Covariates",
     "DatasetError",
@@ -32,6 +35,7 @@ __all__ = [
     "SeededDataset",
     "atomic_write",
     "bids_datalist",
+    "check_images",
     "derive_seed",
     "generator_for",
     "grid_affine",
@@ -39,6 +43,7 @@ __all__ = [
     "image_path",
     "is_complete_nifti",
     "make_condition_table",
+    "measure_latent_statistics",
     "read_participants",
     "read_tsv",
     "segmentation_path",

@@ -13,10 +13,12 @@ from brain_bundles.engines.distributed import (
     wrap_distributed,
 )
 from brain_bundles.engines.per_sample_noise import per_sample_randn, per_sample_sampling
+from brain_bundles.engines.prepare_batch import LatentDiffusionPrepareBatch
 
 __all__ = [
     "AutoencoderTrainer",
     "DistributedDataParallel",
+    "LatentDiffusionPrepareBatch",
     "finish_distributed",
     "init_distributed",
     "is_main_process",

@@ -1,12 +1,18 @@
 """What MONAI's handlers lack: full resume, progress, averages of weights, previews."""
 
 from brain_bundles.handlers.checkpoint import ResumableCheckpoint
+from brain_bundles.handlers.ema import EMAHandler
+from brain_bundles.handlers.gradient_clip import GradientClip
+from brain_bundles.handlers.latent_statistics import LatentStatisticsHandler
 from brain_bundles.handlers.losses import scalar_losses
 from brain_bundles.handlers.model_saver import ModelSaver, save_network
 from brain_bundles.handlers.progress_bar import ProgressBar
 from brain_bundles.handlers.sample_saver import SampleSaver, write_preview
 
 __all__ = [
+    "EMAHandler",
+    "GradientClip",
+    "LatentStatisticsHandler",
     "ModelSaver",
     "ProgressBar",
     "ResumableCheckpoint",

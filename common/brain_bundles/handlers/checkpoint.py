@@ -16,8 +16,8 @@ from torch import nn
 
 from brain_bundles.data.epoch_sampler import EpochSampler
 from brain_bundles.engines.distributed import is_main_process, rank, unwrap, world_size
-from brain_bundles.handlers.plain_state import random_states, restore_random_states, save_atomically, to_plain
 from brain_bundles.networks.loading import read_plain, state_dict_problems
+from brain_bundles.networks.plain_state import random_states, restore_random_states, save_atomically, to_plain
 
 logger = logging.getLogger(__name__)
 TRAINING = "training"  # entry of the file for what is not an object's state

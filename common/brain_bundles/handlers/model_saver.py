@@ -11,7 +11,7 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from brain_bundles.engines.distributed import is_main_process, unwrap
-from brain_bundles.handlers.plain_state import save_atomically
+from brain_bundles.networks.plain_state import save_atomically
 
 logger = logging.getLogger(__name__)
 OCCASIONS = ("epoch", "best", "end")

@@ -4,7 +4,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 import torch
-from brain_bundles.handlers.plain_state import random_states, restore_random_states, save_atomically, to_plain
+from brain_bundles.networks.plain_state import random_states, restore_random_states, save_atomically, to_plain
 from monai.data import MetaTensor
 
 

@@ -1,0 +1,188 @@
+"""Latents that are encoded once and read for the rest of the training."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from monai.data import DataLoader, Dataset
+from torch import nn
+from tqdm import tqdm
+
+from brain_bundles.data.fingerprint import describe, file_fingerprint, module_fingerprint
+from brain_bundles.networks.loading import read_plain
+from brain_bundles.networks.plain_state import save_atomically
+from brain_bundles.networks.precision import autocast, resolve_precision
+
+logger = logging.getLogger(__name__)
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16}
+FORMAT = 1  # part of the key: raise it when the content of the file changes its meaning
+
+
+class CachedLatents(torch.utils.data.Dataset):
+    """Items of a datalist with ``mean`` and ``sigma`` (C, d, h, w) of their normalised latent in place of the image.
+
+    The images are encoded when the object is made, into one file per key in ``cache_dir``. The key is a hash of the
+    autoencoder, the preprocessing, and path, size and modification time of every image, so a changed one is encoded
+    again and a stale file is never read. The other entries of an item (age, sex ...) come from the datalist, not from
+    the file. With several processes rank 0 encodes and the others wait for the file, which all must see.
+
+    Args:
+        datalist: dictionaries with a path (or an array) under ``image_key``.
+        transform: deterministic; makes an item's image (C, D, H, W) of one shape for all.
+        autoencoder: with ``encode_moments(x) -> (mean, sigma)``, on the device that encodes.
+        cache_dir: folder of the files.
+        image_key: entry of the image.
+        batch_size: images per forward pass.
+        num_workers: processes that load images.
+        precision: fp32, bf16, fp16 or auto, of the encoder.
+        dtype: fp32 or fp16, of the file; fp16 halves it, with an error below 0.05 % of a latent.
+
+    Raises:
+        ValueError: if the datalist is empty, an item lacks the image, or images differ in shape after the transform.
+        FileNotFoundError: if an image does not exist.
+    """
+
+    def __init__(
+        self,
+        datalist: Sequence[Mapping[str, Any]],
+        transform: Callable | None,
+        autoencoder: nn.Module,
+        *,
+        cache_dir: str | Path,
+        image_key: str = "image",
+        batch_size: int = 1,
+        num_workers: int = 0,
+        precision: str = "fp32",
+        dtype: str = "fp32",
+    ) -> None:
+        if not datalist:
+            raise ValueError("CachedLatents: the datalist is empty; check dataset_dir and the split.")
+        if lacking := [i for i, item in enumerate(datalist) if image_key not in item]:
+            raise ValueError(f"CachedLatents: {len(lacking)} items lack {image_key!r}, the first is item {lacking[0]}.")
+        if dtype not in DTYPES:
+            raise ValueError(f"CachedLatents: dtype is {dtype!r}; allowed: {', '.join(DTYPES)}.")
+        self.datalist, self.image_key, self.dtype = datalist, image_key, DTYPES[dtype]
+        device = next(autoencoder.parameters()).device
+        parts = [
+            f"{FORMAT}|{dtype}|{resolve_precision(precision, device)}|{image_key}",
+            module_fingerprint(autoencoder),
+            describe(transform),
+            *(_image_fingerprint(item[image_key]) for item in datalist),
+        ]
+        self.key = hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
+        self.path = Path(cache_dir) / f"latents_{self.key}.pt"
+        if not self.path.exists():
+            if not dist.is_initialized() or dist.get_rank() == 0:
+                loader = DataLoader(Dataset(datalist, transform), batch_size=batch_size, num_workers=num_workers)
+                self._write(encode(autoencoder, loader, image_key, precision))
+            # Waiting for the file and not in a barrier, whose time-out is shorter than a large set takes.
+            while not self.path.exists():
+                time.sleep(0.2)
+        content = read_plain(self.path)
+        self.mean, self.sigma = content["mean"], content["sigma"]
+
+    def _write(self, moments: Iterator[tuple[torch.Tensor, torch.Tensor]]) -> None:
+        logger.info("Encoding %d images into %s.", len(self.datalist), self.path)
+        stored: list[torch.Tensor] = []
+        filled = 0
+        bar = tqdm(total=len(self.datalist), desc="encoding", leave=False, disable=not sys.stderr.isatty())
+        for pair in moments:
+            if not stored:
+                stored = [torch.empty((len(self.datalist), *part.shape[1:]), dtype=self.dtype) for part in pair]
+            if pair[0].shape[1:] != stored[0].shape[1:]:
+                raise ValueError(
+                    f"item {filled} ({self.datalist[filled][self.image_key]}) has a latent of shape "
+                    f"{tuple(pair[0].shape[1:])}, the ones before {tuple(stored[0].shape[1:])}; "
+                    "the preprocessing must bring all images to one shape."
+                )
+            for whole, part in zip(stored, pair, strict=True):
+                if not bool(torch.isfinite(part.to(self.dtype)).all()):
+                    raise ValueError(
+                        f"the latent of item {filled} ({self.datalist[filled][self.image_key]}) or a later one of its "
+                        f"batch is not finite in {self.dtype}; check the image, or encode in fp32."
+                    )
+                whole[filled : filled + len(part)] = part
+            filled += len(pair[0])
+            bar.update(len(pair[0]))
+        bar.close()
+        save_atomically({"mean": stored[0], "sigma": stored[1]}, self.path)
+
+    def __len__(self) -> int:
+        return len(self.datalist)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        item = {name: value for name, value in self.datalist[index].items() if name != self.image_key}
+        return {**item, "mean": self.mean[index], "sigma": self.sigma[index]}
+
+
+@torch.no_grad()
+def encode(
+    autoencoder: nn.Module, loader: Iterable, image_key: str = "image", precision: str = "fp32"
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Mean and sigma (B, C, d, h, w) of the normalised latents of each batch, float32 on the CPU."""
+    for image in _images(loader, image_key, autoencoder):
+        with autocast(precision, image.device):
+            mean, sigma = autoencoder.encode_moments(image)  # type: ignore[operator]
+        yield mean.float().cpu(), sigma.float().cpu()
+
+
+@torch.no_grad()
+def measure_latent_statistics(
+    autoencoder: nn.Module, loader: Iterable, *, image_key: str = "image", precision: str = "fp32"
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and standard deviation of raw latent samples per channel, over all images and positions.
+
+    A sample is mu + sigma * noise, so its variance is var(mu) + mean(sigma^2). With several processes, each with its
+    part of the images, the sums are joined.
+
+    Args:
+        autoencoder: with ``encode(x) -> (mu, sigma)``.
+        loader: yields batches with the image (B, C, D, H, W), of the size that will be encoded (not training patches).
+        image_key: entry of the image.
+        precision: fp32, bf16, fp16 or auto.
+
+    Returns:
+        mean and std, float32 tensors of shape (latent_channels,).
+
+    Raises:
+        ValueError: if the loader is empty.
+    """
+    sums = None
+    for image in _images(loader, image_key, autoencoder):
+        with autocast(precision, image.device):
+            mu, sigma = autoencoder.encode(image)  # type: ignore[operator]
+        mu, sigma = (part.double().transpose(0, 1).flatten(1) for part in (mu, sigma))
+        count = torch.full_like(mu[:, 0], mu.shape[1])
+        part = torch.stack([count, mu.sum(1), mu.square().sum(1) + sigma.square().sum(1)])
+        sums = part if sums is None else sums + part
+    if sums is None:
+        raise ValueError("measure_latent_statistics: the loader is empty; check dataset_dir and the split.")
+    if dist.is_available() and dist.is_initialized():
+        dist.all_reduce(sums)
+    mean = sums[1] / sums[0]
+    std = (sums[2] / sums[0] - mean.square()).sqrt()
+    return mean.float().cpu(), std.float().cpu()
+
+
+def _images(loader: Iterable, image_key: str, autoencoder: nn.Module) -> Iterator[torch.Tensor]:
+    """Plain images on the autoencoder's device; the autoencoder is in eval mode meanwhile."""
+    device = next(autoencoder.parameters()).device
+    training = autoencoder.training
+    autoencoder.eval()
+    try:
+        for batch in loader:
+            yield batch[image_key].as_subclass(torch.Tensor).to(device)
+    finally:
+        autoencoder.train(training)
+
+
+def _image_fingerprint(image: Any) -> str:
+    return file_fingerprint(image) if isinstance(image, (str, Path)) else describe(image)

@@ -1,0 +1,135 @@
+"""From cached latent moments to the input, target and time steps of a diffusion training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from monai.engines import PrepareBatch
+from monai.networks.schedulers import RFlowScheduler, Scheduler
+
+from brain_bundles.data.seeded_dataset import SAMPLE_SEED
+from brain_bundles.data.seeding import derive_seed
+from brain_bundles.engines.per_sample_noise import per_sample_randn
+
+PREDICTION_TYPES = ("epsilon", "v_prediction", "rectified_flow")
+
+
+class LatentDiffusionPrepareBatch(PrepareBatch):
+    """(latent, target, (), {noise, timesteps, condition}) for MONAI's DiffusionInferer and SupervisedTrainer.
+
+    A batch holds ``mean`` and ``sigma`` (B, C, d, h, w) of the normalised latents and ``sample_seed`` (B,). The latent
+    is drawn anew as mean + sigma * noise. All draws of a sample come from its seed alone, so they do not depend on the
+    batch, on the rank, or on the device.
+
+    Args:
+        scheduler: the noise schedule of the training; a rectified flow scheduler also says how time steps are drawn.
+        prediction_type: ``epsilon`` (target: the noise), ``v_prediction`` (the velocity of Salimans & Ho 2022,
+            arXiv:2202.00512) or ``rectified_flow`` (latent - noise, as MONAI's RFlowScheduler expects it).
+        condition_key: entry of the batch with the condition, (B, features) or (B, tokens, features); None for none.
+        num_validation_timesteps: None draws a random time step per sample, for training. A number repeats every sample
+            at as many evenly spread time steps: with data that look the same in every epoch the loss is then a smooth
+            curve over epochs. The batch grows by this factor.
+
+    Raises:
+        ValueError: for an unknown prediction type or one that is not the scheduler's, or fewer than one time step; on
+            a batch without one of the entries.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        prediction_type: str = "epsilon",
+        *,
+        condition_key: str | None = "context",
+        num_validation_timesteps: int | None = None,
+    ) -> None:
+        if prediction_type not in PREDICTION_TYPES:
+            raise ValueError(f"prediction_type is {prediction_type!r}; allowed: {', '.join(PREDICTION_TYPES)}.")
+        flow = isinstance(scheduler, RFlowScheduler)
+        found = "rectified_flow" if flow else getattr(scheduler, "prediction_type", prediction_type)
+        if found != prediction_type:
+            raise ValueError(
+                f"prediction_type is {prediction_type!r}, but {type(scheduler).__name__} is for {found!r}."
+            )
+        if num_validation_timesteps is not None and num_validation_timesteps < 1:
+            raise ValueError(f"num_validation_timesteps must be at least 1, got {num_validation_timesteps}.")
+        self.scheduler, self.prediction_type = scheduler, prediction_type
+        self.condition_key, self.num_validation_timesteps = condition_key, num_validation_timesteps
+
+    def __call__(
+        self,
+        batchdata: Mapping[str, torch.Tensor],
+        device: str | torch.device | None = None,
+        non_blocking: bool = False,
+        **kwargs: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor, tuple, dict[str, torch.Tensor]]:
+        needed = ["mean", "sigma", SAMPLE_SEED] + ([self.condition_key] if self.condition_key else [])
+        if missing := [name for name in needed if name not in batchdata]:
+            raise ValueError(
+                f"the batch lacks {', '.join(missing)} (it has {', '.join(batchdata)}); train on CachedLatents within "
+                "a SeededDataset whose transform adds the condition, or set condition_key to null."
+            )
+        mean, sigma = (_plain(batchdata[name]).float() for name in ("mean", "sigma"))
+        seeds = batchdata[SAMPLE_SEED]
+        condition = _plain(batchdata[self.condition_key]).float() if self.condition_key else None
+        if condition is not None and condition.ndim == 2:
+            condition = condition[:, None]  # one token
+        if self.num_validation_timesteps is None:
+            timesteps = self._random_timesteps(mean, seeds)
+        else:
+            repeats = self.num_validation_timesteps
+            timesteps = self._spread_timesteps(repeats).repeat(len(mean))
+            # The same sample at another time step gets noise of its own: more is averaged out.
+            seeds = torch.tensor([derive_seed(seed, "repeat", k) for seed in seeds.tolist() for k in range(repeats)])
+            mean, sigma = mean.repeat_interleave(repeats, 0), sigma.repeat_interleave(repeats, 0)
+            condition = None if condition is None else condition.repeat_interleave(repeats, 0)
+
+        # On the CPU, where random numbers are the same for every kind of device.
+        latent = mean + sigma * per_sample_randn(seeds, "latent", mean.shape[1:])
+        noise = per_sample_randn(seeds, "noise", mean.shape[1:])
+
+        def move(tensor: torch.Tensor) -> torch.Tensor:
+            return tensor.to(device=device, non_blocking=non_blocking)
+
+        latent, noise, timesteps = move(latent), move(noise), move(timesteps)
+        extra = {"noise": noise, "timesteps": timesteps}
+        if condition is not None:
+            extra["condition"] = move(condition)
+        return latent, self.target(latent, noise, timesteps), (), extra
+
+    def target(self, latent: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
+        """What the network has to predict, of the shape of ``latent``."""
+        if self.prediction_type == "epsilon":
+            return noise
+        if self.prediction_type == "v_prediction":
+            return self.scheduler.get_velocity(latent, noise, timesteps)
+        return latent - noise
+
+    def _random_timesteps(self, mean: torch.Tensor, seeds: torch.Tensor) -> torch.Tensor:
+        """One time step per sample, (B,): uniform, or as the rectified flow scheduler draws them."""
+        draws = []
+        state = torch.get_rng_state()
+        try:
+            for i, seed in enumerate(seeds.tolist()):
+                # The scheduler's sampler takes no generator, so the global one is lent to it. Not torch.manual_seed:
+                # that would also seed every GPU.
+                torch.default_generator.manual_seed(derive_seed(seed, "timestep"))
+                if isinstance(self.scheduler, RFlowScheduler):
+                    draws.append(self.scheduler.sample_timesteps(mean[i : i + 1]))
+                else:
+                    draws.append(torch.randint(0, self.scheduler.num_train_timesteps, (1,)))
+        finally:
+            torch.set_rng_state(state)
+        return torch.cat(draws)
+
+    def _spread_timesteps(self, number: int) -> torch.Tensor:
+        """The centres of ``number`` equal parts of [0, num_train_timesteps)."""
+        centres = (torch.arange(number, dtype=torch.float64) + 0.5) / number * self.scheduler.num_train_timesteps
+        continuous = isinstance(self.scheduler, RFlowScheduler) and not self.scheduler.use_discrete_timesteps
+        return centres.float() if continuous else centres.long()
+
+
+def _plain(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.as_subclass(torch.Tensor)

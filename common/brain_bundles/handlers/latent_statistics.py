@@ -1,0 +1,52 @@
+"""Measures the scale of the latents when the autoencoder is ready."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from ignite.engine import Engine, Events
+from torch import nn
+
+from brain_bundles.data.latents import measure_latent_statistics
+from brain_bundles.engines.distributed import unwrap
+
+logger = logging.getLogger(__name__)
+
+
+class LatentStatisticsHandler:
+    """Stores mean and std of the latents of ``data_loader`` in the autoencoder's buffers when the run completes.
+
+    Put it before the ``ModelSaver`` of the same event, so that the file carries the statistics.
+
+    Args:
+        autoencoder: a LatentAutoencoderKL; may be wrapped in DistributedDataParallel.
+        data_loader: whole training images, preprocessed as for encoding, without augmentation.
+        interval: also measure every that many epochs, for files that are written during the training; None is at the
+            end only.
+        precision: fp32, bf16, fp16 or auto.
+
+    Raises:
+        ValueError: if ``interval`` is below 1.
+    """
+
+    def __init__(
+        self, autoencoder: nn.Module, data_loader: Iterable, *, interval: int | None = None, precision: str = "fp32"
+    ) -> None:
+        if interval is not None and interval < 1:
+            raise ValueError(f"LatentStatisticsHandler: interval must be at least 1 epoch, got {interval}.")
+        self.autoencoder, self.data_loader = autoencoder, data_loader
+        self.interval, self.precision = interval, precision
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.COMPLETED, self)
+        if self.interval is not None:
+            engine.add_event_handler(Events.EPOCH_COMPLETED(every=self.interval), self)
+
+    def __call__(self, engine: Engine) -> None:
+        network = unwrap(self.autoencoder)
+        mean, std = measure_latent_statistics(network, self.data_loader, precision=self.precision)
+        network.set_latent_statistics(mean, std)  # type: ignore[operator]
+        logger.info(
+            "Latent mean %s, std %s.", [round(v, 4) for v in mean.tolist()], [round(v, 4) for v in std.tolist()]
+        )
