@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from numbers import Real
 from types import MappingProxyType
+from typing import Any
 
 import torch
 
@@ -90,7 +91,7 @@ class CovariateScaler:
                 )
         self.bounds = {name: (float(bounds[name][0]), float(bounds[name][1])) for name in CONTINUOUS}
 
-    def encode(self, row: Mapping[str, object] | Covariates) -> torch.Tensor:
+    def encode(self, row: Mapping[Any, Any] | Covariates) -> torch.Tensor:
         """float32 tensor of shape (4,) of one participant.
 
         Raises:

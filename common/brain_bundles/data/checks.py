@@ -1,0 +1,90 @@
+"""Checking image files before a training or a translation begins."""
+
+from __future__ import annotations
+
+import os
+import warnings
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError, SpatialImage
+from nibabel.wrapstruct import WrapStructError
+
+from brain_bundles.data.problems import raise_problems
+
+
+def check_images(paths: Iterable[str | os.PathLike[str]], *, read_voxels: bool = True) -> None:
+    """Check that every file is a 3D image that a model can use; all findings are collected.
+
+    Args:
+        paths: NIfTI files, or another format that nibabel reads.
+        read_voxels: also look for truncation, NaN and empty volumes, which reads every file whole.
+
+    Raises:
+        DatasetError: with the name of every file that is missing, unreadable or truncated, not 3D, of colours, without
+            a usable affine, or that has NaN, one constant value or only zeros.
+
+    Warns:
+        UserWarning: once, with the files whose header has no orientation, which are taken as the format's default.
+    """
+    files = [Path(path) for path in paths]
+    problems: list[tuple[str, str]] = []
+    if not files:
+        problems.append(("no images", "the list of images is empty"))
+    unoriented = []
+    for path in files:
+        if not path.is_file():
+            problems.append(("missing image", str(path)))
+            continue
+        try:
+            image = nib.loadsave.load(path)
+            if not isinstance(image, SpatialImage):
+                raise ImageFileError(f"a {type(image).__name__}, not an image in space")
+            problem = _header_problem(image) or (_voxel_problem(image) if read_voxels else None)
+        except (OSError, EOFError, zlib.error, ValueError, ImageFileError, HeaderDataError, WrapStructError) as error:
+            problems.append(("unreadable or truncated image", f"{path}: {error}"))
+            continue
+        if problem:
+            problems.append((problem[0], f"{path}: {problem[1]}"))
+        elif isinstance(image, nib.nifti1.Nifti1Pair) and not (
+            image.header["sform_code"] or image.header["qform_code"]
+        ):
+            unoriented.append(str(path))
+    raise_problems(f"{len(files)} images", problems)
+    if unoriented:
+        shown = ", ".join(unoriented[:10]) + (f" and {len(unoriented) - 10} more" if len(unoriented) > 10 else "")
+        warnings.warn(
+            f"No orientation (sform and qform code 0), so left and right are the format's default: {shown}. "
+            "Look at them in a viewer and set the sform.",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+def _header_problem(image: SpatialImage) -> tuple[str, str] | None:
+    shape, affine = image.shape, image.affine
+    if image.get_data_dtype().fields is not None:
+        return "colour image", f"voxels are {image.get_data_dtype()}, expected one number; convert to grey values"
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    if len(shape) != 3 or min(shape) < 2:
+        kind = "4D image" if len(shape) > 3 else "2D image"
+        return kind, f"shape {image.shape}, expected three dimensions; give one volume per file"
+    if affine is None or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        return "unusable affine", f"{None if affine is None else affine.tolist()} cannot be inverted; repair the header"
+    return None
+
+
+def _voxel_problem(image: SpatialImage) -> tuple[str, str] | None:
+    data = np.asarray(image.dataobj)
+    bad = int(np.size(data) - np.count_nonzero(np.isfinite(data)))
+    if bad:
+        return "NaN or infinite voxels", f"{bad} of {data.size} voxels; repair or leave out the file"
+    low, high = float(data.min()), float(data.max())
+    if low == high:
+        return ("empty volume", "every voxel is 0") if low == 0 else ("constant volume", f"every voxel is {low:g}")
+    return None

@@ -1,0 +1,106 @@
+"""From an image file to what a model sees, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+from monai.data import MetaTensor
+from monai.transforms import (
+    Compose,
+    EnsureTyped,
+    Invertd,
+    LoadImaged,
+    Orientationd,
+    ResampleToMatchd,
+    Spacingd,
+)
+
+from brain_bundles.transforms.centre_brain import CentreBraind
+from brain_bundles.transforms.intensity import ScaleForegroundPercentilesd
+
+# MONAI's names of the two directions of each axis; given, so that it does not warn about its default.
+_RAS_LABELS = (("L", "R"), ("P", "A"), ("I", "S"))
+
+
+def image_preprocessing(
+    keys: str | Sequence[str],
+    spacing: float | Sequence[float],
+    spatial_size: Sequence[int],
+    *,
+    lower: float = 0.5,
+    upper: float = 99.5,
+    warn_cut: float | None = 0.02,
+    allow_missing_keys: bool = False,
+) -> Compose:
+    """Load, orient RAS, resample, centre the brain, crop or pad, clip at percentiles, scale to [0, 1].
+
+    The first key is the reference: further keys, which must be registered with it, are resampled to its grid.
+
+    Args:
+        keys: entries of the items that are paths to images of one subject.
+        spacing: voxel size of the model's grid, mm.
+        spatial_size: (D, H, W) of the model's grid.
+        lower: percentile of the non-zero voxels that becomes 0.
+        upper: percentile of the non-zero voxels that becomes 1.
+        warn_cut: see :class:`CentreBraind`; None for whole heads.
+        allow_missing_keys: leave out keys that an item lacks.
+
+    Returns:
+        A transform whose volumes are float32 ``MetaTensor`` (1, D, H, W) that remember their way here, see
+        :func:`invert_preprocessing`.
+    """
+    keys = [keys] if isinstance(keys, str) else list(keys)
+    if not keys:
+        raise ValueError("keys is empty; name at least one entry, for example ['image'].")
+    pixdim = [float(spacing)] * 3 if isinstance(spacing, (int, float)) else [float(mm) for mm in spacing]
+    if len(pixdim) != 3 or min(pixdim) <= 0:
+        raise ValueError(f"spacing is {spacing}, expected one voxel size in mm or three.")
+    first, others = keys[0], keys[1:]
+    missing: dict[str, Any] = {"allow_missing_keys": allow_missing_keys}
+    resample: dict[str, Any] = {"mode": "bilinear", "padding_mode": "zeros", **missing}
+    steps = [
+        LoadImaged(keys, reader="NibabelReader", ensure_channel_first=True, **missing),
+        EnsureTyped(keys, dtype="float32", track_meta=True, **missing),
+        Orientationd([first], axcodes="RAS", labels=_RAS_LABELS, **missing),
+        Spacingd([first], pixdim=pixdim, **resample),
+        *([ResampleToMatchd(others, key_dst=first, **resample)] if others else []),
+        CentreBraind(keys, spatial_size, warn_cut, **missing),
+        ScaleForegroundPercentilesd(keys, lower, upper, **missing),
+    ]
+    return Compose(steps)
+
+
+class InvertPreprocessingd(Invertd):
+    """MONAI's ``Invertd`` that takes plain tensors too, and raises where that one warns and does nothing."""
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        d = dict(data)
+        for key, orig_key in zip(self.keys, self.orig_keys, strict=True):
+            orig = d.get(orig_key)
+            if not isinstance(orig, MetaTensor) or not orig.applied_operations:
+                raise ValueError(
+                    f"the way of {orig_key!r} is not known, so {key!r} cannot be brought back; keep the preprocessed "
+                    f"{orig_key!r} (a MetaTensor with its applied_operations) beside it."
+                )
+            if not isinstance(d[key], MetaTensor):
+                d[key] = MetaTensor(d[key])
+        return super().__call__(d)
+
+
+def invert_preprocessing(preprocessing: Compose, pred_key: str = "pred", orig_key: str = "image") -> Invertd:
+    """Bring a prediction on the model's grid back to the grid of the image that it was made from.
+
+    Intensities stay in [0, 1]; shape, affine and orientation become those of the source file.
+
+    Args:
+        preprocessing: what :func:`image_preprocessing` gave, and was applied to ``orig_key``.
+        pred_key: the volume to bring back (C, D, H, W).
+        orig_key: the entry whose way is reversed.
+
+    Returns:
+        A transform of items that have both keys. It raises ValueError where ``orig_key`` does not remember its way.
+    """
+    return InvertPreprocessingd(
+        pred_key, transform=preprocessing, orig_keys=orig_key, nearest_interp=False, to_tensor=True
+    )
