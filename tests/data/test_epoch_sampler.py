@@ -52,6 +52,12 @@ def test_without_shuffle_the_order_is_the_data_order():
     assert list(sampler) == [0, 1, 2, 3, 4]
 
 
+def test_validation_is_always_in_epoch_zero():
+    sampler = EpochSampler(range(5), shuffle=False, same_every_epoch=True)
+    sampler.set_epoch(9)
+    assert [index.epoch for index in sampler] == [0] * 5
+
+
 @pytest.mark.parametrize("length", [4, 10, 27])
 def test_epochs_of_fixed_length_draw_all_samples_equally_often(length):
     sampler = EpochSampler(range(10), num_samples_per_epoch=length)

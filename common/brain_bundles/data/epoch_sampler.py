@@ -44,6 +44,7 @@ class EpochSampler(DistributedSampler):
         num_samples_per_epoch: length of an epoch over all ranks, None for the length of the data. Epochs of a fixed
             length are cut from an endless row of permutations, so all samples are drawn equally often whatever the
             length.
+        same_every_epoch: be in epoch 0 always, for validation data that several processes share.
 
     Raises:
         ValueError: if the data is empty, or ``num_samples_per_epoch`` is not a positive multiple of the number of
@@ -51,7 +52,13 @@ class EpochSampler(DistributedSampler):
     """
 
     def __init__(
-        self, dataset: Sized, *, shuffle: bool = True, seed: int = 0, num_samples_per_epoch: int | None = None
+        self,
+        dataset: Sized,
+        *,
+        shuffle: bool = True,
+        seed: int = 0,
+        num_samples_per_epoch: int | None = None,
+        same_every_epoch: bool = False,
     ) -> None:
         grouped = dist.is_available() and dist.is_initialized()
         world_size, rank = (dist.get_world_size(), dist.get_rank()) if grouped else (1, 0)
@@ -67,7 +74,12 @@ class EpochSampler(DistributedSampler):
         if num_samples_per_epoch is not None:
             self.total_size = num_samples_per_epoch
             self.num_samples = num_samples_per_epoch // world_size
+        self.same_every_epoch = same_every_epoch
         self._skip = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch of the next iteration; engines call it."""
+        super().set_epoch(0 if self.same_every_epoch else epoch)
 
     def skip_once(self, num_samples: int) -> None:
         """Leave out this rank's first ``num_samples`` in the next iteration: an interrupted epoch goes on there."""
