@@ -171,3 +171,20 @@ def test_arguments_and_hash(tmp_path):
         make(tmp_path).pending(rank=2, world_size=2)
     (tmp_path / "w.pt").write_bytes(b"abc")
     assert hash_file(tmp_path / "w.pt").startswith("ba7816bf8f01cfea414140de5dae2223")  # FIPS 180 example
+
+
+def test_a_finished_run_is_bids(tmp_path, bids_errors):
+    output = make(tmp_path)
+    output.prepare()
+    finish(output, *(row["participant_id"] for row in output.rows))
+    for extra in ("preview.png", "metrics.json", "run.log"):
+        (tmp_path / extra).touch()
+    assert bids_errors(tmp_path) == []
+
+
+def test_ranks_come_from_the_process_group(tmp_path, monkeypatch):
+    output = make(tmp_path)
+    monkeypatch.setattr("torch.distributed.is_initialized", lambda: True)
+    monkeypatch.setattr("torch.distributed.get_world_size", lambda: 2)
+    monkeypatch.setattr("torch.distributed.get_rank", lambda: 1)
+    assert names(output.pending(2)) == list("34")

@@ -65,6 +65,15 @@ def test_finished_images_are_not_written_again_and_damaged_ones_are(output):
     assert damaged.read_bytes() == whole
 
 
+def test_a_finished_run_has_nothing_left_to_do(output):
+    run(output)
+    files = {path: path.stat().st_mtime_ns for path in output.output_dir.rglob("*") if path.is_file()}
+    assert output.pending(2) == []
+    with pytest.warns(UserWarning, match="dataloader` is empty"):  # MONAI's own words
+        assert run(output) == []
+    assert {path: path.stat().st_mtime_ns for path in files} == files
+
+
 def test_samples_that_are_none(output):
     saver = SampleSaver(output)
     with pytest.raises(ValueError, match=r"sub-1: shape \(4, 5, 6\), expected \(1, \*\(4, 5, 6\)\)"):
