@@ -1,6 +1,7 @@
 """Trainers on top of MONAI's, and what makes them run alike on one process and many."""
 
 from brain_bundles.engines.autoencoder_trainer import AutoencoderTrainer
+from brain_bundles.engines.condition_prepare_batch import ConditionPrepareBatch
 from brain_bundles.engines.distributed import (
     DistributedDataParallel,
     finish_distributed,
@@ -17,6 +18,7 @@ from brain_bundles.engines.prepare_batch import LatentDiffusionPrepareBatch
 
 __all__ = [
     "AutoencoderTrainer",
+    "ConditionPrepareBatch",
     "DistributedDataParallel",
     "LatentDiffusionPrepareBatch",
     "finish_distributed",

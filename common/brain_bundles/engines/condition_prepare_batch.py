@@ -1,0 +1,32 @@
+"""The batch of a sampling run: conditions in, seeds beside them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from monai.engines import PrepareBatch
+
+
+class ConditionPrepareBatch(PrepareBatch):
+    """Hands a ``SupervisedEvaluator``'s inferer the condition as its input and the seed of each sample.
+
+    Args:
+        context_key: entry with the condition (B, 1, K).
+        seed_key: entry with one seed per sample.
+    """
+
+    def __init__(self, context_key: str = "context", seed_key: str = "seed") -> None:
+        self.context_key = context_key
+        self.seed_key = seed_key
+
+    def __call__(
+        self,
+        batchdata: dict[str, Any],
+        device: str | torch.device | None = None,
+        non_blocking: bool = False,
+        **kwargs: Any,
+    ) -> tuple[torch.Tensor, None, tuple, dict[str, list[int]]]:
+        """(context (B, 1, K), no label, no positional and one keyword argument of the inferer: seeds)."""
+        context = batchdata[self.context_key].to(device=device, non_blocking=non_blocking)
+        return context, None, (), {"seeds": [int(seed) for seed in batchdata[self.seed_key]]}

@@ -1,0 +1,27 @@
+"""From the covariates of a row to the condition that a network sees."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+from monai.transforms import Transform
+
+from brain_bundles.data.covariates import CovariateScaler
+
+
+class EncodeConditiond(Transform):
+    """Add ``context``, the scaled covariates [sex, age, ventricular volume, brain volume] as one token (1, 4).
+
+    Args:
+        bounds: lowest and highest value of each covariate in training, see :class:`CovariateScaler`.
+        context_key: where the token goes.
+    """
+
+    def __init__(self, bounds: Mapping[str, Sequence[float]], context_key: Hashable = "context") -> None:
+        self.scaler = CovariateScaler(bounds)
+        self.context_key = context_key
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """The item with the token. Raises what ``CovariateScaler.encode`` raises for a missing or impossible value."""
+        return {**data, self.context_key: self.scaler.encode(data)[None]}
