@@ -76,13 +76,15 @@ def _mixture_densities(values: np.ndarray, parameters: np.ndarray) -> np.ndarray
     return np.stack([pure(csf, csf_sd), mixed(csf, gm), pure(gm, sd), mixed(gm, wm), pure(wm, sd)], axis=1)
 
 
-def fit_tissue_model(values: np.ndarray) -> TissueModel:
+def fit_tissue_model(values: np.ndarray, csf: float | None = None) -> TissueModel:
     """Tissue intensities by maximum likelihood on the histogram, with partial-volume classes.
 
     Without the mixed classes the mean of the few CSF voxels is dragged far towards grey matter at 2 mm.
 
     Args:
         values: (N,) intensities of the brain's voxels, preferably without its outermost layer.
+        csf: intensity of CSF where it is known; else it is fitted as well, which is less sure, because most CSF of a
+            young brain lies in sulci that are narrower than a voxel.
 
     Raises:
         UnmeasurableError: if there are too few voxels or no spread.
@@ -98,9 +100,12 @@ def fit_tissue_model(values: np.ndarray) -> TissueModel:
     centres = ((edges[1:] + edges[:-1]) / 2 - low) / (high - low)
     histogram = histogram / histogram.sum()
 
-    def negative_log_likelihood(parameters: np.ndarray) -> float:
-        csf, gm, wm, csf_sd, sd = parameters
-        if not (-0.05 < csf < gm - 0.1 and gm < wm - 0.08 and wm < 1 and 0.015 < csf_sd < 0.2 and 0.015 < sd < 0.15):
+    known = None if csf is None else (csf - low) / (high - low)
+
+    def negative_log_likelihood(free: np.ndarray) -> float:
+        parameters = free if known is None else np.r_[known, free]
+        fluid, gm, wm, csf_sd, sd = parameters
+        if not (-0.1 < fluid < gm - 0.1 and gm < wm - 0.08 and wm < 1 and 0.01 < csf_sd <= 1.5 * sd and sd < 0.15):
             return 1e3
         densities = _mixture_densities(centres, parameters)
         weights = np.full(5, 0.2)
@@ -109,11 +114,15 @@ def fit_tissue_model(values: np.ndarray) -> TissueModel:
             weights = (joint / (joint.sum(1, keepdims=True) + 1e-12) * histogram[:, None]).sum(0)
         return float(-(histogram * np.log((densities * weights).sum(1) + 1e-12)).sum())
 
-    start = np.array([0.12, 0.58, 0.85, 0.05, 0.06])
+    start = np.array([0.12, 0.58, 0.85, 0.05, 0.06] if known is None else [0.58, 0.85, 0.05, 0.06])
     options = {"maxfev": 400, "xatol": 1e-3, "fatol": 1e-6}
     best = optimize.minimize(negative_log_likelihood, start, method="Nelder-Mead", options=options).x
-    csf, gm, wm = (float(low + (high - low) * value) for value in best[:3])
-    return TissueModel(csf, gm, wm)
+    if negative_log_likelihood(best) >= 1e3:
+        raise UnmeasurableError(
+            "its histogram does not have the CSF, grey and white matter of a T1w volume in this order"
+        )
+    gm, wm = (float(low + (high - low) * value) for value in best[-4:-2])
+    return TissueModel(float(low + (high - low) * best[0]) if csf is None else csf, gm, wm)
 
 
 def remove_bias(image: np.ndarray, mask: np.ndarray, model: TissueModel, spacing: float) -> np.ndarray:

@@ -1,0 +1,7 @@
+"""``python -m brain_bundles``: see :mod:`brain_bundles.cli`."""
+
+import sys
+
+from brain_bundles.cli import main
+
+sys.exit(main())

@@ -1,0 +1,114 @@
+"""The command line: ``python -m brain_bundles COMMAND``.
+
+A command is a thin function whose imports are inside, so that help is instant. Exit codes: 0 done, 1 the data or the
+machine did not allow it, 2 the command line was wrong.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import logging
+import sys
+from collections.abc import Callable, Sequence
+
+logger = logging.getLogger("brain_bundles")
+
+
+class UsageError(ValueError):
+    """A wrong argument on the command line."""
+
+
+def measure(folder: str, *, suffix: str = "T1w", output_file: str = "measured.tsv") -> None:
+    """Measure lateral ventricles and brain (mL) of every brain-extracted T1w volume in a folder.
+
+    Args:
+        folder: a BIDS dataset, or a folder of NIfTI files.
+        suffix: contrast to measure in a BIDS dataset.
+        output_file: table to write; the volumes of participants.tsv stand beside the measured ones, and their agreement
+            is logged.
+    """
+    from brain_bundles.handlers.measurement import fidelity_of, measure_folder, write_measurements
+
+    folder, suffix, output_file = text("folder", folder), text("suffix", suffix), text("output_file", output_file)
+    measurements = measure_folder(folder, suffix)
+    write_measurements(output_file, measurements)
+    unmeasured = sum(m.measured.ventricular_volume != m.measured.ventricular_volume for m in measurements)
+    logger.info("%s: %d brains, %d of them could not be measured", output_file, len(measurements), unmeasured)
+    for name, f in fidelity_of(measurements).items():
+        logger.info(
+            "%s: r %.3f, mean error %+.1f mL (%+.1f %%), slope %.3f over %d brains",
+            name,
+            f.pearson_r,
+            f.mean_error,
+            100 * f.mean_relative_error,
+            f.slope,
+            f.n,
+        )
+
+
+COMMANDS: dict[str, Callable[..., None]] = {"measure": measure}
+
+
+def text(name: str, value: object) -> str:
+    """A path or a word. Fire reads 7 as a number and True as a truth value; a folder may well be called 7."""
+    if isinstance(value, bool) or value is None:
+        raise UsageError(f"{name} needs a value, got {value!r}.")
+    if not isinstance(value, (str, int, float)):
+        raise UsageError(f"{name} must be text, got {value!r}; quote it.")
+    return str(value)
+
+
+def whole(name: str, value: object, *, least: int) -> int:
+    """A whole number of at least ``least``."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise UsageError(f"{name} must be a whole number of at least {least}, got {value!r}.")
+    return value
+
+
+def number(name: str, value: object, *, least: float = float("-inf"), most: float = float("inf")) -> float:
+    """A number from ``least`` to ``most``."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
+        raise UsageError(f"{name} must be a number from {least:g} to {most:g}, got {value!r}.")
+    return float(value)
+
+
+def check_flags(arguments: Sequence[str]) -> None:
+    """Refuse misspelt options before anything runs: Fire would first run the command without them.
+
+    Raises:
+        UsageError: with the options that the command has.
+    """
+    if not arguments or arguments[0] not in COMMANDS:
+        return
+    known = list(inspect.signature(COMMANDS[arguments[0]]).parameters)
+    for argument in arguments[1:]:
+        if argument == "--":
+            return  # Fire's own flags follow
+        flag = argument.lstrip("-").split("=")[0].replace("-", "_")
+        if argument.startswith("--") and flag not in {*known, "help", *(f"no{name}" for name in known)}:
+            near = difflib.get_close_matches(flag, known, n=1)
+            hint = f"; did you mean --{near[0]}?" if near else "."
+            raise UsageError(
+                f"{arguments[0]} has no option --{flag}, it has {', '.join(f'--{n}' for n in known)}{hint}"
+            )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0, 1 or 2."""
+    import fire
+
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        check_flags(arguments)
+        fire.Fire(COMMANDS, command=arguments or ["--help"], name="python -m brain_bundles")
+    except UsageError as error:
+        logger.error("%s See: python -m brain_bundles %s --help", error, arguments[0])
+        return 2
+    except (ValueError, OSError, ImportError) as error:
+        logger.error("%s", error)
+        return 1
+    except SystemExit as error:  # Fire: 0 after help, 2 for a line that it cannot parse
+        return error.code if isinstance(error.code, int) else 1
+    return 0

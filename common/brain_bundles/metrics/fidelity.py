@@ -1,0 +1,68 @@
+"""How faithfully generated brains follow their conditions: requested against measured values."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """Agreement of measured with requested values, over the pairs where both are known. NaN where undefined.
+
+    Attributes:
+        n: pairs that count.
+        n_unmeasured: pairs left out because the measured or the requested value is not finite.
+        pearson_r: correlation.
+        mean_error: mean of measured - requested, in the unit of the values.
+        mean_relative_error: mean of (measured - requested) / requested.
+        mean_absolute_error: mean of |measured - requested|.
+        slope: of the least-squares line of measured on requested; 1 is calibrated.
+        intercept: of that line.
+    """
+
+    n: int
+    n_unmeasured: int
+    pearson_r: float
+    mean_error: float
+    mean_relative_error: float
+    mean_absolute_error: float
+    slope: float
+    intercept: float
+
+    def as_json(self) -> dict[str, int | float | None]:
+        """The fields, with None for what is undefined: JSON has no NaN."""
+        return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in asdict(self).items()}
+
+
+def requested_vs_measured(requested: ArrayLike, measured: ArrayLike) -> Fidelity:
+    """Compare requested with measured values of one quantity.
+
+    Args:
+        requested: (N,) values that were asked for, or that are recorded as true.
+        measured: (N,) values measured from the images, in the same unit; NaN where it failed.
+
+    Raises:
+        ValueError: if the two are not one-dimensional and of equal length.
+    """
+    x, y = np.asarray(requested, dtype=float), np.asarray(measured, dtype=float)
+    if x.ndim != 1 or x.shape != y.shape:
+        raise ValueError(f"requested and measured must be lists of equal length, got shapes {x.shape} and {y.shape}.")
+    known = np.isfinite(x) & np.isfinite(y)
+    x, y = x[known], y[known]
+    nan = float("nan")
+    error = y - x
+    relative = float(np.mean(error / x)) if x.size and np.all(x != 0) else nan
+    # A line and a correlation need two different requests; a correlation needs two different answers as well.
+    slope = intercept = r = nan
+    if x.size >= 2 and np.ptp(x) > 0:
+        centred = x - x.mean()
+        slope = float(centred @ y / (centred @ centred))
+        intercept = float(y.mean() - slope * x.mean())
+        if np.ptp(y) > 0:
+            r = float(np.corrcoef(x, y)[0, 1])
+    mean, absolute = (float(error.mean()), float(np.abs(error).mean())) if x.size else (nan, nan)
+    return Fidelity(int(x.size), int((~known).sum()), r, mean, relative, absolute, slope, intercept)
