@@ -3,5 +3,6 @@
 from brain_bundles.networks.latent_autoencoder_kl import LatentAutoencoderKL
 from brain_bundles.networks.loading import load_weights
 from brain_bundles.networks.precision import autocast, resolve_precision
+from brain_bundles.networks.slab_decode import decode_in_slabs
 
-__all__ = ["LatentAutoencoderKL", "autocast", "load_weights", "resolve_precision"]
+__all__ = ["LatentAutoencoderKL", "autocast", "decode_in_slabs", "load_weights", "resolve_precision"]

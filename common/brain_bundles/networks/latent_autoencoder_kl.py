@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from monai.networks.nets import AutoencoderKL
+from monai.networks.nets.autoencoderkl import Decoder
+
+from brain_bundles.networks.slab_decode import decode_in_slabs
 
 
 class LatentAutoencoderKL(AutoencoderKL):
@@ -87,9 +90,18 @@ class LatentAutoencoderKL(AutoencoderKL):
         """A normalised sample of the posterior, the input of the diffusion stage (B, latent_channels, ...)."""
         return self.sampling(*self.encode_moments(x))
 
-    def decode_stage_2_outputs(self, z: torch.Tensor) -> torch.Tensor:
-        """Images (B, C, D, H, W) of normalised latents (B, latent_channels, d, h, w)."""
-        return self.decode(self.denormalise(z))
+    def decode_stage_2_outputs(self, z: torch.Tensor, slab_size: int | None = None) -> torch.Tensor:
+        """Images (B, C, D, H, W) of normalised latents (B, latent_channels, d, h, w).
+
+        Args:
+            z: normalised latents.
+            slab_size: decode a 3D volume this many slices at a time, see :func:`decode_in_slabs`: the same images in a
+                third of the memory, without gradients. None decodes plainly.
+        """
+        z = self.denormalise(z)
+        if slab_size is None:
+            return self.decode(z)
+        return decode_in_slabs(cast(Decoder, self.decoder), self.post_quant_conv(z), slab_size)
 
     @staticmethod
     def _per_channel(values: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
