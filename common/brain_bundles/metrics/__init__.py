@@ -2,6 +2,24 @@
 
 from brain_bundles.metrics.brain_volumes import BrainVolumes, measure_volumes
 from brain_bundles.metrics.fidelity import Fidelity, requested_vs_measured
+from brain_bundles.metrics.memorisation import Memorisation, describe, memorisation
+from brain_bundles.metrics.ms_ssim_pairs import PairwiseMSSSIM, draw_pairs, ms_ssim_over_pairs
+from brain_bundles.metrics.sampler_table import SamplerRow, relative_rms, sampler_table
 from brain_bundles.metrics.tissue import UnmeasurableError
 
-__all__ = ["BrainVolumes", "Fidelity", "UnmeasurableError", "measure_volumes", "requested_vs_measured"]
+__all__ = [
+    "BrainVolumes",
+    "Fidelity",
+    "Memorisation",
+    "PairwiseMSSSIM",
+    "SamplerRow",
+    "UnmeasurableError",
+    "describe",
+    "draw_pairs",
+    "measure_volumes",
+    "memorisation",
+    "ms_ssim_over_pairs",
+    "relative_rms",
+    "requested_vs_measured",
+    "sampler_table",
+]

@@ -1,0 +1,73 @@
+"""The sampler table of a latent diffusion model: time and error of few-step samplers from the same noise."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from monai.networks.nets import AutoencoderKL
+
+from brain_bundles.inferers.latent_sampler import LatentSampler
+from brain_bundles.metrics.sampler_table import ROWS, SamplerRow, sampler_table
+from brain_bundles.schedulers.factory import make_scheduler
+
+logger = logging.getLogger(__name__)
+
+_RECTIFIED_FLOW_ROWS = (("rflow", 10), ("rflow", 20), ("rflow", 50))
+
+
+def benchmark_samplers(
+    network: Callable[..., torch.Tensor],
+    autoencoder: AutoencoderKL,
+    context: torch.Tensor,
+    *,
+    latent_shape: Sequence[int],
+    prediction_type: str,
+    seeds: Sequence[int],
+    rows: Sequence[tuple[str, int]] | None = None,
+    reference_steps: int = 1000,
+    precision: str = "auto",
+    **schedule: Any,
+) -> list[SamplerRow]:
+    """Run few-step samplers and a long reference with the same seeds and conditions.
+
+    The reference runs in fp32, the rows in ``precision``: the error is the whole error of what a user gets.
+
+    Args:
+        network: called as ``network(x, timesteps=t, context=context)``.
+        autoencoder: decodes normalised latents.
+        context: (B, 1, K) conditions, on the device to run on.
+        latent_shape: (C, D, H, W) of one latent.
+        prediction_type: what the network was trained to predict.
+        seeds: B integers.
+        rows: (sampler, steps); by default DDIM 10/20/50 and DPM-Solver++ 10/15/20, or rflow 10/20/50 for a network of
+            rectified flow.
+        reference_steps: steps of the reference, DDIM or rflow.
+        precision: of the rows.
+        schedule: more arguments of ``make_scheduler``: betas, num_train_timesteps.
+    """
+    flow = prediction_type == "rectified_flow"
+    if rows is None:
+        rows = _RECTIFIED_FLOW_ROWS if flow else ROWS
+    reference = ("rflow" if flow else "ddim", reference_steps)
+
+    def sampler_of(name: str, steps: int) -> LatentSampler:
+        return LatentSampler(
+            make_scheduler(name, prediction_type=prediction_type, **schedule),
+            autoencoder,
+            latent_shape=latent_shape,
+            num_inference_steps=steps,
+            precision="fp32" if (name, steps) == reference else precision,
+        )
+
+    current: list[LatentSampler] = []  # the decoder runs in the precision of the row
+
+    def sample_latents(name: str, steps: int) -> torch.Tensor:
+        logger.info("sampler table: %s, %d steps", name, steps)
+        current[:] = [sampler_of(name, steps)]
+        return current[0].sample_latents(context, network, seeds=seeds)
+
+    sampler_of(*rows[0]).decode(sampler_of(*rows[0]).sample_latents(context[:1], network, seeds=seeds[:1]))  # warm-up
+    return sampler_table(sample_latents, lambda z: current[0].decode(z), rows=rows, reference=reference)

@@ -1,0 +1,109 @@
+"""Diversity of a set of volumes: mean multi-scale SSIM over pairs of different volumes.
+
+The lower, the more the volumes differ; what to aim for is the value of real volumes, not zero.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from monai.metrics import MultiScaleSSIMMetric
+
+# Wang, Simoncelli & Bovik 2003: the standard weights of five scales.
+WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+
+
+@dataclass(frozen=True)
+class PairwiseMSSSIM:
+    """Attributes: mean and (sample) standard deviation over the pairs, number of pairs, and the kernel size used."""
+
+    mean: float
+    std: float
+    num_pairs: int
+    kernel_size: int
+
+
+def draw_pairs(num_items: int, num_pairs: int, seed: int) -> list[tuple[int, int]]:
+    """Different unordered pairs (i < j) of ``num_items`` things: ``num_pairs`` at random, or all where there are fewer.
+
+    Raises:
+        ValueError: if there are fewer than two things or no pair is asked for.
+    """
+    total = math.comb(num_items, 2)
+    if total == 0 or num_pairs < 1:
+        raise ValueError(f"pairs need at least 2 volumes and num_pairs >= 1, got {num_items} and {num_pairs}.")
+    rng = np.random.default_rng(seed)
+    chosen = np.arange(total) if num_pairs >= total else np.sort(rng.choice(total, num_pairs, replace=False))
+    first, second = np.triu_indices(num_items, k=1)
+    return [(int(first[k]), int(second[k])) for k in chosen]
+
+
+def check_size(spatial_size: tuple[int, ...], kernel_size: int) -> None:
+    """Refuse volumes that are too small for five scales.
+
+    Four halvings must leave at least one window: every side must be at least 16 * kernel_size (MONAI 1.6.1).
+
+    Raises:
+        ValueError: with the largest kernel size that works, or the smallest volume.
+    """
+    smallest = min(spatial_size)
+    if smallest >= 16 * kernel_size:
+        return
+    largest = smallest // 16
+    largest -= 1 - largest % 2
+    works = f"kernel_size {largest} works" if largest >= 3 else "no kernel size works under 48 voxels a side"
+    raise ValueError(
+        f"MS-SSIM over five scales with kernel_size {kernel_size} needs {16 * kernel_size} voxels a side or more, "
+        f"got {tuple(spatial_size)}; {works}."
+    )
+
+
+def ms_ssim_over_pairs(
+    load: Callable[[int], torch.Tensor], num_items: int, *, num_pairs: int = 1000, seed: int = 0, kernel_size: int = 5
+) -> PairwiseMSSSIM:
+    """Mean MS-SSIM over random pairs of a set.
+
+    Args:
+        load: gives volume i as (D, H, W) or (1, D, H, W) in [0, 1]; called twice per pair, so that a set need not fit
+            into memory.
+        num_items: volumes in the set.
+        num_pairs: pairs to draw; all pairs where there are fewer.
+        seed: of the draw.
+        kernel_size: odd; 5 is the largest that the default grid of 80x96x80 admits (every side >= 16 * kernel_size).
+            Numbers of different kernel sizes or grids do not compare.
+
+    Raises:
+        ValueError: if the set or its volumes are too small, volumes differ in shape, or values leave [0, 1].
+    """
+    if kernel_size % 2 == 0:
+        raise ValueError(f"kernel_size must be odd, got {kernel_size}.")
+    metric = MultiScaleSSIMMetric(spatial_dims=3, data_range=1.0, kernel_size=kernel_size, weights=WEIGHTS)
+    values, shape, previous = [], None, (-1, torch.empty(0))
+    for i, j in draw_pairs(num_items, num_pairs, seed):
+        first = previous[1] if previous[0] == i else _volume(load, i)
+        previous = (i, first)
+        second = _volume(load, j)
+        shape = shape or tuple(first.shape[2:])
+        for index, volume in ((i, first), (j, second)):
+            if tuple(volume.shape[2:]) != shape:
+                raise ValueError(
+                    f"volume {index} has shape {tuple(volume.shape[2:])}, the others {shape}; resample it."
+                )
+        check_size(shape, kernel_size)
+        values.append(float(torch.as_tensor(metric(y_pred=first, y=second))))
+    std = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+    return PairwiseMSSSIM(float(np.mean(values)), std, len(values), kernel_size)
+
+
+def _volume(load: Callable[[int], torch.Tensor], index: int) -> torch.Tensor:
+    """(1, 1, D, H, W) float32."""
+    volume = torch.as_tensor(load(index), dtype=torch.float32)
+    volume = volume.reshape(1, 1, *volume.shape[-3:])
+    low, high = float(volume.min()), float(volume.max())
+    if not (low >= -1e-3 and high <= 1 + 1e-3):  # also NaN
+        raise ValueError(f"volume {index} has values from {low:g} to {high:g}, expected [0, 1]; scale it.")
+    return volume
