@@ -47,7 +47,45 @@ def measure(folder: str, *, suffix: str = "T1w", output_file: str = "measured.ts
         )
 
 
-COMMANDS: dict[str, Callable[..., None]] = {"measure": measure}
+def phantom(
+    dataset_dir: str,
+    *,
+    num_subjects: int = 200,
+    suffixes: str | Sequence[str] = "T1w",
+    spacing: float = 2.0,
+    spatial_size: Sequence[int] = (80, 96, 80),
+    seed: int = 0,
+    tumour_probability: float = 0.0,
+    num_workers: int | None = None,
+) -> None:
+    """Write a population of digital brains with known truth as a BIDS dataset.
+
+    Args:
+        dataset_dir: new or empty folder.
+        num_subjects: how many.
+        suffixes: one contrast or a list: T1w, T2w, PDw, FLAIR, ce-gadolinium_T1w, swi, angio.
+        spacing: voxel size, mm.
+        spatial_size: voxels to the right, to the front, to the top.
+        seed: of the population; subject i depends on it and on i only.
+        tumour_probability: chance of a tumour per subject.
+        num_workers: processes, by default one per core.
+    """
+    from brain_bundles.data.phantom import write_phantoms
+
+    names = suffixes.split(",") if isinstance(suffixes, str) else [text("suffixes", name) for name in suffixes]
+    write_phantoms(
+        text("dataset_dir", dataset_dir),
+        num_subjects=whole("num_subjects", num_subjects, least=1),
+        suffixes=[name.strip() for name in names],
+        spacing=number("spacing", spacing, least=0.5, most=8.0),
+        spatial_size=[whole("spatial_size", size, least=2) for size in triple("spatial_size", spatial_size)],
+        seed=whole("seed", seed, least=0),
+        tumour_probability=number("tumour_probability", tumour_probability, least=0.0, most=1.0),
+        num_workers=None if num_workers is None else whole("num_workers", num_workers, least=1),
+    )
+
+
+COMMANDS: dict[str, Callable[..., None]] = {"measure": measure, "phantom": phantom}
 
 
 def text(name: str, value: object) -> str:
@@ -71,6 +109,13 @@ def number(name: str, value: object, *, least: float = float("-inf"), most: floa
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
         raise UsageError(f"{name} must be a number from {least:g} to {most:g}, got {value!r}.")
     return float(value)
+
+
+def triple(name: str, value: object) -> Sequence[object]:
+    """Three values, one per axis."""
+    if not isinstance(value, (list, tuple)) or len(value) != 3:
+        raise UsageError(f"{name} must be three numbers, for example [80,96,80], got {value!r}.")
+    return value
 
 
 def check_flags(arguments: Sequence[str]) -> None:

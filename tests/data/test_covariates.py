@@ -70,3 +70,10 @@ def test_impossible_rows_are_named(scaler, change, message):
 def test_bad_bounds(bounds, message):
     with pytest.raises(ValueError, match=message):
         CovariateScaler(bounds)
+
+
+def test_a_table_is_encoded_as_one_token_per_row(scaler):
+    rows = [ROW, {**ROW, "sex": "F"}]
+    context = scaler.encode_table(rows)
+    assert context.shape == (2, 1, 4)
+    assert all(context[i, 0].equal(scaler.encode(row)) for i, row in enumerate(rows))

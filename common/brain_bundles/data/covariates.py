@@ -105,6 +105,10 @@ class CovariateScaler:
         scaled = [(float(str(row[n])) - low) / (high - low) for n, (low, high) in self.bounds.items()]
         return torch.tensor([float(row["sex"] == "M"), *scaled], dtype=torch.float32)
 
+    def encode_table(self, rows: Sequence[Mapping[str, object]]) -> torch.Tensor:
+        """float32 tensor (B, 1, 4): the condition of a batch, one token per row."""
+        return torch.stack([self.encode(row)[None] for row in rows])
+
     def decode(self, context: torch.Tensor) -> Covariates:
         """The person of a tensor of four numbers (any shape, such as (1, 4)); the inverse of :meth:`encode`.
 

@@ -21,5 +21,5 @@ def scalar_losses(output: Any) -> dict[str, float]:
     for key, value in output.items():
         name = str(getattr(key, "value", key))  # MONAI's keys are string enums
         if (name == "loss" or name.endswith("_loss")) and isinstance(value, (int, float, torch.Tensor)):
-            found[name] = float(value)
+            found[name] = float(value.detach() if isinstance(value, torch.Tensor) else value)
     return found

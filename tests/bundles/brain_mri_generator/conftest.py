@@ -1,0 +1,102 @@
+"""The generator's workflows on tiny phantoms: 32x48x32 voxels of 5 mm, latents of 8x12x8."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from monai.bundle import ConfigWorkflow
+
+from brain_bundles.data.phantom import write_phantoms
+
+BUNDLE = Path(__file__).parents[3] / "bundles" / "brain_mri_generator"
+TINY = {"spacing": 5.0, "spatial_size": [32, 48, 32]}
+TINY_NETWORKS = {
+    "autoencoder_def::channels": [4, 8, 8],
+    "autoencoder_def::norm_num_groups": 4,
+    "network_def::channels": [8, 8, 8],
+    "network_def::num_head_channels": [0, 8, 8],
+    "network_def::norm_num_groups": 4,
+}
+
+
+class Bundle:
+    """Runs the configs of the bundle with tiny settings, in this process or in others."""
+
+    root = BUNDLE
+
+    def __init__(self, dataset_dir: Path, ckpt_dir: Path) -> None:
+        self.dataset_dir, self.ckpt_dir = dataset_dir, ckpt_dir
+
+    def overrides(self, name: str, output_dir: Path, **options: object) -> dict[str, object]:
+        common = {"ckpt_dir": str(self.ckpt_dir), "output_dir": str(output_dir), "precision": "fp32", "device": "cpu", **TINY}
+        networks = {k: v for k, v in TINY_NETWORKS.items() if name != "train_autoencoder" or k.startswith("autoencoder")}
+        if name.startswith("train"):
+            common |= {"dataset_dir": str(self.dataset_dir), "samples_per_epoch": 4, "max_epochs": 2, "val_interval": 1}
+            common |= {"batch_size": 2}
+        if name == "train_autoencoder":
+            common |= {"patch_size": [16, 16, 16], "num_val_subjects": 1, "adversarial_warmup_epochs": 1}
+            common |= {"discriminator_def::channels": 4}
+        if name == "train":
+            common |= {"cache_dir": str(self.ckpt_dir / "cache")}
+        if name == "inference":
+            common |= {"latent_shape": [8, 8, 12, 8], "num_inference_steps": 3}
+        return {**common, **networks, **options}
+
+    def files(self, name: str, *overlays: str) -> list[str]:
+        return [str(self.root / "configs" / f"{part}.json") for part in (name, *overlays)]
+
+    def workflow(self, name: str, output_dir: Path, *overlays: str, **options: object) -> ConfigWorkflow:
+        return ConfigWorkflow(
+            config_file=self.files(name, *overlays),
+            meta_file=str(self.root / "configs" / "metadata.json"),
+            logging_file=str(self.root / "configs" / "logging.conf"),
+            workflow_type="infer" if name == "inference" else "train",
+            bundle_root=str(self.root),
+            **self.overrides(name, output_dir, **options),
+        )
+
+    def run(self, name: str, output_dir: Path, *overlays: str, **options: object) -> ConfigWorkflow:
+        workflow = self.workflow(name, output_dir, *overlays, **options)
+        workflow.initialize()
+        workflow.run()
+        workflow.finalize()
+        return workflow
+
+    def command(self, name: str, output_dir: Path, *overlays: str, processes: int = 1, **options: object) -> list[str]:
+        """The same as a command line, under torchrun for more than one process."""
+        launcher = [sys.executable, "-W", "ignore", "-m"]
+        if processes > 1:
+            launcher += ["torch.distributed.run", "--standalone", f"--nproc_per_node={processes}", "-m"]
+        arguments = [
+            part
+            for key, value in {"bundle_root": str(self.root), **self.overrides(name, output_dir, **options)}.items()
+            for part in (f"--{key}", str(value))
+        ]
+        return [*launcher, "monai.bundle", "run", "--config_file", str(self.files(name, *overlays)), *arguments]
+
+    def start(self, command: list[str], cwd: Path) -> subprocess.Popen:
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+        return subprocess.Popen(
+            command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+
+@pytest.fixture(scope="session")
+def tiny_phantoms(tmp_path_factory):
+    return write_phantoms(
+        tmp_path_factory.mktemp("tiny") / "phantoms", num_subjects=8, val_fraction=0.2, test_fraction=0.3, num_workers=1, **TINY
+    )
+
+
+@pytest.fixture(scope="session")
+def trained(tiny_phantoms, tmp_path_factory):
+    """A bundle whose two networks were trained for a few steps by its own configs."""
+    folder = tmp_path_factory.mktemp("trained")
+    bundle = Bundle(tiny_phantoms, folder / "models")
+    bundle.run("train_autoencoder", folder / "autoencoder")
+    bundle.run("train", folder / "diffusion")
+    return bundle

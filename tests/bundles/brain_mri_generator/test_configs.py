@@ -1,0 +1,115 @@
+"""What the config files promise without running a workflow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema
+import pytest
+import torch
+from monai.bundle import ConfigParser
+
+from brain_bundles.data import PopulationModel
+from brain_bundles.version import __version__
+
+from .conftest import BUNDLE
+
+FILES = sorted((BUNDLE / "configs").glob("*.json"))
+
+
+def load(name: str) -> dict[str, Any]:
+    return json.loads((BUNDLE / "configs" / f"{name}.json").read_text())
+
+
+def strings(content: Any) -> Iterator[str]:
+    if isinstance(content, dict):
+        for key, value in content.items():
+            yield key
+            yield from strings(value)
+    elif isinstance(content, list):
+        for value in content:
+            yield from strings(value)
+    elif isinstance(content, str):
+        yield content
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_no_string_has_a_number_sign(path):
+    """MONAI's parser turns every one into ``::``, in URLs and prose as well."""
+    assert [s for s in strings(json.loads(path.read_text())) if "#" in s] == []
+
+
+def test_the_name_has_no_version_mark():
+    assert "_v" not in BUNDLE.name  # MONAI's look-up would cut the name there
+
+
+@pytest.mark.parametrize("key", ["autoencoder_def", "spacing", "spatial_size", "bounds", "suffix", "prediction_type", "ckpt_dir"])
+def test_copies_of_one_setting_are_equal(key):
+    copies = [content[key] for name in ("train_autoencoder", "train", "inference") if key in (content := load(name))]
+    assert len(copies) >= 2
+    assert all(copy == copies[0] for copy in copies)
+
+
+def test_training_and_sampling_use_one_network_and_one_noise_schedule():
+    train, inference = load("train"), load("inference")
+    assert train["network_def"] == inference["network_def"]
+    assert {k: v for k, v in train["scheduler"].items() if k != "sampler"} == {
+        k: v for k, v in inference["scheduler"].items() if k != "sampler"
+    }
+
+
+def test_bounds_are_the_range_of_the_population():
+    assert {k: list(v) for k, v in PopulationModel.default().range.items()} == load("train")["bounds"]
+
+
+def test_metadata_follows_the_schema(request):
+    schema = json.loads((request.config.rootpath / "tests/schemas/meta_schema_20240725.json").read_text())
+    metadata = load("metadata")
+    jsonschema.validate(metadata, schema)
+    assert metadata["version"] == __version__ in metadata["changelog"]
+
+
+def test_the_schema_refuses_metadata_without_its_parts(request):
+    schema = json.loads((request.config.rootpath / "tests/schemas/meta_schema_20240725.json").read_text())
+    metadata = load("metadata")
+    del metadata["network_data_format"]["inputs"]["image"]["dtype"]
+    with pytest.raises(jsonschema.ValidationError, match="'dtype' is a required property"):
+        jsonschema.validate(metadata, schema)
+
+
+def test_paper_scale_has_exactly_the_published_networks():
+    """Parameters as published; shapes of a forward pass on the meta device, which computes nothing."""
+    parser = ConfigParser()
+    parser.read_config([str(BUNDLE / "configs" / name) for name in ("inference.json", "paper.json")])
+    with torch.device("meta"):
+        autoencoder = parser.get_parsed_content("autoencoder_def").eval()
+        network = parser.get_parsed_content("network_def").eval()
+        assert sum(p.numel() for p in autoencoder.parameters()) == 13_766_248
+        assert sum(p.numel() for p in network.parameters()) == 553_168_899
+        with torch.inference_mode():
+            mean, _ = autoencoder.encode(torch.empty(1, 1, 160, 224, 160))
+            assert list(mean.shape[1:]) == parser.get_parsed_content("latent_shape") == [3, 20, 28, 20]
+            assert network(mean, torch.empty(1), torch.empty(1, 1, 4)).shape == mean.shape
+            assert autoencoder.decode(mean).shape == (1, 1, 160, 224, 160)
+
+
+def test_paper_scale_has_the_published_schedule_and_conditions():
+    parser = ConfigParser()
+    parser.read_config([str(BUNDLE / "configs" / name) for name in ("inference.json", "paper.json")])
+    scheduler = parser.get_parsed_content("scheduler")
+    assert scheduler.num_train_timesteps == 1000
+    betas = 1 - scheduler.alphas_cumprod[1:] / scheduler.alphas_cumprod[:-1]
+    assert float(scheduler.betas[0]) == pytest.approx(0.0015)
+    assert float(betas[-1]) == pytest.approx(0.0205, rel=1e-4)
+    assert parser.get_parsed_content("num_inference_steps") == 50
+    assert parser.get_parsed_content("bounds")["age"] == [44.0, 82.0]
+
+
+@pytest.mark.parametrize("stage", ["train_autoencoder", "train"])
+def test_paper_scale_asks_for_the_perceptual_network_and_says_how_to_get_it(stage):
+    parser = ConfigParser()
+    parser.read_config([str(BUNDLE / "configs" / name) for name in (f"{stage}.json", "paper.json")])
+    assert parser["perceptual_network"] == "squeeze"
+    assert parser["allow_download" if stage == "train_autoencoder" else "resume"] is False

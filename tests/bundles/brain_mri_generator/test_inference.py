@@ -1,0 +1,162 @@
+"""Sampling by its config: the right files, reproducible, resumable, and honest about bad input."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from brain_bundles.data import read_participants
+
+from .conftest import BUNDLE
+
+
+def images(folder: Path) -> dict[str, str]:
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.rglob("*_T1w.nii.gz"))}
+
+
+@pytest.fixture(scope="module")
+def generated(trained, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("generated") / "out"
+    trained.run("inference", folder, num_samples=3, age=60, sex="F")
+    return folder
+
+
+def test_the_workflow_has_every_property_of_an_inference(trained, tmp_path):
+    workflow = trained.workflow("inference", tmp_path / "out", num_samples=1)
+    workflow.initialize()
+    assert workflow.check_properties() == []
+
+
+def test_output_is_a_bids_dataset_with_the_grid_of_the_config(generated, bids_errors):
+    rows = read_participants(generated)
+    assert [row["participant_id"] for row in rows] == ["sub-0001", "sub-0002", "sub-0003"]
+    assert all(row["age"] == 60 and row["sex"] == "F" for row in rows)
+    assert len({row["ventricular_volume"] for row in rows}) == 3  # drawn given age and sex
+    image = nib.load(generated / "sub-0002" / "anat" / "sub-0002_T1w.nii.gz")
+    assert image.shape == (32, 48, 32)
+    np.testing.assert_allclose(image.affine, [[5, 0, 0, -77.5], [0, 5, 0, -117.5], [0, 0, 5, -77.5], [0, 0, 0, 1]])
+    assert (generated / "preview.png").stat().st_size > 1000
+    assert bids_errors(generated) == []
+
+
+def test_the_same_command_gives_the_same_bytes_and_another_seed_others(trained, generated, tmp_path):
+    trained.run("inference", tmp_path / "again", num_samples=3, age=60, sex="F")
+    trained.run("inference", tmp_path / "other", num_samples=3, age=60, sex="F", seed=1)
+    assert images(tmp_path / "again") == images(generated)
+    assert not set(images(tmp_path / "other").values()) & set(images(generated).values())
+
+
+def test_a_sample_does_not_depend_on_how_many_there_are(trained, generated, tmp_path):
+    trained.run("inference", tmp_path / "one", num_samples=1, age=60, sex="F")
+    assert images(tmp_path / "one").items() <= images(generated).items()
+
+
+def test_the_batch_size_changes_nothing_but_rounding(trained, generated, tmp_path):
+    trained.run("inference", tmp_path / "batch", num_samples=3, age=60, sex="F", batch_size=2)
+    for path in generated.rglob("*_T1w.nii.gz"):
+        twin = tmp_path / "batch" / path.relative_to(generated)
+        np.testing.assert_allclose(nib.load(path).get_fdata(), nib.load(twin).get_fdata(), atol=2e-3)  # fp32 sums
+
+
+def test_a_run_goes_on_where_it_stopped(trained, generated, tmp_path):
+    """One image is gone, one is cut off, one is finished: the finished one is not touched."""
+    folder = tmp_path / "out"
+    trained.run("inference", folder, num_samples=3, age=60, sex="F")
+    first, second, third = sorted(folder.rglob("*_T1w.nii.gz"))
+    first.unlink()
+    second.write_bytes(second.read_bytes()[:-100])
+    before = third.stat().st_mtime_ns
+    trained.run("inference", folder, num_samples=3, age=60, sex="F")
+    assert images(folder) == images(generated)
+    assert third.stat().st_mtime_ns == before
+
+
+def test_a_finished_run_that_is_started_again_changes_nothing(trained, tmp_path):
+    folder = tmp_path / "out"
+    trained.run("inference", folder, num_samples=1)
+    before = {p: p.stat().st_mtime_ns for p in folder.rglob("*.nii.gz")}
+    trained.run("inference", folder, num_samples=1)
+    assert {p: p.stat().st_mtime_ns for p in folder.rglob("*.nii.gz")} == before
+
+
+def test_other_settings_in_the_same_folder_are_refused(trained, generated):
+    with pytest.raises(RuntimeError) as error:
+        trained.run("inference", generated, num_samples=3, age=60, sex="F", num_inference_steps=4)
+    assert "num_inference_steps: 3 there, 4 now" in str(error.value.__cause__)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "steps"), [("ddim", 4), ("dpm_solver", 4)]
+)
+def test_samplers_are_a_key(trained, tmp_path, sampler, steps):
+    trained.run("inference", tmp_path / "out", num_samples=1, sampler=sampler, num_inference_steps=steps)
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["settings"]["sampler"] == sampler
+
+
+def test_a_sampler_that_does_not_fit_is_refused(trained, tmp_path):
+    for sampler, message in (("rflow", "rectified_flow"), ("euler", "allowed")):
+        with pytest.raises(RuntimeError) as error:
+            trained.run("inference", tmp_path / sampler, num_samples=1, sampler=sampler)
+        assert message in str(error.value.__cause__)
+
+
+def test_conditions_come_from_a_table(trained, tmp_path):
+    table = tmp_path / "conditions.tsv"
+    table.write_text("participant_id\tage\tsex\tventricular_volume\nsub-A\t50\tF\t12\nsub-B\t82\tM\tn/a\n")
+    trained.run("inference", tmp_path / "out", conditions=str(table))
+    rows = read_participants(tmp_path / "out")
+    assert [(row["participant_id"], row["age"], row["sex"]) for row in rows] == [("sub-A", 50, "F"), ("sub-B", 82, "M")]
+    assert rows[0]["ventricular_volume"] == 12
+    assert images(tmp_path / "out").keys() == {"sub-A_T1w.nii.gz", "sub-B_T1w.nii.gz"}
+
+
+def test_impossible_conditions_are_refused_with_their_rows(trained, tmp_path):
+    table = tmp_path / "conditions.tsv"
+    table.write_text("age\tsex\n-3\tF\n50\tX\nnan\tM\nold\tF\n")
+    with pytest.raises(RuntimeError) as error:
+        trained.run("inference", tmp_path / "out", conditions=str(table))
+    message = str(error.value.__cause__)
+    assert all(f"row {row}" in message for row in (1, 2, 3, 4))
+    assert not (tmp_path / "out").exists()
+
+
+def test_values_outside_of_the_training_range_are_warned_of_and_used(trained, tmp_path):
+    with pytest.warns(UserWarning, match=r"ventricular_volume 150 is outside of 5 to 105 mL"):
+        trained.run("inference", tmp_path / "out", num_samples=1, ventricular_volume=150)
+    assert read_participants(tmp_path / "out")[0]["ventricular_volume"] == 150
+
+
+@pytest.mark.distributed
+def test_two_processes_write_the_same_bytes_as_one_and_go_on_after_a_dead_one(trained, tmp_path):
+    single, double = tmp_path / "single", tmp_path / "double"
+    trained.run("inference", single, "multi_gpu_inference", num_samples=5, batch_size=2)
+    for _ in range(2):  # the second start finds one image missing, as after the death of a rank
+        process = trained.start(
+            trained.command("inference", double, "multi_gpu_inference", processes=2, num_samples=5, batch_size=2), tmp_path
+        )
+        log = process.communicate(timeout=300)[0]
+        assert process.returncode == 0, log
+        assert images(double) == images(single)
+        assert (double / "participants.tsv").read_bytes() == (single / "participants.tsv").read_bytes()
+        (double / "sub-0003" / "anat" / "sub-0003_T1w.nii.gz").unlink()
+
+
+def test_the_weights_that_ship_make_a_brain_from_another_folder(tmp_path):
+    """As a user would: the command line, ``--bundle_root``, no other path."""
+    command = [sys.executable, "-W", "ignore", "-m", "monai.bundle", "run"]
+    command += ["--config_file", str(BUNDLE / "configs" / "inference.json"), "--bundle_root", str(BUNDLE)]
+    command += ["--output_dir", str(tmp_path / "out"), "--num_samples", "1"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=dict(os.environ))
+    assert result.returncode == 0, result.stderr
+    data = nib.load(tmp_path / "out" / "sub-0001" / "anat" / "sub-0001_T1w.nii.gz").get_fdata()
+    assert data.shape == (80, 96, 80)
+    assert 0.1 < (data > 0.2).mean() < 0.4  # the share of the grid that a brain fills
+    assert data[:4].max() < 0.2  # and air around it

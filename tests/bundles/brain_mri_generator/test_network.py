@@ -1,0 +1,62 @@
+"""The sampling network: what it does with its condition."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from brain_mri_generator import ConditionedDiffusionUNet
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(0)
+    network = ConditionedDiffusionUNet(
+        3, 3, channels=[8, 8], num_res_blocks=[1, 1], attention_levels=[False, True], num_head_channels=[0, 8], norm_num_groups=4
+    ).eval()
+    torch.nn.init.normal_(network.unet.out[-1].conv.weight)  # MONAI starts it at zero, which would hide everything
+    return network
+
+
+def test_prediction_has_the_shape_of_the_latent(network):
+    assert network(torch.zeros(2, 3, 8, 12, 8), torch.zeros(2), torch.zeros(2, 1, 4)).shape == (2, 3, 8, 12, 8)
+
+
+@pytest.mark.parametrize("covariate", range(4))
+def test_every_covariate_changes_the_prediction(network, covariate):
+    x, t = torch.randn(1, 3, 8, 8, 8, generator=torch.Generator().manual_seed(1)), torch.tensor([500.0])
+    low, high = torch.full((1, 1, 4), 0.5), torch.full((1, 1, 4), 0.5)
+    high[..., covariate] = 0.9
+    assert float((network(x, t, low) - network(x, t, high)).abs().max()) > 1e-4
+
+
+def test_covariates_enter_as_constant_channels_and_as_one_token(network):
+    """The inner UNet sees [latent, maps] and the token; nothing else happens in the wrapper."""
+    x, t, c = torch.randn(2, 3, 8, 8, 8), torch.tensor([10.0, 700.0]), torch.rand(2, 1, 4)
+    maps = torch.ones(2, 4, 8, 8, 8) * c.reshape(2, 4, 1, 1, 1)
+    torch.testing.assert_close(network(x, t, c), network.unet(torch.cat([x, maps], 1), timesteps=t, context=c))
+
+
+def test_a_batch_is_its_samples_one_by_one(network):
+    x, t, c = torch.randn(3, 3, 8, 8, 8), torch.tensor([1.0, 50.0, 999.0]), torch.rand(3, 1, 4)
+    single = torch.cat([network(x[i : i + 1], t[i : i + 1], c[i : i + 1]) for i in range(3)])
+    torch.testing.assert_close(network(x, t, c), single, atol=1e-5, rtol=1e-4)
+
+
+def test_defaults_are_the_first_timestep_and_the_middle_of_the_population(network):
+    x = torch.randn(1, 3, 8, 8, 8)
+    torch.testing.assert_close(network(x), network(x, torch.zeros(1), torch.full((1, 1, 4), 0.5)))
+
+
+def test_a_condition_of_another_shape_is_refused(network):
+    with pytest.raises(ValueError, match=r"context has shape \(1, 4\), expected \(1, 1, 4\)"):
+        network(torch.zeros(1, 3, 8, 8, 8), torch.zeros(1), torch.zeros(1, 4))
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+@pytest.mark.filterwarnings("ignore:`torch.jit.trace` is deprecated")
+def test_tracing_keeps_the_three_inputs_and_other_shapes(network):
+    arguments = torch.randn(1, 3, 8, 8, 8), torch.tensor([10.0]), torch.rand(1, 1, 4)
+    traced = torch.jit.trace(network, arguments)
+    others = torch.randn(2, 3, 8, 12, 8), torch.tensor([700.0, 20.0]), torch.rand(2, 1, 4)
+    torch.testing.assert_close(traced(*others), network(*others), atol=1e-5, rtol=1e-4)

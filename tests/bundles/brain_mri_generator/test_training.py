@@ -1,0 +1,121 @@
+"""Both trainings by their configs: they train, they validate, and what they write can be used."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import time
+
+import pytest
+import torch
+
+from .conftest import Bundle
+
+
+@pytest.mark.parametrize("name", ["train_autoencoder", "train"])
+def test_the_workflow_has_every_property_of_a_training(trained, tmp_path, name):
+    workflow = trained.workflow(name, tmp_path)
+    workflow.initialize()
+    assert workflow.check_properties() == []
+
+
+def test_checkpoints_are_plain_tensors_with_the_measured_scale_of_the_latents(trained):
+    autoencoder = torch.load(trained.ckpt_dir / "autoencoder.pt", weights_only=True)
+    assert all(isinstance(value, torch.Tensor) for value in autoencoder.values())
+    assert bool((autoencoder["latent_std"] > 0).all())
+    assert not torch.equal(autoencoder["latent_mean"], torch.zeros(8))
+    network = torch.load(trained.ckpt_dir / "model.pt", weights_only=True)
+    assert all(key.startswith("unet.") for key in network)
+
+
+def test_cached_latents_are_normalised(trained):
+    (cache,) = [
+        content
+        for path in (trained.ckpt_dir / "cache").glob("latents_*.pt")
+        if len((content := torch.load(path, weights_only=True))["mean"]) == 4  # the training split
+    ]
+    samples = cache["mean"].double(), cache["sigma"].double()
+    variance = (samples[0] ** 2 + samples[1] ** 2).mean((0, 2, 3, 4)) - samples[0].mean((0, 2, 3, 4)) ** 2
+    torch.testing.assert_close(samples[0].mean((0, 2, 3, 4)), torch.zeros(8, dtype=torch.float64), atol=1e-3, rtol=0)
+    torch.testing.assert_close(variance, torch.ones(8, dtype=torch.float64), atol=1e-3, rtol=0)
+
+
+def test_another_autoencoder_is_encoded_anew(trained, tmp_path):
+    """The cache of the first autoencoder is there, and is not used for the second."""
+    models = tmp_path / "models"
+    shutil.copytree(trained.ckpt_dir, models)
+    state = torch.load(models / "autoencoder.pt", weights_only=True)
+    state["latent_mean"] += 1.0
+    torch.save(state, models / "autoencoder.pt")
+    before = {path.name for path in (models / "cache").iterdir()}
+    Bundle(trained.dataset_dir, models).run("train", tmp_path / "out", max_epochs=1)
+    assert len({path.name for path in (models / "cache").iterdir()} - before) == 2  # training and validation
+
+
+@pytest.mark.parametrize("prediction_type", ["epsilon", "rectified_flow"])
+def test_other_predictions_train_by_config_only(trained, tmp_path, prediction_type):
+    models = tmp_path / "models"
+    shutil.copytree(trained.ckpt_dir, models)
+    sampler = "rflow" if prediction_type == "rectified_flow" else "ddpm"
+    bundle = Bundle(trained.dataset_dir, models)
+    workflow = bundle.run("train", tmp_path / "out", max_epochs=1, prediction_type=prediction_type, train_sampler=sampler)
+    trainer = workflow.parser.get_parsed_content("train::trainer")
+    assert torch.isfinite(torch.as_tensor(trainer.state.output["loss"]))
+
+
+def test_a_missing_autoencoder_is_named(tiny_phantoms, tmp_path):
+    with pytest.raises(RuntimeError) as error:
+        Bundle(tiny_phantoms, tmp_path / "nothing").run("train", tmp_path / "out")
+    assert "autoencoder.pt does not exist; train first" in str(error.value.__cause__)
+
+
+@pytest.mark.parametrize("name", ["train_autoencoder", "train"])
+def test_a_killed_training_that_is_resumed_ends_like_an_uninterrupted_one(trained, tmp_path, name):
+    """SIGKILL somewhere in the middle: the resumed run's weights are equal bit for bit."""
+    results = []
+    for case in ("whole", "killed"):
+        models = tmp_path / case / "models"
+        shutil.copytree(trained.ckpt_dir, models)
+        bundle, output = Bundle(trained.dataset_dir, models), tmp_path / case / "out"
+        options = {"max_epochs": 4, "resume": True}
+        if case == "killed":
+            process = bundle.start(bundle.command(name, output, **options), tmp_path)
+            deadline = time.monotonic() + 240
+            while not (output / "checkpoint.pt").exists() and process.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.05)
+            process.send_signal(signal.SIGKILL)
+            log = process.communicate()[0]
+            assert (output / "checkpoint.pt").exists(), log
+        bundle.run(name, output, **options)
+        file = models / ("autoencoder.pt" if name == "train_autoencoder" else "model.pt")
+        results.append(torch.load(file, weights_only=True))
+    assert results[0].keys() == results[1].keys()
+    assert all(torch.equal(results[0][key], results[1][key]) for key in results[0])
+
+
+@pytest.mark.distributed
+@pytest.mark.parametrize("name", ["train_autoencoder", "train"])
+def test_two_processes_train_like_one_with_the_same_global_batch(trained, tmp_path, name):
+    """Weights after training, batch 2 in one process against batch 1 in each of two (gloo)."""
+    states = []
+    for processes in (1, 2):
+        models = tmp_path / str(processes) / "models"
+        shutil.copytree(trained.ckpt_dir, models)
+        bundle = Bundle(trained.dataset_dir, models)
+        command = bundle.command(
+            name, tmp_path / str(processes), "multi_gpu_train", processes=processes, batch_size=2 // processes, max_epochs=1
+        )
+        process = bundle.start(command, tmp_path)
+        log = process.communicate(timeout=300)[0]
+        assert process.returncode == 0, log
+        states.append(torch.load(models / ("autoencoder.pt" if name == "train_autoencoder" else "model.pt"), weights_only=True))
+    for key in states[0]:
+        # Adam divides by the gradient's size, so rounding of tiny gradients is amplified up to the learning rate.
+        torch.testing.assert_close(states[0][key], states[1][key], atol=2e-4, rtol=1e-3, msg=lambda m, k=key: f"{k}: {m}")
+
+
+def test_metadata_and_paper_overlay_merge_with_every_training_file(trained, tmp_path):
+    for name in ("train_autoencoder", "train"):
+        workflow = trained.workflow(name, tmp_path, "paper", "multi_gpu_train")
+        assert json.dumps(workflow.parser["autoencoder_def"])
