@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 from collections.abc import Sequence
@@ -91,8 +92,10 @@ def wrap_distributed(network: nn.Module, **kwargs: Any) -> nn.Module:
     if world_size() == 1:
         return network
     # Sending buffers before each forward would overwrite batch-norm statistics that a second forward of the same step
-    # (real and generated images in one discriminator step) still needs.
-    return DistributedDataParallel(network, **{"broadcast_buffers": False, **kwargs})
+    # (real and generated images in one discriminator step) still needs. PyTorch 2.13 renamed the argument.
+    known = inspect.signature(nn.parallel.DistributedDataParallel.__init__).parameters
+    name = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    return DistributedDataParallel(network, **{name: False, **kwargs})
 
 
 def unwrap(network: nn.Module) -> nn.Module:
