@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import types
-
 import nibabel as nib
 import numpy as np
 import pytest
@@ -87,10 +84,10 @@ def test_samples_that_are_none(output):
 def test_the_preview_shows_the_first_finished_samples(output, monkeypatch):
     shown = {}
 
-    def save_montage(path, volumes, labels):
-        shown.update(path=path, volumes=volumes, labels=labels)
+    def save_montage(path, volumes, labels, spacing):
+        shown.update(path=path, volumes=volumes, labels=labels, spacing=spacing)
 
-    monkeypatch.setitem(sys.modules, "brain_bundles.handlers.montage", types.SimpleNamespace(save_montage=save_montage))
+    monkeypatch.setattr("brain_bundles.handlers.sample_saver.save_montage", save_montage)
     output.prepare()
     write_preview(output)
     assert not shown  # nothing is finished
@@ -98,6 +95,7 @@ def test_the_preview_shows_the_first_finished_samples(output, monkeypatch):
     output.path("sub-0002").unlink()
     write_preview(output, max_samples=3)
     assert shown["path"] == output.output_dir / "preview.png"
+    assert shown["spacing"] == [2.0, 2.0, 2.0]
     assert shown["volumes"].shape == (3, *SIZE)
     assert [label.split(":")[0] for label in shown["labels"]] == ["sub-0001", "sub-0003", "sub-0004"]
     row = output.rows[0]

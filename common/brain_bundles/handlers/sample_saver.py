@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from brain_bundles.data.nifti import is_complete_nifti, write_nifti
 from brain_bundles.data.run_output import RunOutput
+from brain_bundles.handlers.montage import save_montage
 
 
 class SampleSaver:
@@ -59,8 +60,6 @@ def write_preview(output: RunOutput, *, max_samples: int = 8) -> None:
 
     Every process calls it once after sampling: they wait for one another, then the first one writes.
     """
-    from brain_bundles.handlers.montage import save_montage  # needs matplotlib, an extra
-
     if dist.is_available() and dist.is_initialized():
         dist.barrier()
         if dist.get_rank() != 0:
@@ -74,4 +73,6 @@ def write_preview(output: RunOutput, *, max_samples: int = 8) -> None:
             who = f"{row['participant_id']}: {row['age']:g} years, {row['sex']}"
             labels.append(f"{who}\nventricles {row['ventricular_volume']:g} mL, brain {row['brain_volume']:g} mL")
     if volumes:
-        save_montage(output.output_dir / "preview.png", np.stack(volumes), labels)
+        save_montage(
+            output.output_dir / "preview.png", np.stack(volumes), labels, spacing=np.diag(output.affine)[:3].tolist()
+        )
