@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from monai.data import MetaTensor
@@ -66,7 +66,7 @@ class LatentSampler(Inferer):
             raise ValueError(f"decode_slab_size must be a positive number of slices, got {decode_slab_size}.")
         if batch_size is not None and batch_size < 1:
             raise ValueError(f"batch_size must be positive, got {batch_size}.")
-        self.scheduler: Any = scheduler  # MONAI's base class does not declare step and set_timesteps
+        self.scheduler = cast(Any, scheduler)  # MONAI's base class does not declare step and set_timesteps
         self.autoencoder = autoencoder
         self.latent_shape = tuple(int(size) for size in latent_shape)
         self.num_inference_steps = num_inference_steps
@@ -142,11 +142,13 @@ class LatentSampler(Inferer):
         x = torch.stack([torch.randn(self.latent_shape, generator=one) for one in generators]).to(context.device)
         self._set_timesteps()
         bar = tqdm(self.scheduler.timesteps, desc="sampling", leave=False, disable=None if self.progress else True)
-        for timestep in bar:
-            times = torch.full((len(x),), timestep.item(), device=x.device)
-            with autocast(self.precision, x.device):
+        # One context for all steps: leaving it drops the copies of the weights in low precision. The scheduler's
+        # arithmetic is on float32 tensors by operators that autocast leaves alone.
+        with autocast(self.precision, x.device):
+            for timestep in bar:
+                times = torch.full((len(x),), timestep.item(), device=x.device)
                 output = network(self._format(x), timesteps=times, context=context)
-            x = self._step(output.float(), timestep, x, generators)
+                x = self._step(output.float(), timestep, x, generators)
         return x[: len(seeds)].contiguous()
 
     def _step(
