@@ -2,15 +2,17 @@
 
 from brain_bundles.handlers.checkpoint import ResumableCheckpoint
 from brain_bundles.handlers.ema import EMAHandler
+from brain_bundles.handlers.evaluation import evaluate_generated
 from brain_bundles.handlers.gradient_clip import GradientClip
 from brain_bundles.handlers.latent_statistics import LatentStatisticsHandler
 from brain_bundles.handlers.losses import scalar_losses
 from brain_bundles.handlers.measurement import Measurement, measure_folder
 from brain_bundles.handlers.model_saver import ModelSaver, save_network
 from brain_bundles.handlers.montage import plane_image, save_montage
-from brain_bundles.handlers.preview import ImagePreview, Reconstructions
+from brain_bundles.handlers.preview import ImagePreview, Reconstructions, Samples
 from brain_bundles.handlers.progress_bar import ProgressBar
 from brain_bundles.handlers.sample_saver import SampleSaver, write_preview
+from brain_bundles.handlers.sampler_benchmark import benchmark_samplers
 
 __all__ = [
     "EMAHandler",
@@ -23,6 +25,9 @@ __all__ = [
     "Reconstructions",
     "ResumableCheckpoint",
     "SampleSaver",
+    "Samples",
+    "benchmark_samplers",
+    "evaluate_generated",
     "measure_folder",
     "plane_image",
     "save_montage",

@@ -14,8 +14,8 @@ import numpy as np
 
 from brain_bundles.metrics.optional import from_phantom_extra
 from brain_bundles.metrics.tissue import UnmeasurableError, brain_mask, csf_fraction, fit_tissue_model, remove_bias
-from brain_bundles.metrics.ventricle_atlas import load_ventricle_atlas
-from brain_bundles.metrics.ventricles import label_csf, ventricle_fraction
+from brain_bundles.metrics.ventricle_atlas import align_atlas, load_ventricle_atlas, warp
+from brain_bundles.metrics.ventricles import label_csf, ventricle_fraction, ventricular_fluid
 
 ndimage = from_phantom_extra("scipy.ndimage")
 
@@ -95,11 +95,13 @@ def _measure(volume: np.ndarray, voxel: np.ndarray) -> BrainVolumes:
     inner = ndimage.binary_erosion(mask)  # the outermost layer mixes with the background, which is no tissue
     model = fit_tissue_model(image[inner])
     image = remove_bias(image, mask, model, atlas.spacing)
-    model = fit_tissue_model(image[inner])
+    csf = csf_fraction(image, mask, fit_tissue_model(image[inner]))
+    matrix = align_atlas(1 - csf, atlas)
+    prior, other = (warp(values, matrix, csf.shape) for values in (atlas.ventricles, atlas.other_csf))
+    model = fit_tissue_model(image[inner], csf=ventricular_fluid(image, prior))
     csf = csf_fraction(image, mask, model)
-    labels = label_csf(csf, mask, atlas)
-    ventricles = ventricle_fraction(image, csf, labels, mask)
-    tissue = np.where(ventricles > 0, np.minimum(1 - csf, 1 - ventricles), 1 - csf)
+    ventricles = ventricle_fraction(csf, label_csf(csf, mask, prior, other, atlas.spacing), mask)
+    tissue = np.minimum(1 - csf, 1 - ventricles)
     return BrainVolumes(float(ventricles.sum() * voxel_ml), float(tissue.sum() * voxel_ml))
 
 

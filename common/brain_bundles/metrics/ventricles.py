@@ -11,7 +11,6 @@ import numpy as np
 
 from brain_bundles.metrics.optional import from_phantom_extra
 from brain_bundles.metrics.tissue import UnmeasurableError
-from brain_bundles.metrics.ventricle_atlas import VentricleAtlas, align_atlas, warp
 
 ndimage = from_phantom_extra("scipy.ndimage")
 sparse = from_phantom_extra("scipy.sparse")
@@ -19,6 +18,7 @@ csgraph = from_phantom_extra("scipy.sparse.csgraph")
 
 VENTRICLE, OTHER = 1, 2
 _CUBE = np.ones((3, 3, 3), bool)
+_EDGE = 0.2
 _SURFACE_MM = 8.0  # no lateral ventricle comes closer to the surface of the brain; sulci do
 
 
@@ -56,20 +56,36 @@ def compete(cost: np.ndarray, nodes: np.ndarray, seeds: np.ndarray) -> np.ndarra
     return labels
 
 
-def label_csf(csf: np.ndarray, mask: np.ndarray, atlas: VentricleAtlas) -> np.ndarray:
+def ventricular_fluid(image: np.ndarray, prior: np.ndarray) -> float:
+    """Intensity of CSF: the median of the darkest third of the voxels where the atlas has the ventricles.
+
+    "Darkest" goes by means over 3x3x3 voxels, so that it picks places and not noise: in a small ventricle the voxels
+    away from the wall, in a large one those away from the choroid plexus.
+
+    Raises:
+        UnmeasurableError: if the prior leaves fewer than 30 voxels.
+    """
+    inside = prior > 0.5
+    if inside.sum() < 30:
+        raise UnmeasurableError("the atlas's ventricles fall outside of the volume")
+    order = np.argsort(ndimage.uniform_filter(image, 3)[inside])
+    return float(np.median(image[inside][order[: max(order.size // 3, 30)]]))
+
+
+def label_csf(csf: np.ndarray, mask: np.ndarray, prior: np.ndarray, other: np.ndarray, spacing: float) -> np.ndarray:
     """Every voxel that holds CSF, labelled ``VENTRICLE`` or ``OTHER``.
 
     Args:
-        csf: (D, H, W) share of CSF at the atlas's spacing.
+        csf: (D, H, W) share of CSF.
         mask: boolean (D, H, W), the brain.
-        atlas: the prior.
+        prior: (D, H, W) where the aligned atlas has the lateral ventricles.
+        other: (D, H, W) where it has other CSF.
+        spacing: voxel edge, mm.
 
     Raises:
-        UnmeasurableError: if the atlas cannot be aligned, or no CSF lies where ventricles are.
+        UnmeasurableError: if no CSF lies where ventricles are.
     """
-    matrix = align_atlas(np.where(mask, 1 - csf, 0).astype(np.float32), atlas)
-    prior, other = warp(atlas.ventricles, matrix, csf.shape), warp(atlas.other_csf, matrix, csf.shape)
-    depth = ndimage.distance_transform_edt(mask) * atlas.spacing
+    depth = ndimage.distance_transform_edt(mask) * spacing
     fluid = mask & (csf > 0.5)
     seeds = np.where(fluid & ((other > 0.6) | (depth < _SURFACE_MM)), OTHER, 0).astype(np.int16)
     seeds[mask & (csf > 0.7) & (prior > 0.5)] = VENTRICLE
@@ -78,14 +94,13 @@ def label_csf(csf: np.ndarray, mask: np.ndarray, atlas: VentricleAtlas) -> np.nd
     return compete(0.03 + (1 - csf) ** 2, (mask & (csf > 0.15)) | (seeds > 0), seeds)
 
 
-def ventricle_fraction(image: np.ndarray, csf: np.ndarray, labels: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def ventricle_fraction(csf: np.ndarray, labels: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Share of lateral ventricle in each voxel, with a sub-voxel edge.
 
-    At the edge a voxel mixes CSF with the tissue that is there, mostly white matter, so its share is read between the
-    intensity of the ventricle's inside and that of the pure tissue around, and not between CSF and grey matter.
+    The share is that of CSF, in the labelled voxels that are mostly CSF and in those that touch them. Its outer fifths
+    are pulled to 0 and 1: at a symmetric edge this changes no sum, and the noise of the tissue around does not add up.
 
     Args:
-        image: (D, H, W) intensities.
         csf: (D, H, W) share of CSF against grey matter.
         labels: (D, H, W) from :func:`label_csf`.
         mask: boolean (D, H, W), the brain.
@@ -95,10 +110,4 @@ def ventricle_fraction(image: np.ndarray, csf: np.ndarray, labels: np.ndarray, m
     """
     body = (labels == VENTRICLE) & (csf > 0.5)
     edge = ndimage.binary_dilation(body, _CUBE) & mask & (labels != OTHER)
-    core = ndimage.binary_erosion(body)
-    fluid = float(np.median(image[core if core.sum() >= 30 else body]))
-    pure = mask & (csf < 0.2) & ~ndimage.binary_dilation(csf > 0.3)
-    weight = ndimage.gaussian_filter(pure.astype(np.float32), 1.5)
-    around = ndimage.gaussian_filter(np.where(pure, image, 0).astype(np.float32), 1.5) / (weight + 1e-3)
-    share = np.clip((around - image) / np.maximum(around - fluid, 1e-6), 0, 1)
-    return np.where(edge, np.where(weight > 0.01, share, csf), 0.0)
+    return np.where(edge, np.clip((csf - _EDGE) / (1 - 2 * _EDGE), 0, 1), 0.0)
