@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from ignite.engine import Engine, Events
 
+from brain_bundles.data.seeding import derive_seed
 from brain_bundles.engines.distributed import is_main_process, unwrap
 from brain_bundles.handlers.montage import save_montage
 from brain_bundles.networks.plain_state import random_states, restore_random_states
@@ -104,6 +105,25 @@ class Reconstructions:
                 break
         network.train(training)
         return shown
+
+
+class Samples:
+    """Volumes that a diffusion network makes of fixed seeds and conditions, for ``ImagePreview``.
+
+    Args:
+        sampler: a :class:`~brain_bundles.inferers.LatentSampler`.
+        network: the network that samples, usually its moving average.
+        context: conditions (B, 1, K), the same in every picture.
+        seed: of the noise; sample i has the seed derived from (seed, i), so that epochs can be compared.
+    """
+
+    def __init__(self, sampler: Any, network: Any, context: torch.Tensor, seed: int = 0) -> None:
+        self.sampler, self.network, self.context, self.seed = sampler, network, context, seed
+
+    def __call__(self) -> list[torch.Tensor]:
+        seeds = [derive_seed(self.seed, "preview", index) for index in range(len(self.context))]
+        device = next(self.network.parameters()).device
+        return list(self.sampler(self.context.to(device), self.network, seeds=seeds).cpu())
 
 
 def _flatten(images: Any, labels: Sequence[str] | None) -> tuple[list[torch.Tensor], Sequence[str] | None]:

@@ -11,6 +11,8 @@ from monai.networks.nets.autoencoderkl import Decoder
 
 from brain_bundles.networks.slab_decode import decode_in_slabs
 
+INITIAL_LOG_VARIANCE = -6.0  # a standard deviation of 0.05
+
 
 class LatentAutoencoderKL(AutoencoderKL):
     """AutoencoderKL whose ``*_stage_2_*`` methods speak normalised latents: mean 0 and std 1 per channel.
@@ -28,6 +30,9 @@ class LatentAutoencoderKL(AutoencoderKL):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Take the arguments of :class:`monai.networks.nets.AutoencoderKL`; statistics start as mean 0 and std 1."""
         super().__init__(*args, **kwargs)
+        # The default posterior starts as wide as the prior: its noise then hides the image from the decoder for the first
+        # thousand steps of a training.
+        torch.nn.init.constant_(self.quant_conv_log_sigma.conv.bias, INITIAL_LOG_VARIANCE)
         self.register_buffer("latent_mean", torch.zeros(self.latent_channels))
         self.register_buffer("latent_std", torch.ones(self.latent_channels))
 

@@ -41,7 +41,7 @@ class Bundle:
             common |= {"patch_size": [16, 16, 16], "num_val_subjects": 1, "adversarial_warmup_epochs": 1}
             common |= {"discriminator_def::channels": 4}
         if name == "train":
-            common |= {"cache_dir": str(self.ckpt_dir / "cache")}
+            common |= {"cache_dir": str(self.ckpt_dir / "cache"), "latent_shape": [8, 8, 12, 8], "preview_samples": 1}
         if name == "inference":
             common |= {"latent_shape": [8, 8, 12, 8], "num_inference_steps": 3}
         return {**common, **networks, **options}

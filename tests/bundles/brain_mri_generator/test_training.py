@@ -57,9 +57,8 @@ def test_another_autoencoder_is_encoded_anew(trained, tmp_path):
 def test_other_predictions_train_by_config_only(trained, tmp_path, prediction_type):
     models = tmp_path / "models"
     shutil.copytree(trained.ckpt_dir, models)
-    sampler = "rflow" if prediction_type == "rectified_flow" else "ddpm"
     bundle = Bundle(trained.dataset_dir, models)
-    workflow = bundle.run("train", tmp_path / "out", max_epochs=1, prediction_type=prediction_type, train_sampler=sampler)
+    workflow = bundle.run("train", tmp_path / "out", max_epochs=1, prediction_type=prediction_type)
     trainer = workflow.parser.get_parsed_content("train::trainer")
     assert torch.isfinite(torch.as_tensor(trainer.state.output["loss"]))
 
