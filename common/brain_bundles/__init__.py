@@ -1,4 +1,4 @@
-"""The recipe that all three bundles share: data, networks, schedulers, inferers, engines and handlers on top of MONAI."""
+"""The recipe that all bundles share: data, networks, schedulers, inferers, engines and handlers on top of MONAI."""
 
 from brain_bundles.version import __version__
 

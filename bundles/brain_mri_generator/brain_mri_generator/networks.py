@@ -10,7 +10,7 @@ from torch import nn
 
 
 class ConditionedDiffusionUNet(nn.Module):
-    """Tells a DiffusionModelUNet the covariates twice: as constant channels beside the latent, and as one context token.
+    """Tells a DiffusionModelUNet the covariates twice: as constant channels beside the latent, and as a context token.
 
     The covariates are so much part of the input that there is no unconditional mode and no classifier-free guidance.
 
@@ -44,7 +44,8 @@ class ConditionedDiffusionUNet(nn.Module):
         Args:
             x: noisy latent (B, latent_channels, D, H, W).
             timesteps: (B,); 0 by default.
-            context: covariates scaled to [0, 1], (B, 1, num_covariates); the middle of each range by default. The defaults
+            context: covariates scaled to [0, 1], (B, 1, num_covariates); the middle of each range by default. The
+                defaults
                 are there for tools that feed a network one tensor to check or export it.
 
         Returns:

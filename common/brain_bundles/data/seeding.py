@@ -19,5 +19,5 @@ def derive_seed(*keys: int | str) -> int:
 
 
 def generator_for(*keys: int | str) -> torch.Generator:
-    """A CPU generator seeded by :func:`derive_seed`. Noise drawn on the CPU is the same whatever the device of the run."""
+    """A CPU generator seeded by :func:`derive_seed`: noise drawn on the CPU is the same whatever the run's device."""
     return torch.Generator().manual_seed(derive_seed(*keys))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,12 @@ class ImagePreview:
         self.labels, self.spacing, self.value_range, self.name = labels, spacing, value_range, name
 
     def attach(self, engine: Engine) -> None:
-        if is_main_process():
-            engine.add_event_handler(Events.EPOCH_COMPLETED, self)
+        if not is_main_process():
+            return
+        if find_spec("matplotlib") is None:  # hours into a training would be too late to find out
+            logger.warning("No previews: they need matplotlib, pip install 'brain-bundles[report]'.")
+            return
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
         epoch = engine.state.epoch

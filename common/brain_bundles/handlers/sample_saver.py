@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import nibabel as nib
 import numpy as np
 import torch
@@ -12,6 +14,8 @@ from numpy.typing import NDArray
 from brain_bundles.data.nifti import is_complete_nifti, write_nifti
 from brain_bundles.data.run_output import RunOutput
 from brain_bundles.handlers.montage import save_montage
+
+logger = logging.getLogger(__name__)
 
 
 class SampleSaver:
@@ -73,6 +77,8 @@ def write_preview(output: RunOutput, *, max_samples: int = 8) -> None:
             who = f"{row['participant_id']}: {row['age']:g} years, {row['sex']}"
             labels.append(f"{who}\nventricles {row['ventricular_volume']:g} mL, brain {row['brain_volume']:g} mL")
     if volumes:
-        save_montage(
-            output.output_dir / "preview.png", np.stack(volumes), labels, spacing=np.diag(output.affine)[:3].tolist()
-        )
+        spacing = np.diag(output.affine)[:3].tolist()
+        try:
+            save_montage(output.output_dir / "preview.png", np.stack(volumes), labels, spacing=spacing)
+        except ImportError as error:  # the images are what was asked for; a picture of them is a courtesy
+            logger.warning("No preview.png: %s", error)

@@ -30,9 +30,9 @@ class LatentAutoencoderKL(AutoencoderKL):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Take the arguments of :class:`monai.networks.nets.AutoencoderKL`; statistics start as mean 0 and std 1."""
         super().__init__(*args, **kwargs)
-        # The default posterior starts as wide as the prior: its noise then hides the image from the decoder for the first
-        # thousand steps of a training.
-        torch.nn.init.constant_(self.quant_conv_log_sigma.conv.bias, INITIAL_LOG_VARIANCE)
+        # The default posterior starts as wide as the prior: its noise then hides the image from the decoder for the
+        # first thousand steps of a training.
+        self.quant_conv_log_sigma.conv.bias.data.fill_(INITIAL_LOG_VARIANCE)  # type: ignore[union-attr, operator]
         self.register_buffer("latent_mean", torch.zeros(self.latent_channels))
         self.register_buffer("latent_std", torch.ones(self.latent_channels))
 

@@ -8,9 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from monai.bundle import ConfigWorkflow
-
 from brain_bundles.data.phantom import write_phantoms
+from monai.bundle import ConfigWorkflow
 
 BUNDLE = Path(__file__).parents[3] / "bundles" / "brain_mri_generator"
 TINY = {"spacing": 5.0, "spatial_size": [32, 48, 32]}
@@ -32,8 +31,16 @@ class Bundle:
         self.dataset_dir, self.ckpt_dir = dataset_dir, ckpt_dir
 
     def overrides(self, name: str, output_dir: Path, **options: object) -> dict[str, object]:
-        common = {"ckpt_dir": str(self.ckpt_dir), "output_dir": str(output_dir), "precision": "fp32", "device": "cpu", **TINY}
-        networks = {k: v for k, v in TINY_NETWORKS.items() if name != "train_autoencoder" or k.startswith("autoencoder")}
+        common = {
+            "ckpt_dir": str(self.ckpt_dir),
+            "output_dir": str(output_dir),
+            "precision": "fp32",
+            "device": "cpu",
+            **TINY,
+        }
+        networks = {
+            k: v for k, v in TINY_NETWORKS.items() if name != "train_autoencoder" or k.startswith("autoencoder")
+        }
         if name.startswith("train"):
             common |= {"dataset_dir": str(self.dataset_dir), "samples_per_epoch": 4, "max_epochs": 2, "val_interval": 1}
             common |= {"batch_size": 2}
@@ -88,7 +95,12 @@ class Bundle:
 @pytest.fixture(scope="session")
 def tiny_phantoms(tmp_path_factory):
     return write_phantoms(
-        tmp_path_factory.mktemp("tiny") / "phantoms", num_subjects=8, val_fraction=0.2, test_fraction=0.3, num_workers=1, **TINY
+        tmp_path_factory.mktemp("tiny") / "phantoms",
+        num_subjects=8,
+        val_fraction=0.2,
+        test_fraction=0.3,
+        num_workers=1,
+        **TINY,
     )
 
 

@@ -9,10 +9,9 @@ from typing import Any
 import jsonschema
 import pytest
 import torch
-from monai.bundle import ConfigParser
-
 from brain_bundles.data import PopulationModel
 from brain_bundles.version import __version__
+from monai.bundle import ConfigParser
 
 from .conftest import BUNDLE
 
@@ -45,7 +44,9 @@ def test_the_name_has_no_version_mark():
     assert "_v" not in BUNDLE.name  # MONAI's look-up would cut the name there
 
 
-@pytest.mark.parametrize("key", ["autoencoder_def", "spacing", "spatial_size", "bounds", "suffix", "prediction_type", "ckpt_dir"])
+@pytest.mark.parametrize(
+    "key", ["autoencoder_def", "spacing", "spatial_size", "bounds", "suffix", "prediction_type", "ckpt_dir"]
+)
 def test_copies_of_one_setting_are_equal(key):
     copies = [content[key] for name in ("train_autoencoder", "train", "inference") if key in (content := load(name))]
     assert len(copies) >= 2

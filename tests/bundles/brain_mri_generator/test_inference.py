@@ -12,7 +12,6 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-
 from brain_bundles.data import read_participants
 
 from .conftest import BUNDLE
@@ -93,9 +92,7 @@ def test_other_settings_in_the_same_folder_are_refused(trained, generated):
     assert "num_inference_steps: 3 there, 4 now" in str(error.value.__cause__)
 
 
-@pytest.mark.parametrize(
-    ("sampler", "steps"), [("ddim", 4), ("dpm_solver", 4)]
-)
+@pytest.mark.parametrize(("sampler", "steps"), [("ddim", 4), ("dpm_solver", 4)])
 def test_samplers_are_a_key(trained, tmp_path, sampler, steps):
     trained.run("inference", tmp_path / "out", num_samples=1, sampler=sampler, num_inference_steps=steps)
     assert json.loads((tmp_path / "out" / "run.json").read_text())["settings"]["sampler"] == sampler
@@ -140,7 +137,8 @@ def test_two_processes_write_the_same_bytes_as_one_and_go_on_after_a_dead_one(tr
     trained.run("inference", single, "multi_gpu_inference", num_samples=5, batch_size=2)
     for _ in range(2):  # the second start finds one image missing, as after the death of a rank
         process = trained.start(
-            trained.command("inference", double, "multi_gpu_inference", processes=2, num_samples=5, batch_size=2), tmp_path
+            trained.command("inference", double, "multi_gpu_inference", processes=2, num_samples=5, batch_size=2),
+            tmp_path,
         )
         log = process.communicate(timeout=300)[0]
         assert process.returncode == 0, log

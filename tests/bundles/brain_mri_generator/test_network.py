@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-
 from brain_mri_generator import ConditionedDiffusionUNet
 
 
@@ -12,7 +11,13 @@ from brain_mri_generator import ConditionedDiffusionUNet
 def network():
     torch.manual_seed(0)
     network = ConditionedDiffusionUNet(
-        3, 3, channels=[8, 8], num_res_blocks=[1, 1], attention_levels=[False, True], num_head_channels=[0, 8], norm_num_groups=4
+        3,
+        3,
+        channels=[8, 8],
+        num_res_blocks=[1, 1],
+        attention_levels=[False, True],
+        num_head_channels=[0, 8],
+        norm_num_groups=4,
     ).eval()
     torch.nn.init.normal_(network.unet.out[-1].conv.weight)  # MONAI starts it at zero, which would hide everything
     return network

@@ -103,15 +103,24 @@ def test_two_processes_train_like_one_with_the_same_global_batch(trained, tmp_pa
         shutil.copytree(trained.ckpt_dir, models)
         bundle = Bundle(trained.dataset_dir, models)
         command = bundle.command(
-            name, tmp_path / str(processes), "multi_gpu_train", processes=processes, batch_size=2 // processes, max_epochs=1
+            name,
+            tmp_path / str(processes),
+            "multi_gpu_train",
+            processes=processes,
+            batch_size=2 // processes,
+            max_epochs=1,
         )
         process = bundle.start(command, tmp_path)
         log = process.communicate(timeout=300)[0]
         assert process.returncode == 0, log
-        states.append(torch.load(models / ("autoencoder.pt" if name == "train_autoencoder" else "model.pt"), weights_only=True))
+        states.append(
+            torch.load(models / ("autoencoder.pt" if name == "train_autoencoder" else "model.pt"), weights_only=True)
+        )
     for key in states[0]:
         # Adam divides by the gradient's size, so rounding of tiny gradients is amplified up to the learning rate.
-        torch.testing.assert_close(states[0][key], states[1][key], atol=2e-4, rtol=1e-3, msg=lambda m, k=key: f"{k}: {m}")
+        torch.testing.assert_close(
+            states[0][key], states[1][key], atol=2e-4, rtol=1e-3, msg=lambda m, k=key: f"{k}: {m}"
+        )
 
 
 def test_metadata_and_paper_overlay_merge_with_every_training_file(trained, tmp_path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-
 from brain_bundles.data.covariates import Covariates
 from brain_bundles.data.phantom.anatomy import render_anatomy
 from brain_bundles.data.phantom.lesions import tumour, white_matter_hyperintensities
@@ -69,7 +68,8 @@ def test_a_grid_that_cannot_hold_the_brain_is_refused():
 
 def test_hyperintensities_grow_with_age_and_stay_in_white_matter(middle):
     burden = [
-        sum(float(white_matter_hyperintensities(middle, age=age, seed=s).sum()) for s in range(10)) for age in (40.0, 60.0, 80.0)
+        sum(float(white_matter_hyperintensities(middle, age=age, seed=s).sum()) for s in range(10))
+        for age in (40.0, 60.0, 80.0)
     ]
     assert burden[0] < burden[1] < burden[2]
     lesions = white_matter_hyperintensities(middle, age=85.0, seed=3)

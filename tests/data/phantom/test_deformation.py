@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import torch
-
 from brain_bundles.data.phantom.deformation import flow, random_field, sample_at
 from brain_bundles.data.seeding import generator_for
 
@@ -30,7 +29,8 @@ def test_a_subsampled_volume_is_sampled_in_the_same_coordinates():
 
 def test_random_field_has_unit_variance_and_is_reproducible():
     fields = [
-        random_field((20, 24, 20), channels=50, spacing=2.0, knot_spacing=10.0, generator=generator_for(s)) for s in (3, 3, 4)
+        random_field((20, 24, 20), channels=50, spacing=2.0, knot_spacing=10.0, generator=generator_for(s))
+        for s in (3, 3, 4)
     ]
     torch.testing.assert_close(fields[0], fields[1], atol=0, rtol=0)
     assert not torch.equal(fields[0], fields[2])

@@ -6,7 +6,6 @@ import math
 from dataclasses import replace
 
 import pytest
-
 from brain_bundles.data.phantom.mr_signal import SEQUENCES, TISSUES, Sequence, Tissue, signal
 
 
@@ -18,7 +17,9 @@ def test_spin_echo_with_long_tr_and_short_te_is_the_proton_density():
 def test_gradient_echo_is_largest_at_the_ernst_angle():
     t1, tr = TISSUES["white_matter"].t1, 18.0
     ernst = math.degrees(math.acos(math.exp(-tr / t1)))
-    values = [signal("white_matter", Sequence("gradient_echo", tr=tr, te=5.0, flip=ernst + d)) for d in (-3.0, 0.0, 3.0)]
+    values = [
+        signal("white_matter", Sequence("gradient_echo", tr=tr, te=5.0, flip=ernst + d)) for d in (-3.0, 0.0, 3.0)
+    ]
     assert values[1] > values[0]
     assert values[1] > values[2]
 
@@ -67,7 +68,7 @@ def test_blood_leaves_a_void_in_spin_echoes():
 
 
 def test_unknown_names_are_refused():
-    with pytest.raises(ValueError, match="unknown tissue 'bone'.*grey_matter"):
+    with pytest.raises(ValueError, match=r"unknown tissue 'bone'.*grey_matter"):
         signal("bone", SEQUENCES["T1w"])
-    with pytest.raises(ValueError, match="unknown kind of sequence 'epi'.*spin_echo"):
+    with pytest.raises(ValueError, match=r"unknown kind of sequence 'epi'.*spin_echo"):
         signal("csf", Sequence("epi", tr=1.0, te=1.0))

@@ -12,7 +12,6 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-
 from brain_bundles.data import bids_datalist, read_participants
 from brain_bundles.data.phantom import phantom_dataset, write_phantoms
 from brain_bundles.data.phantom.writer import LABELS
@@ -32,7 +31,13 @@ def digest(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def population(tmp_path_factory):
     return write_phantoms(
-        tmp_path_factory.mktemp("phantoms"), num_subjects=4, suffixes=ALL, tumour_probability=0.5, seed=3, num_workers=2, **SMALL
+        tmp_path_factory.mktemp("phantoms"),
+        num_subjects=4,
+        suffixes=ALL,
+        tumour_probability=0.5,
+        seed=3,
+        num_workers=2,
+        **SMALL,
     )
 
 
@@ -76,7 +81,9 @@ def test_the_segmentation_agrees_with_the_recorded_volumes(population):
     """Hard labels at 4 mm are coarse: a tenth for the brain is what they can show."""
     for row in read_participants(population):
         labels = np.asarray(
-            nib.load(population / f"derivatives/phantom/{row['participant_id']}/anat/{row['participant_id']}_dseg.nii.gz").dataobj
+            nib.load(
+                population / f"derivatives/phantom/{row['participant_id']}/anat/{row['participant_id']}_dseg.nii.gz"
+            ).dataobj
         )
         assert set(np.unique(labels)) <= {0, *LABELS}
         millilitres = 4.0**3 / 1000

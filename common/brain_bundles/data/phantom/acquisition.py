@@ -21,9 +21,7 @@ WHITEST = 0.85  # image value of that tissue: leaves room for vessels and enhanc
 def jitter(sequence: Sequence, generator: torch.Generator) -> Sequence:
     """The sequence with its times and flip angle changed by about ``JITTER_STD``."""
     tr, te, ti, flip = (1.0 + JITTER_STD * torch.randn(4, generator=generator)).tolist()
-    return replace(
-        sequence, tr=sequence.tr * tr, te=sequence.te * te, ti=sequence.ti * ti, flip=sequence.flip * flip
-    )
+    return replace(sequence, tr=sequence.tr * tr, te=sequence.te * te, ti=sequence.ti * ti, flip=sequence.flip * flip)
 
 
 def acquire(fractions: Mapping[str, torch.Tensor], *, suffix: str, seed: int, spacing: float) -> torch.Tensor:

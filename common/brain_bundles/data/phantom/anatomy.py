@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from brain_bundles.data.covariates import Covariates
 from brain_bundles.data.phantom.atlas import FIELD_STEP, Atlas, load_atlas
 from brain_bundles.data.phantom.deformation import flow, random_field, sample_at
-from brain_bundles.data.covariates import Covariates
 from brain_bundles.data.seeding import generator_for
 
 # Random shape: (distance of the spline knots, standard deviation), both mm. From lobes down to single gyri.
@@ -19,14 +19,16 @@ SHAPE_SCALES_MM = ((48.0, 3.0), (24.0, 1.6), (12.0, 0.7))
 ASPECT_STD = 0.025  # relative change of one axis against the others
 ROTATION_STD_DEG = 2.0  # what rigid alignment leaves over
 
-# How far the outer face of the cortex has receded, in mm of the template (its brain is larger than any of the population).
+# How far the outer face of the cortex has receded, in mm of the template (its brain is larger than any of the
+# population).
 THINNING_AT_40_MM = 0.30
 THINNING_PER_YEAR_MM = 0.012
 THINNING_STD_MM = 0.08
 
 MAX_ITERATIONS = 12
 VOLUME_TOLERANCE = 0.004  # relative; the promise is 0.02
-# Widening (mm) that gives a log ratio of ventricular to brain volume, measured on the template: where the search starts.
+# Widening (mm) that gives a log ratio of ventricular to brain volume, measured on the template: where the search
+# starts.
 LOG_RATIOS = (-5.60, -4.67, -4.27, -3.67, -2.91, -2.36, -1.97)
 WIDENINGS_MM = (-2.35, 0.0, 1.2, 3.3, 6.8, 12.4, 15.5)
 WIDENING_RANGE_MM = (-6.0, 22.0)
@@ -91,10 +93,11 @@ class _Subject:
         aspect = torch.exp(ASPECT_STD * torch.randn(3, generator=generator))
         rotation = _rotation(ROTATION_STD_DEG * torch.randn(3, generator=generator))
         self.points = _grid_points(spatial_size, spacing) @ (rotation / aspect)
-        self.shift = sum(
+        fields = [
             std * random_field(spatial_size, channels=3, spacing=spacing, knot_spacing=knots, generator=generator)
             for knots, std in SHAPE_SCALES_MM
-        ).movedim(0, -1)
+        ]
+        self.shift = torch.stack(fields).sum(0).movedim(0, -1)
         thinning = THINNING_AT_40_MM + THINNING_PER_YEAR_MM * (age - 40.0)
         self.thinning = max(0.0, thinning + THINNING_STD_MM * float(torch.randn((), generator=generator)))
 
@@ -114,8 +117,8 @@ class _Subject:
 def render_anatomy(covariates: Covariates, *, seed: int, spatial_size: Sequence[int], spacing: float) -> Anatomy:
     """The brain of one subject with the requested ventricular and brain volume.
 
-    Scaling changes both volumes by the same factor, so the widening alone sets their ratio and the scale then sets their size;
-    the two are solved for together by a secant search on the rendered fractions.
+    Scaling changes both volumes by the same factor, so the widening alone sets their ratio and the scale then sets
+    their size; the two are solved for together by a secant search on the rendered fractions.
 
     Args:
         covariates: age (years), sex, volumes (mL). Age thins the cortex.
@@ -136,7 +139,10 @@ def render_anatomy(covariates: Covariates, *, seed: int, spatial_size: Sequence[
     for _ in range(MAX_ITERATIONS):
         anatomy = subject.render(scale, widening)
         ventricles, brain = anatomy.ventricular_volume, anatomy.brain_volume
-        if max(abs(ventricles / covariates.ventricular_volume - 1), abs(brain / covariates.brain_volume - 1)) < VOLUME_TOLERANCE:
+        if (
+            max(abs(ventricles / covariates.ventricular_volume - 1), abs(brain / covariates.brain_volume - 1))
+            < VOLUME_TOLERANCE
+        ):
             return anatomy
         ratio = math.log(max(ventricles, 1e-3) / max(brain, 1e-3))
         if ratio < target_ratio:
@@ -150,7 +156,7 @@ def render_anatomy(covariates: Covariates, *, seed: int, spatial_size: Sequence[
         widening = proposal if lower < proposal < upper else (lower + upper) / 2
         scale *= (covariates.brain_volume / max(brain, 1e-3)) ** (1 / 3)
     raise ValueError(
-        f"ventricular volume {covariates.ventricular_volume:.1f} mL with brain volume {covariates.brain_volume:.0f} mL cannot be "
-        f"rendered on a grid of {tuple(spatial_size)} voxels of {spacing} mm (reached {ventricles:.1f} and {brain:.0f} mL); "
-        "use a larger grid or volumes nearer to the population's."
+        f"ventricular volume {covariates.ventricular_volume:.1f} mL with brain volume {covariates.brain_volume:.0f} mL "
+        f"cannot be rendered on a grid of {tuple(spatial_size)} voxels of {spacing} mm "
+        f"(reached {ventricles:.1f} and {brain:.0f} mL); use a larger grid or volumes nearer to the population's."
     )

@@ -1,7 +1,7 @@
 """The anatomy that every phantom is a deformation of: tissue fractions and motion fields from the MNI152 2009a maps.
 
-Array axes are RAS: D runs to the right, H to the front, W to the top. Positions are in millimetres from the centre of the
-brain's bounding box, so a phantom is brain-centred by construction.
+Array axes are RAS: D runs to the right, H to the front, W to the top. Positions are in millimetres from the centre of
+the brain's bounding box, so a phantom is brain-centred by construction.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from scipy import ndimage
 # Channels of ``Atlas.tissue``. CSF outside the lateral ventricles is what the intracranial mask leaves over.
 TISSUES = ("grey_matter", "white_matter", "lateral_ventricles", "intracranial")
 
-CSF_THRESHOLD = 0.4  # the lateral ventricles are one connected component per side from 0.4 up; at 0.3 they leak into cisterns
+CSF_THRESHOLD = (
+    0.4  # the lateral ventricles are one connected component per side from 0.4 up; at 0.3 they leak into cisterns
+)
 MIDLINE_GAP_MM = 1  # the septum; cutting here separates left from right
 THIRD_VENTRICLE_HALF_WIDTH_MM = 4  # below z = 14 mm (MNI) the CSF beside the midline is the third ventricle
 THIRD_VENTRICLE_TOP_MM = 14
@@ -34,7 +36,8 @@ class Atlas:
     """The template at 1 mm.
 
     Attributes:
-        tissue: (4, D, H, W) fractions in [0, 1], channels ``TISSUES``, already blurred to the voxel size to be rendered.
+        tissue: (4, D, H, W) fractions in [0, 1], channels ``TISSUES``, already blurred to the voxel size to be
+            rendered.
         ventricle_velocity: (3, D/2, H/2, W/2) unit motion (mm per mm) that widens the lateral ventricles.
         cortex_velocity: (3, D/2, H/2, W/2) unit motion that pulls the outer face of the cortex inwards.
         ventricle_distance: (1, D/2, H/2, W/2) mm outside the lateral ventricles, negative inside.
@@ -54,7 +57,7 @@ def _load_maps() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         from nilearn import datasets
     except ImportError as error:
         raise ImportError(
-            "The phantom population is made from the MNI152 maps that nilearn carries: pip install 'brain-bundles[phantom]'."
+            "The phantom population is made from maps that nilearn carries: pip install 'brain-bundles[phantom]'."
         ) from error
     grey = datasets.load_mni152_gm_template(resolution=1)
     white = datasets.load_mni152_wm_template(resolution=1)
@@ -87,13 +90,15 @@ def _signed_distance(inside: np.ndarray) -> np.ndarray:
 
 
 def _unit_gradient(distance: np.ndarray, smoothing_mm: float) -> np.ndarray:
-    """(3, D, H, W) direction away from a surface. Smoothing lets it vanish on the medial axis, where there is no direction."""
+    """(3, D, H, W) direction away from a surface. Smoothing lets it vanish on the medial axis, which has none."""
     gradient = np.stack(np.gradient(ndimage.gaussian_filter(distance, smoothing_mm)))
     return gradient / np.maximum(1.0, np.sqrt((gradient**2).sum(0)))
 
 
 def _subsample(field: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(field[..., ::FIELD_STEP, ::FIELD_STEP, ::FIELD_STEP], dtype=np.float32))
+    return torch.from_numpy(
+        np.ascontiguousarray(field[..., ::FIELD_STEP, ::FIELD_STEP, ::FIELD_STEP], dtype=np.float32)
+    )
 
 
 @functools.lru_cache(maxsize=1)
@@ -102,8 +107,8 @@ def _fields() -> tuple[np.ndarray, torch.Tensor, torch.Tensor, torch.Tensor, tor
     grey, white, mask, affine = _load_maps()
     csf = np.clip(mask - grey - white, 0.0, 1.0)
     inside = lateral_ventricles(csf, mask, affine)
-    # The wall's partial volume belongs to the ventricle as well. An average brain's wall is blurred over several millimetres,
-    # a person's is not, and widening would stretch the blur: the ramp of the CSF fraction is made steep.
+    # The wall's partial volume belongs to the ventricle as well. An average brain's wall is blurred over several
+    # millimetres, a person's is not, and widening would stretch the blur: the ramp of the CSF fraction is made steep.
     lower, upper = WALL_CSF_RAMP
     ventricles = np.clip((csf - lower) / (upper - lower), 0.0, 1.0) * ndimage.binary_dilation(inside, iterations=2)
     remaining = np.minimum(1.0, (1.0 - ventricles) / np.maximum(grey + white, 1e-3))
@@ -122,7 +127,8 @@ def _fields() -> tuple[np.ndarray, torch.Tensor, torch.Tensor, torch.Tensor, tor
     extent = np.argwhere(mask > 0.5)
     centre = torch.tensor((extent.min(0) + extent.max(0)) / 2, dtype=torch.float32)
     fields = (ventricle_velocity, cortex_velocity, ventricle_distance[None])
-    return tissue, *(_subsample(field) for field in fields), centre
+    velocity, thinning, distance = (_subsample(field) for field in fields)
+    return tissue, velocity, thinning, distance, centre
 
 
 @functools.lru_cache(maxsize=2)

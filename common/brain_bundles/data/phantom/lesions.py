@@ -13,7 +13,8 @@ from brain_bundles.data.phantom.anatomy import Anatomy
 from brain_bundles.data.phantom.deformation import random_field
 from brain_bundles.data.seeding import generator_for
 
-# A voxel of white matter is hyperintense where a random field exceeds a level that falls with age and towards the ventricles.
+# A voxel of white matter is hyperintense where a random field exceeds a level that falls with age and towards the
+# ventricles.
 HYPERINTENSITY_KNOTS_MM = 9.0
 LEVEL_AT_40 = 4.1
 LEVEL_PER_YEAR = -0.028
@@ -51,7 +52,7 @@ def white_matter_hyperintensities(anatomy: Anatomy, *, age: float, seed: int) ->
 
 
 def tumour(anatomy: Anatomy, *, seed: int) -> Tumour:
-    """A glioma-like mass in the white matter: necrotic core, enhancing rim, oedema that spreads along white matter only.
+    """A glioma-like mass in the white matter: necrotic core, enhancing rim, oedema that spreads in white matter only.
 
     Raises:
         ValueError: if the anatomy has no white matter to grow in.

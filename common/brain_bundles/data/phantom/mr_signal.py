@@ -2,9 +2,11 @@
 
 Times are in milliseconds, flip angles in degrees, proton densities relative to water. 1.5 T.
 
-Sources: CSF, grey matter, white matter and lesion: BrainWeb's tissue table (Kwan, Evans and Pike 1999, IEEE TMI 18:1085).
-Arterial blood: T1 and T2 at 1.5 T of Stanisz et al. 2005, MRM 54:507. Oedema, tumour, the T2* of blood, deoxygenated blood and
-the uptake of gadolinium are choices of ours that give the known order of brightness; they are not quoted from a source.
+Sources: CSF, grey matter, white matter and lesion: BrainWeb's tissue table (Kwan, Evans and Pike 1999, IEEE TMI
+    18:1085).
+Arterial blood: T1 and T2 at 1.5 T of Stanisz et al. 2005, MRM 54:507. Oedema, tumour, the T2* of blood, deoxygenated
+blood and the uptake of gadolinium are choices of ours that give the known order of brightness; they are not quoted
+from a source.
 """
 
 from __future__ import annotations
@@ -92,7 +94,7 @@ def gradient_echo(tissue: Tissue, sequence: Sequence) -> float:
 
 
 def time_of_flight(tissue: Tissue, sequence: Sequence) -> float:
-    """A gradient echo in which the ``inflow`` fraction of the blood has its full magnetisation: PD sin(a) exp(-TE/T2*)."""
+    """A gradient echo in which the fraction ``inflow`` of the blood is unsaturated: PD sin(a) exp(-TE/T2*)."""
     fresh = tissue.pd * math.sin(math.radians(sequence.flip)) * math.exp(-sequence.te / tissue.t2_star)
     return sequence.inflow * fresh + (1.0 - sequence.inflow) * gradient_echo(tissue, sequence)
 
@@ -101,7 +103,7 @@ _EQUATIONS = {"spin_echo": spin_echo, "inversion_recovery": inversion_recovery, 
 
 
 def signal(name: str, sequence: Sequence) -> float:
-    """Magnitude of the signal of the tissue ``name`` (a key of ``TISSUES``) under ``sequence``, relative to its M0 in water.
+    """Magnitude of the signal of the tissue ``name`` (a key of ``TISSUES``), relative to fully relaxed water.
 
     Raises:
         ValueError: for an unknown tissue or kind of sequence.
@@ -116,5 +118,7 @@ def signal(name: str, sequence: Sequence) -> float:
     if name in BLOOD and sequence.kind in ("spin_echo", "inversion_recovery"):
         return 0.0  # flow void: blood that was excited has left the slice before the echo
     if sequence.kind not in _EQUATIONS:
-        raise ValueError(f"unknown kind of sequence {sequence.kind!r}, known are {', '.join(_EQUATIONS)}, time_of_flight.")
+        raise ValueError(
+            f"unknown kind of sequence {sequence.kind!r}, known are {', '.join(_EQUATIONS)}, time_of_flight."
+        )
     return _EQUATIONS[sequence.kind](tissue, sequence)

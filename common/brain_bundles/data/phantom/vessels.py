@@ -1,6 +1,7 @@
 """Arteries and veins as branching tubes, for angiography and susceptibility-weighted contrasts.
 
-A stylised tree, not an atlas: trunks enter where the large vessels of the head do and branch at random towards the cortex.
+A stylised tree, not an atlas: trunks enter where the large vessels of the head do and branch at random towards the
+    cortex.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import torch
 from brain_bundles.data.phantom.anatomy import Anatomy
 from brain_bundles.data.seeding import generator_for
 
-# Where trunks start and where they head, in fractions of the brain's bounding box (right, front, top), and radius in mm.
+# Where trunks start and where they head, in fractions of the brain's bounding box (right, front, top), and radius in
+# mm.
 ARTERY_TRUNKS = (
     ((0.42, 0.62, 0.22), (-1.0, 0.2, 0.35), 1.5),  # left middle cerebral
     ((0.58, 0.62, 0.22), (1.0, 0.2, 0.35), 1.5),  # right middle cerebral
@@ -57,12 +59,12 @@ def _grow(
     spacing: float,
     generator: torch.Generator,
 ) -> list[tuple[torch.Tensor, torch.Tensor, float]]:
-    """Segments (start, end in voxels, radius in mm) of the trees that grow from ``trunks`` until they leave the head."""
+    """Segments (start, end in voxels, radius in mm) of trees that grow from ``trunks`` until they leave the head."""
     tips = [
         (origin + extent * torch.tensor(start), torch.tensor(direction) / torch.tensor(direction).norm(), radius)
         for start, direction, radius in trunks
     ]
-    segments = []
+    segments: list[tuple[torch.Tensor, torch.Tensor, float]] = []
     limit = torch.tensor(inside.shape)
     while tips and len(segments) < MAX_SEGMENTS:
         position, direction, radius = tips.pop(0)
@@ -81,7 +83,9 @@ def _grow(
     return segments
 
 
-def _rasterise(segments: list[tuple[torch.Tensor, torch.Tensor, float]], shape: torch.Size, spacing: float) -> torch.Tensor:
+def _rasterise(
+    segments: list[tuple[torch.Tensor, torch.Tensor, float]], shape: torch.Size, spacing: float
+) -> torch.Tensor:
     """(D, H, W) fraction of each voxel covered by the tubes; thinner tubes than a voxel cover a part of it."""
     fraction = torch.zeros(shape)
     for start, end, radius in segments:
@@ -108,7 +112,8 @@ def vessels(anatomy: Anatomy, *, seed: int) -> Vessels:
     origin = occupied.amin(0)
     extent = occupied.amax(0) - origin
     artery, vein = (
-        _rasterise(_grow(trunks, origin, extent, inside, anatomy.spacing, generator), inside.shape, anatomy.spacing) * inside
+        _rasterise(_grow(trunks, origin, extent, inside, anatomy.spacing, generator), inside.shape, anatomy.spacing)
+        * inside
         for trunks in (ARTERY_TRUNKS, VEIN_TRUNKS)
     )
     return Vessels(artery, vein * (1.0 - artery))

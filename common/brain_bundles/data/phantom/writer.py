@@ -52,12 +52,14 @@ LABELS: Mapping[int, str] = {
     9: "artery",
     10: "vein",
 }
-LICENSE = "Images: CC0. Made from the MNI152 2009a template, copyright 1993-2009 Louis Collins, McConnell Brain Imaging Centre, McGill"
+LICENSE = (
+    "CC0. Made from the MNI152 2009a template, (C) 1993-2009 Louis Collins, McConnell Brain Imaging Centre, McGill"
+)
 
 
 @dataclass(frozen=True)
 class PhantomSpec:
-    """What all subjects of one population share. ``tumour_probability`` is per subject; ``vessels`` draws vascular trees."""
+    """What all subjects of one population share; the fields are those of :func:`write_phantoms`."""
 
     suffixes: tuple[str, ...]
     spacing: float
@@ -73,8 +75,8 @@ def render_fractions(
     """All tissue fractions of one subject, and its ventricular and brain volume (mL) as rendered.
 
     Returns:
-        (D, H, W) fractions by the names of ``LABELS``, and the two volumes. Lesions replace tissue inside of the brain, so
-        they count as brain; blood does not.
+        (D, H, W) fractions by the names of ``LABELS``, and the two volumes. Lesions replace tissue inside of the
+        brain, so they count as brain; blood does not.
     """
     anatomy = render_anatomy(covariates, seed=seed, spatial_size=spec.spatial_size, spacing=spec.spacing)
     fractions = {
@@ -86,7 +88,10 @@ def render_fractions(
     hyperintensity = white_matter_hyperintensities(anatomy, age=covariates.age, seed=seed)
     fractions["white_matter"] = anatomy.white_matter - hyperintensity
     fractions["hyperintensity"] = hyperintensity
-    if torch.rand((), generator=torch.Generator().manual_seed(derive_seed(seed, "has tumour"))) < spec.tumour_probability:
+    if (
+        torch.rand((), generator=torch.Generator().manual_seed(derive_seed(seed, "has tumour")))
+        < spec.tumour_probability
+    ):
         mass = tumour(anatomy, seed=seed)
         tissue = anatomy.grey_matter + anatomy.white_matter
         left = 1.0 - (mass.core + mass.enhancing + mass.oedema) / tissue.clamp(min=1e-6)
@@ -113,7 +118,9 @@ def segmentation(fractions: Mapping[str, torch.Tensor]) -> np.ndarray:
     return (lookup[stack.argmax(0)] * (stack.sum(0) > 0.5)).numpy()
 
 
-def _write_subject(dataset_dir: Path, participant_id: str, covariates: Covariates, seed: int, spec: PhantomSpec) -> dict[str, object]:
+def _write_subject(
+    dataset_dir: Path, participant_id: str, covariates: Covariates, seed: int, spec: PhantomSpec
+) -> dict[str, object]:
     """Write all images of one subject; its row of participants.tsv."""
     fractions, ventricular_volume, brain_volume = render_fractions(covariates, seed=seed, spec=spec)
     affine = grid_affine(spec.spacing, spec.spatial_size)
@@ -152,8 +159,9 @@ def write_phantoms(
 ) -> Path:
     """Write a population of digital brains with known truth as a BIDS dataset, and return its folder.
 
-    Subject *i* depends on ``seed`` and *i* only: not on how many there are, on the number of workers, or on which contrasts are
-    written. The exceptions are ``with_vessels`` and ``tumour_probability``, which change the anatomy that all contrasts share.
+    Subject *i* depends on ``seed`` and *i* only: not on how many there are, on the number of workers, or on which
+    contrasts are written. The exceptions are ``with_vessels`` and ``tumour_probability``, which change the anatomy
+    that all contrasts share.
 
     Args:
         dataset_dir: new or empty folder.
@@ -164,7 +172,8 @@ def write_phantoms(
         seed: of the population.
         tumour_probability: chance of a tumour per subject.
         with_vessels: whether to draw vascular trees; by default where swi or angio is asked for.
-        val_fraction, test_fraction: shares of the subjects that participants.tsv marks ``val`` and ``test``; each gets at
+        val_fraction, test_fraction: shares of the subjects that participants.tsv marks ``val`` and ``test``; each
+            gets at
             least one subject if its share is above 0 and there are three or more.
         num_workers: processes, by default one per core.
 
@@ -186,7 +195,9 @@ def write_phantoms(
     seeds = [derive_seed(seed, "phantom", index) for index in range(num_subjects)]
     people = [population.sample(1, np.random.default_rng(subject_seed))[0] for subject_seed in seeds]
     ids = [f"sub-{index + 1:04d}" for index in range(num_subjects)]
-    write_dataset_description(folder, "Phantom population", license=LICENSE, generated_by={"Description": f"phantoms, seed {seed}"})
+    write_dataset_description(
+        folder, "Phantom population", license=LICENSE, generated_by={"Description": f"phantoms, seed {seed}"}
+    )
     write_segmentation_description(folder, SEGMENTATION, LABELS, title="Tissue of the phantoms")
 
     jobs = [(folder, *job, spec) for job in zip(ids, people, seeds, strict=True)]
@@ -233,17 +244,21 @@ def _check(
     if not 0.0 <= tumour_probability <= 1.0:
         raise ValueError(f"tumour_probability is {tumour_probability}, expected 0 to 1.")
     if min(val_fraction, test_fraction) < 0.0 or val_fraction + test_fraction >= 1.0:
-        raise ValueError(f"val_fraction {val_fraction} and test_fraction {test_fraction} must be at least 0 and leave training data.")
+        raise ValueError(
+            f"val_fraction {val_fraction} and test_fraction {test_fraction} must be at least 0 and leave training data."
+        )
 
 
 def _splits(num_subjects: int, val_fraction: float, test_fraction: float) -> list[str]:
     """The subjects are exchangeable, so the last ones are held out."""
-    held_out = [max(1, round(num_subjects * f)) if f > 0 and num_subjects >= 3 else 0 for f in (val_fraction, test_fraction)]
+    held_out = [
+        max(1, round(num_subjects * f)) if f > 0 and num_subjects >= 3 else 0 for f in (val_fraction, test_fraction)
+    ]
     return ["train"] * (num_subjects - sum(held_out)) + ["val"] * held_out[0] + ["test"] * held_out[1]
 
 
 def phantom_dataset(dataset_dir: str | os.PathLike[str], **options: object) -> str:
-    """The folder of a phantom population, which is made the first time it is asked for (the default of ``dataset_dir``).
+    """The folder of a phantom population, which is made the first time it is asked for: ``dataset_dir``'s default.
 
     Args:
         dataset_dir: where it lies, or will lie.

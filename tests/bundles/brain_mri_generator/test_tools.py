@@ -1,0 +1,70 @@
+"""MONAI's own bundle tools on this bundle: metadata, network shapes, export, loading."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from brain_mri_generator import ConditionedDiffusionUNet
+from monai.bundle import ConfigParser, load
+
+from .conftest import BUNDLE
+
+CONFIGS = BUNDLE / "configs"
+
+
+def monai_bundle(cwd: Path, *arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-W", "ignore", "-m", "monai.bundle", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def test_verify_metadata(request, tmp_path):
+    schema = request.config.rootpath / "tests/schemas/meta_schema_20240725.json"  # there already, so nothing is fetched
+    result = monai_bundle(
+        tmp_path, "verify_metadata", "--meta_file", str(CONFIGS / "metadata.json"), "--filepath", str(schema)
+    )
+    assert result.returncode == 0, result.stderr
+    assert "metadata is verified with no error" in result.stdout + result.stderr
+
+
+def test_verify_net_in_out(tmp_path):
+    files = "--meta_file", str(CONFIGS / "metadata.json"), "--config_file", str(CONFIGS / "inference.json")
+    result = monai_bundle(tmp_path, "verify_net_in_out", "network_def", *files)
+    assert result.returncode == 0, result.stderr
+    assert "data shape of network is verified with no error" in result.stdout + result.stderr
+
+
+def test_ckpt_export_gives_the_network_that_ships(tmp_path):
+    arguments = ["--filepath", "model.ts", "--ckpt_file", str(BUNDLE / "models" / "model.pt")]
+    arguments += ["--meta_file", str(CONFIGS / "metadata.json"), "--config_file", str(CONFIGS / "inference.json")]
+    result = monai_bundle(
+        tmp_path, "ckpt_export", "network_def", *arguments, "--use_trace", "True", "--input_shape", "[1,8,20,24,20]"
+    )
+    assert result.returncode == 0, result.stderr
+    extra = {"metadata.json": "", "inference.json": ""}
+    exported = torch.jit.load(tmp_path / "model.ts", _extra_files=extra)
+    assert all(extra.values())
+    parser = ConfigParser()
+    parser.read_config(str(CONFIGS / "inference.json"))
+    network = parser.get_parsed_content("network_def").eval()
+    network.load_state_dict(torch.load(BUNDLE / "models" / "model.pt", weights_only=True))
+    x = torch.randn(2, 8, 20, 24, 20, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        torch.testing.assert_close(exported(x), network(x), atol=1e-4, rtol=1e-3)  # fp32, another order of sums
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_monai_load_gives_the_network_with_its_weights():
+    network = load(BUNDLE.name, bundle_dir=str(BUNDLE.parent), source="github", version=None, repo=None)
+    assert isinstance(network, ConditionedDiffusionUNet)
+    weights = torch.load(BUNDLE / "models" / "model.pt", weights_only=True)
+    torch.testing.assert_close(network.state_dict(), weights, atol=0, rtol=0)
+
+
+def test_weights_that_ship_are_small_enough_for_git():
+    sizes = {path.name: path.stat().st_size / 2**20 for path in (BUNDLE / "models").glob("*.pt")}
+    assert sizes.keys() == {"autoencoder.pt", "model.pt"}
+    assert max(sizes.values()) <= 25.0
