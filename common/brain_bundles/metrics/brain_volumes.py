@@ -14,7 +14,7 @@ import numpy as np
 
 from brain_bundles.metrics.optional import from_phantom_extra
 from brain_bundles.metrics.tissue import UnmeasurableError, brain_mask, csf_fraction, fit_tissue_model, remove_bias
-from brain_bundles.metrics.ventricle_atlas import align_atlas, load_ventricle_atlas, warp
+from brain_bundles.metrics.ventricle_atlas import align_atlas, check_alignment, load_ventricle_atlas, warp
 from brain_bundles.metrics.ventricles import label_csf, ventricle_fraction, ventricular_fluid
 
 ndimage = from_phantom_extra("scipy.ndimage")
@@ -95,10 +95,13 @@ def _measure(volume: np.ndarray, voxel: np.ndarray) -> BrainVolumes:
     inner = ndimage.binary_erosion(mask)  # the outermost layer mixes with the background, which is no tissue
     model = fit_tissue_model(image[inner])
     image = remove_bias(image, mask, model, atlas.spacing)
-    csf = csf_fraction(image, mask, fit_tissue_model(image[inner]))
+    model = fit_tissue_model(image[inner])
+    csf = csf_fraction(image, mask, model)
     matrix = align_atlas(1 - csf, atlas)
     prior, other = (warp(values, matrix, csf.shape) for values in (atlas.ventricles, atlas.other_csf))
-    model = fit_tissue_model(image[inner], csf=ventricular_fluid(image, prior))
+    check_alignment(1 - csf, mask, warp(atlas.tissue, matrix, csf.shape))
+    # The histogram's CSF is too bright where most of it is mixed with tissue, never too dark.
+    model = fit_tissue_model(image[inner], csf=min(ventricular_fluid(image, prior), model.csf))
     csf = csf_fraction(image, mask, model)
     ventricles = ventricle_fraction(csf, label_csf(csf, mask, prior, other, atlas.spacing), mask)
     tissue = np.minimum(1 - csf, 1 - ventricles)

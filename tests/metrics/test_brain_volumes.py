@@ -1,0 +1,95 @@
+import math
+import time
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+pytest.importorskip("nilearn")
+from brain_bundles.data import bids_datalist
+from brain_bundles.data.phantom import write_phantoms
+from brain_bundles.metrics import measure_volumes
+from scipy import ndimage
+
+
+@pytest.fixture(scope="module")
+def brains(tmp_path_factory):
+    """Four phantoms: (image, ventricular volume, brain volume)."""
+    folder = tmp_path_factory.mktemp("phantoms")
+    write_phantoms(folder, num_subjects=4, seed=11)
+    items = bids_datalist(folder, "T1w")
+    images = [nib.load(item["image"]).get_fdata(dtype=np.float32) for item in items]
+    return [(x, i["ventricular_volume"], i["brain_volume"]) for x, i in zip(images, items, strict=True)]
+
+
+def test_phantoms_have_their_recorded_volumes(brains):
+    for image, ventricles, brain in brains:
+        measured = measure_volumes(image, 2.0)
+        # Over 20 held-out phantoms: standard deviations of 0.5 mL and 0.9 %; these are three of each.
+        assert measured.ventricular_volume == pytest.approx(ventricles, abs=1.5 + 0.03 * ventricles)
+        assert measured.brain_volume == pytest.approx(brain, rel=0.03)
+
+
+def test_intensity_scale_affine_and_channel_do_not_matter_and_the_image_stays(brains):
+    image = brains[0][0]
+    before, expected = image.copy(), measure_volumes(image, 2.0)
+    affine = np.array([[2.0, 0, 0, -80], [0, 2, 0, -96], [0, 0, 2, -80], [0, 0, 0, 1]])
+    assert measure_volumes(1000 * image[None], affine) == pytest.approx(expected, rel=1e-3)  # float32
+    np.testing.assert_array_equal(image, before)
+
+
+def test_a_blurred_hazy_brain_measures_nearly_the_same(brains):
+    image, ventricles, brain = brains[0]
+    generated = ndimage.gaussian_filter(image, 0.5) + 0.01 * np.random.default_rng(0).standard_normal(image.shape)
+    measured = measure_volumes(generated.clip(0, 1), 2.0)
+    assert measured.ventricular_volume == pytest.approx(ventricles, abs=2 + 0.05 * ventricles)
+    assert measured.brain_volume == pytest.approx(brain, rel=0.05)
+
+
+def test_other_voxel_sizes_measure_the_same(brains):
+    image = brains[0][0]
+    fine = ndimage.zoom(image, (2, 2, 1), order=1, grid_mode=True, mode="nearest")
+    expected = measure_volumes(image, 2.0)
+    measured = measure_volumes(fine, (1.0, 1.0, 2.0))
+    assert measured == pytest.approx(expected, rel=0.05)  # interpolated twice, which blurs
+
+
+@pytest.mark.parametrize(
+    ("image", "reason"),
+    [
+        (np.zeros((80, 96, 80)), "no brain stands out"),
+        (np.random.default_rng(0).uniform(size=(80, 96, 80)), "is the volume brain-extracted"),
+        (np.full((80, 96, 80), math.nan), "614400 voxels are not finite"),
+        (np.pad(np.ones((9, 9, 9)), 30), "a brain 300 to 2500 mL"),
+    ],
+)
+def test_what_cannot_be_measured_is_nan_with_the_reason(image, reason):
+    with pytest.warns(UserWarning, match=f"sub-7: ventricles and brain cannot be measured.*{reason}"):
+        measured = measure_volumes(image, 2.0, name="sub-7")
+    assert np.isnan(measured).all()
+
+
+def test_noise_in_the_shape_of_a_brain_is_not_measured(brains):
+    noise = np.random.default_rng(0).uniform(0.2, 1, brains[0][0].shape) * (brains[0][0] > 0)
+    with pytest.warns(UserWarning, match="cannot be measured"):
+        assert np.isnan(measure_volumes(noise, 2.0)).all()
+
+
+def test_a_brain_on_its_side_is_not_measured(brains):
+    with pytest.warns(UserWarning, match="upright"):
+        assert np.isnan(measure_volumes(brains[0][0].transpose(1, 2, 0)[::-1], 2.0)).all()
+
+
+def test_impossible_arguments_are_errors():
+    with pytest.raises(ValueError, match=r"got shape \(4, 4\)"):
+        measure_volumes(np.ones((4, 4)), 2.0)
+    with pytest.raises(ValueError, match=r"within 0.5 and 3 mm on every axis, got \[5.0, 5.0, 5.0\]"):
+        measure_volumes(np.ones((4, 4, 4)), 5.0)
+    with pytest.raises(ValueError, match=r"got shape \(2,\)"):
+        measure_volumes(np.ones((4, 4, 4)), (2.0, 2.0))
+
+
+def test_it_is_fast(brains):
+    start = time.process_time()
+    measure_volumes(brains[1][0], 2.0)
+    assert time.process_time() - start < 3  # 0.75 s measured on one core; the rest is for slower machines

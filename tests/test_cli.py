@@ -1,0 +1,79 @@
+import subprocess
+import sys
+
+import pytest
+from brain_bundles import cli
+from brain_bundles.handlers import measurement
+from brain_bundles.metrics import BrainVolumes
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder of two files that measure 10 and 20 mL."""
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.nii.gz").touch()
+    volumes = {"a.nii.gz": BrainVolumes(10.0, 1000.0), "b.nii.gz": BrainVolumes(20.0, 1100.0)}
+    monkeypatch.setattr(measurement, "measure_file", lambda path: volumes[path.name])
+    return tmp_path
+
+
+def test_measure_writes_a_table(folder):
+    out = folder / "out.tsv"
+    assert cli.main(["measure", str(folder), "--output_file", str(out)]) == 0
+    assert out.read_text() == "participant_id\tventricular_volume\tbrain_volume\na\t10\t1000\nb\t20\t1100\n"
+
+
+def test_a_folder_may_be_called_7(folder, monkeypatch):
+    seven = folder / "7"
+    seven.mkdir()
+    (folder / "a.nii.gz").rename(seven / "a.nii.gz")
+    monkeypatch.chdir(folder)
+    assert cli.main(["measure", "7"]) == 0
+    assert (folder / "measured.tsv").exists()
+
+
+def test_wrong_data_is_exit_code_1(tmp_path, caplog):
+    assert cli.main(["measure", str(tmp_path / "nothing")]) == 1
+    assert "no such folder" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["measure", "DIR", "--sufix", "T1w"], "measure has no option --sufix"),
+        (["measure", "DIR", "--suffix=[1,2]"], "suffix must be text, got [1, 2]"),
+        (["measure", "DIR", "--suffix"], "suffix needs a value, got True"),
+    ],
+)
+def test_wrong_arguments_are_exit_code_2_and_run_nothing(arguments, said, folder, monkeypatch, caplog):
+    monkeypatch.chdir(folder)
+    assert cli.main(arguments) == 2
+    assert said in caplog.text
+    assert not (folder / "measured.tsv").exists()
+
+
+@pytest.mark.parametrize("arguments", [["measure"], ["mesure", "DIR"]])
+def test_what_fire_cannot_parse_is_exit_code_2(arguments):
+    assert cli.main(arguments) == 2
+
+
+def test_a_close_option_is_suggested():
+    with pytest.raises(cli.UsageError, match=r"did you mean --output_file\?"):
+        cli.check_flags(["measure", "DIR", "--output_fil", "x"])
+
+
+def test_numbers_are_checked():
+    assert cli.whole("n", 3, least=1) == 3
+    assert cli.number("x", 2, least=0, most=2) == 2.0
+    with pytest.raises(cli.UsageError, match="n must be a whole number of at least 1, got 0"):
+        cli.whole("n", 0, least=1)
+    with pytest.raises(cli.UsageError, match="x must be a number from 0 to 1, got 'a'"):
+        cli.number("x", "a", least=0, most=1)
+
+
+def test_help_imports_neither_torch_nor_monai():
+    code = (
+        "import sys; from brain_bundles.cli import main; code = main(['--help']); "
+        "sys.exit(code or ('torch' in sys.modules or 'monai' in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60).returncode == 0
