@@ -73,12 +73,19 @@ def test_encode_stage_2_inputs_draws_from_the_posterior():
 
 def test_default_statistics_and_raw_methods_equal_the_parent():
     net, parent = tiny(), tiny(cls=AutoencoderKL)
+    parent.load_state_dict({k: v for k, v in net.state_dict().items() if not k.startswith("latent_")}, strict=True)
     x = image(3)
     z = parent.encode(x)[0]
     torch.testing.assert_close(net.decode_stage_2_outputs(z), parent.decode_stage_2_outputs(z), rtol=0, atol=0)
     net.set_latent_statistics(MEAN, STD)
     torch.testing.assert_close(net.encode(x), parent.encode(x), rtol=0, atol=0)
     torch.testing.assert_close(net.decode(z), parent.decode(z), rtol=0, atol=0)
+
+
+def test_the_posterior_starts_narrow():
+    """exp(-6 / 2) is 0.05: noise that does not hide the image from an untrained decoder."""
+    sigma = tiny().encode(image(3))[1]
+    assert 0.02 < float(sigma.mean()) < 0.1
 
 
 def test_statistics_travel_in_the_state_dict():

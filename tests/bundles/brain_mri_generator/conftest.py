@@ -17,7 +17,7 @@ TINY_NETWORKS = {
     "autoencoder_def::channels": [4, 8, 8],
     "autoencoder_def::norm_num_groups": 4,
     "network_def::channels": [8, 8, 8],
-    "network_def::num_head_channels": [0, 8, 8],
+    "network_def::num_head_channels": [0, 0, 8],
     "network_def::norm_num_groups": 4,
 }
 
