@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from brain_bundles.data.atomic import atomic_write
-from brain_bundles.data.bids import bids_datalist
+from brain_bundles.data.participants import SPLITS, read_participants
 from brain_bundles.handlers.evaluation_report import draw_requested_vs_measured, markdown, strict
 from brain_bundles.handlers.measurement import fidelity_of, find_images, measure_folder, write_measurements
 from brain_bundles.metrics.memorisation import describe, memorisation
@@ -41,7 +41,7 @@ def evaluate_generated(
     """Evaluate a generated BIDS dataset; write metrics.json, metrics.md, measured.tsv and requested_vs_measured.png.
 
     Held-out brains of the reference are those of its split "test", else "val", else everyone; training brains those of
-    "train". Without a split there is no memorisation check.
+    "train". Without both there is no memorisation check.
 
     Args:
         generated_dir: BIDS dataset whose participants.tsv has the requested volumes (mL).
@@ -100,15 +100,15 @@ def evaluate_generated(
 
 def _reference_images(folder: str | os.PathLike[str], suffix: str) -> tuple[list[Path], list[Path], str | None]:
     """(training images, held-out images, name of the held-out split)."""
-    everyone = [path for _, path, _ in find_images(folder, suffix)]
-    split_of: dict[str, list[Path]] = {}
-    for name in ("train", "val", "test"):
-        try:
-            split_of[name] = [Path(str(item[suffix])) for item in bids_datalist(folder, suffix, name, covariates=())]
-        except (ValueError, FileNotFoundError):  # a reference without a split, or without a table, is one set
-            return [], everyone, None
-    held_out = next((name for name in ("test", "val") if split_of[name]), None)
-    return split_of["train"], split_of[held_out] if held_out else everyone, held_out
+    images = find_images(folder, suffix)
+    splits: dict[str, object] = {}
+    if (Path(folder) / "participants.tsv").is_file():
+        splits = {str(row["participant_id"]): row.get("split") for row in read_participants(folder, ())}
+    of = {split: [path for name, path, _ in images if splits.get(name) == split] for split in SPLITS}
+    for held_out in ("test", "val"):
+        if of[held_out]:
+            return of["train"], of[held_out], held_out
+    return [], [path for _, path, _ in images], None
 
 
 def _memorisation(
