@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 from collections import namedtuple
@@ -64,9 +65,10 @@ def test_a_run_goes_on_where_it_stopped(tmp_path, caplog):
     path = output.path("sub-0003")
     path.write_bytes(path.read_bytes()[:-3])
     assert names(make(tmp_path).pending()) == list("235")
-    assert "2 images are finished" not in caplog.text  # information, not a warning
-    assert "1 damaged images are made again" in caplog.text
-    assert str(path) in caplog.text
+    # That images are finished is information; that one is damaged is a warning.
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert "1 damaged images are made again" in warning
+    assert str(path) in warning
     finish(output, *(row["participant_id"] for row in output.rows))
     assert make(tmp_path).pending() == []
 
