@@ -59,6 +59,7 @@ def init_distributed(backend: str | None = None) -> bool:
 def finish_distributed() -> None:
     """Leave the process group; for ``finalize`` of a config."""
     if dist.is_available() and dist.is_initialized():
+        dist.barrier()  # rank 0 holds the store that the others still talk to while they leave
         dist.destroy_process_group()
 
 

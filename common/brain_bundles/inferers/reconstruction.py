@@ -23,5 +23,6 @@ class ReconstructionInferer(Inferer):
 
     def __call__(self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Reconstruction, float32, of ``inputs`` (B, C, D, H, W) or (B, C, H, W)."""
+        network = getattr(network, "module", network)  # DistributedDataParallel has forward and nothing else
         with autocast(self.precision, inputs.device):
             return network.reconstruct(inputs).float()
