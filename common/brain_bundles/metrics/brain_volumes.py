@@ -4,7 +4,7 @@ Classical image analysis without a trained network: tissue fractions from the hi
 between seeds of an aligned atlas. About 0.8 s per 80x96x80 volume on one core.
 
 Known limits, measured on phantoms at 2 mm: a blur of 1 mm (standard deviation) lowers ventricles by 7 %; in ventricles
-of 6 mL no voxel is pure fluid, so they read 1 mL too large, and the brain, if blurred as well, 7 % too small.
+of 6 mL no voxel is pure fluid, so they read 1 to 2 mL too large, and the brain, if blurred as well, 7 % too small.
 """
 
 from __future__ import annotations
