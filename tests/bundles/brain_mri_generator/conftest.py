@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from brain_bundles.data.phantom import write_phantoms
 from monai.bundle import ConfigWorkflow
 
@@ -90,6 +91,15 @@ class Bundle:
         return subprocess.Popen(
             command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """As many threads as in the processes that tests start: bits depend on the order of sums."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
