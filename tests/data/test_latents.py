@@ -26,12 +26,12 @@ def autoencoder(seed: int = 0) -> LatentAutoencoderKL:
     )
 
 
-def preprocessing(maxv: float = 1.0) -> Compose:
+def preprocessing(maxv: float = 1.0, keys: str | tuple[str, ...] = "image") -> Compose:
     return Compose(
         [
-            LoadImaged("image", image_only=True),
-            EnsureChannelFirstd("image", channel_dim="no_channel"),
-            ScaleIntensityd("image", maxv=maxv),
+            LoadImaged(keys, image_only=True),
+            EnsureChannelFirstd(keys, channel_dim="no_channel"),
+            ScaleIntensityd(keys, maxv=maxv),
         ]
     )
 
@@ -152,6 +152,22 @@ def test_bad_input_is_named(datalist, tmp_path):
         cached(datalist, tmp_path)
 
 
+def test_several_images_per_item_are_encoded_under_their_names(datalist, tmp_path):
+    """What two caches of one image hold, one cache of two images holds."""
+    both = zip(datalist, datalist[::-1], strict=True)
+    pairs = [{"source": one["image"], "target": other["image"]} for one, other in both]
+    net = autoencoder()
+    transform = preprocessing(keys=("source", "target"))
+    data = CachedLatents(pairs, transform, net, cache_dir=tmp_path, image_key=["source", "target"])
+    single = cached(datalist, tmp_path, net)
+    assert set(data[0]) == {"source_mean", "source_sigma", "target_mean", "target_sigma"}
+    last = len(datalist) - 1
+    for index in range(len(datalist)):
+        for part in ("mean", "sigma"):
+            torch.testing.assert_close(data[index][f"source_{part}"], single[index][part])
+            torch.testing.assert_close(data[index][f"target_{part}"], single[last - index][part])
+
+
 class Moments(nn.Module):
     """mu is the image and sigma a constant per channel."""
 
@@ -160,7 +176,7 @@ class Moments(nn.Module):
         self.sigma = nn.Parameter(torch.tensor([0.3, 2.0]))
         self.statistics = None
 
-    def encode(self, x):
+    def raw_moments(self, x):
         return x, self.sigma.view(1, 2, 1, 1, 1).expand_as(x)
 
     def set_latent_statistics(self, mean, std):
@@ -186,8 +202,10 @@ def test_statistics_normalise_the_latents_of_the_cache(datalist, tmp_path):
     loader = DataLoader(Dataset(datalist, preprocessing()), batch_size=2)
     net.set_latent_statistics(*measure_latent_statistics(net, loader))
     data = cached(datalist, tmp_path, net)
-    torch.testing.assert_close(data.mean.mean((0, 2, 3, 4)), torch.zeros(2), rtol=0, atol=1e-4)
-    variance = data.mean.var((0, 2, 3, 4), unbiased=False) + data.sigma.square().mean((0, 2, 3, 4))
+    torch.testing.assert_close(data.latents["mean"].mean((0, 2, 3, 4)), torch.zeros(2), rtol=0, atol=1e-4)
+    variance = data.latents["mean"].var((0, 2, 3, 4), unbiased=False) + data.latents["sigma"].square().mean(
+        (0, 2, 3, 4)
+    )
     torch.testing.assert_close(variance, torch.ones(2), rtol=1e-4, atol=0)
 
 

@@ -193,7 +193,7 @@ def test_bad_calls_are_refused(network, autoencoder, context):
     sample = make(autoencoder)
     with pytest.raises(ValueError, match="got 2 seeds for 3 samples; give one seed per sample"):
         sample(context, network, seeds=[1, 2])
-    with pytest.raises(ValueError, match=r"context must have shape \(B, 1, K\) with B > 0, got \(3, 4\)"):
+    with pytest.raises(ValueError, match=r"condition must have shape \(B, T, K\) with B > 0, got \(3, 4\)"):
         sample(context[:, 0], network, seeds=SEEDS)
     with pytest.raises(ValueError, match="fp16"):
         make(autoencoder, precision="fp16")(context, network, seeds=SEEDS)

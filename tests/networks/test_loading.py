@@ -20,6 +20,13 @@ def test_round_trip(tmp_path, suffix):
         assert torch.equal(ours, theirs)
 
 
+def test_no_path_leaves_the_network_as_it_is():
+    network = net()
+    before = network[0].weight.clone()
+    assert load_weights(network, None) is network
+    assert torch.equal(network[0].weight, before)
+
+
 def test_one_entry_of_a_file_with_several(tmp_path):
     source = net(seed=1)
     torch.save({"network": source.state_dict(), "epoch": 3}, tmp_path / "a.pt")

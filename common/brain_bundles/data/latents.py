@@ -29,17 +29,19 @@ FORMAT = 1  # part of the key: raise it when the content of the file changes its
 class CachedLatents(torch.utils.data.Dataset):
     """Items of a datalist with ``mean`` and ``sigma`` (C, d, h, w) of their normalised latent in place of the image.
 
+    For several images per item the entries are ``<key>_mean`` and ``<key>_sigma``.
+
     The images are encoded when the object is made, into one file per key in ``cache_dir``. The key is a hash of the
     autoencoder, the preprocessing, and path, size and modification time of every image, so a changed one is encoded
     again and a stale file is never read. The other entries of an item (age, sex ...) come from the datalist, not from
     the file. With several processes rank 0 encodes and the others wait for the file, which all must see.
 
     Args:
-        datalist: dictionaries with a path (or an array) under ``image_key``.
-        transform: deterministic; makes an item's image (C, D, H, W) of one shape for all.
+        datalist: dictionaries with a path (or an array) under every image key.
+        transform: deterministic; makes an item's images (C, D, H, W), of one shape for all items.
         autoencoder: with ``encode_moments(x) -> (mean, sigma)``, on the device that encodes.
         cache_dir: folder of the files.
-        image_key: entry of the image.
+        image_key: entry of the image, or a list of entries.
         batch_size: images per forward pass.
         num_workers: processes that load images.
         precision: fp32, bf16, fp16 or auto, of the encoder.
@@ -57,81 +59,89 @@ class CachedLatents(torch.utils.data.Dataset):
         autoencoder: nn.Module,
         *,
         cache_dir: str | Path,
-        image_key: str = "image",
+        image_key: str | Sequence[str] = "image",
         batch_size: int = 1,
         num_workers: int = 0,
         precision: str = "fp32",
         dtype: str = "fp32",
     ) -> None:
+        keys = [image_key] if isinstance(image_key, str) else list(image_key)
         if not datalist:
             raise ValueError("CachedLatents: the datalist is empty; check dataset_dir and the split.")
-        if lacking := [i for i, item in enumerate(datalist) if image_key not in item]:
-            raise ValueError(f"CachedLatents: {len(lacking)} items lack {image_key!r}, the first is item {lacking[0]}.")
+        if lacking := [i for i, item in enumerate(datalist) if not set(keys) <= set(item)]:
+            raise ValueError(
+                f"CachedLatents: {len(lacking)} items lack {' or '.join(map(repr, keys))}, the first is item "
+                f"{lacking[0]}."
+            )
         if dtype not in DTYPES:
             raise ValueError(f"CachedLatents: dtype is {dtype!r}; allowed: {', '.join(DTYPES)}.")
-        self.datalist, self.image_key, self.dtype = datalist, image_key, DTYPES[dtype]
+        self.datalist, self.image_keys, self.dtype = datalist, keys, DTYPES[dtype]
+        # The names of the entries; one image needs no name of its own.
+        parts_of = ("mean", "sigma")
+        self.names = list(parts_of) if len(keys) == 1 else [f"{key}_{part}" for key in keys for part in parts_of]
         device = next(autoencoder.parameters()).device
         parts = [
             f"{FORMAT}|{dtype}|{resolve_precision(precision, device)}|{image_key}",
             module_fingerprint(autoencoder),
             describe(transform),
-            *(_image_fingerprint(item[image_key]) for item in datalist),
+            *(_image_fingerprint(item[key]) for item in datalist for key in keys),
         ]
         self.key = hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
         self.path = Path(cache_dir) / f"latents_{self.key}.pt"
         if not self.path.exists():
             if not dist.is_initialized() or dist.get_rank() == 0:
                 loader = DataLoader(Dataset(datalist, transform), batch_size=batch_size, num_workers=num_workers)
-                self._write(encode(autoencoder, loader, image_key, precision))
+                self._write(encode(autoencoder, loader, keys, precision))
             # Waiting for the file and not in a barrier, whose time-out is shorter than a large set takes.
             while not self.path.exists():
                 time.sleep(0.2)
-        content = read_plain(self.path)
-        self.mean, self.sigma = content["mean"], content["sigma"]
+        self.latents: dict[str, torch.Tensor] = read_plain(self.path)
 
-    def _write(self, moments: Iterator[tuple[torch.Tensor, torch.Tensor]]) -> None:
+    def _write(self, moments: Iterator[list[torch.Tensor]]) -> None:
         logger.info("Encoding %d images into %s.", len(self.datalist), self.path)
         stored: list[torch.Tensor] = []
         filled = 0
         bar = tqdm(total=len(self.datalist), desc="encoding", leave=False, disable=not sys.stderr.isatty())
-        for pair in moments:
+        for parts in moments:
             if not stored:
-                stored = [torch.empty((len(self.datalist), *part.shape[1:]), dtype=self.dtype) for part in pair]
-            if pair[0].shape[1:] != stored[0].shape[1:]:
-                raise ValueError(
-                    f"item {filled} ({self.datalist[filled][self.image_key]}) has a latent of shape "
-                    f"{tuple(pair[0].shape[1:])}, the ones before {tuple(stored[0].shape[1:])}; "
-                    "the preprocessing must bring all images to one shape."
-                )
-            for whole, part in zip(stored, pair, strict=True):
+                stored = [torch.empty((len(self.datalist), *part.shape[1:]), dtype=self.dtype) for part in parts]
+            what = f"item {filled} ({', '.join(str(self.datalist[filled][key]) for key in self.image_keys)})"
+            for whole, part in zip(stored, parts, strict=True):
+                if part.shape[1:] != whole.shape[1:]:
+                    raise ValueError(
+                        f"{what} has a latent of shape {tuple(part.shape[1:])}, the ones before "
+                        f"{tuple(whole.shape[1:])}; the preprocessing must bring all images to one shape."
+                    )
                 if not bool(torch.isfinite(part.to(self.dtype)).all()):
                     raise ValueError(
-                        f"the latent of item {filled} ({self.datalist[filled][self.image_key]}) or a later one of its "
-                        f"batch is not finite in {self.dtype}; check the image, or encode in fp32."
+                        f"the latent of {what} or a later one of its batch is not finite in {self.dtype}; check the "
+                        "image, or encode in fp32."
                     )
                 whole[filled : filled + len(part)] = part
-            filled += len(pair[0])
-            bar.update(len(pair[0]))
+            filled += len(parts[0])
+            bar.update(len(parts[0]))
         bar.close()
-        save_atomically({"mean": stored[0], "sigma": stored[1]}, self.path)
+        save_atomically(dict(zip(self.names, stored, strict=True)), self.path)
 
     def __len__(self) -> int:
         return len(self.datalist)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        item = {name: value for name, value in self.datalist[index].items() if name != self.image_key}
-        return {**item, "mean": self.mean[index], "sigma": self.sigma[index]}
+        item = {name: value for name, value in self.datalist[index].items() if name not in self.image_keys}
+        return {**item, **{name: values[index] for name, values in self.latents.items()}}
 
 
 @torch.no_grad()
 def encode(
-    autoencoder: nn.Module, loader: Iterable, image_key: str = "image", precision: str = "fp32"
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Mean and sigma (B, C, d, h, w) of the normalised latents of each batch, float32 on the CPU."""
-    for image in _images(loader, image_key, autoencoder):
-        with autocast(precision, image.device):
-            mean, sigma = autoencoder.encode_moments(image)  # type: ignore[operator]
-        yield mean.float().cpu(), sigma.float().cpu()
+    autoencoder: nn.Module, loader: Iterable, image_keys: Sequence[str] = ("image",), precision: str = "fp32"
+) -> Iterator[list[torch.Tensor]]:
+    """Mean and sigma (B, C, d, h, w) of the normalised latents of each image of a batch, float32 on the CPU."""
+    for images in _images(loader, image_keys, autoencoder):
+        moments = []
+        for image in images:
+            with autocast(precision, image.device):
+                moments += autoencoder.encode_moments(image)  # type: ignore[operator]
+        yield [part.float().cpu() for part in moments]
 
 
 @torch.no_grad()
@@ -144,7 +154,7 @@ def measure_latent_statistics(
     part of the images, the sums are joined.
 
     Args:
-        autoencoder: with ``encode(x) -> (mu, sigma)``.
+        autoencoder: with ``raw_moments(x) -> (mu, sigma)``.
         loader: yields batches with the image (B, C, D, H, W), of the size that will be encoded (not training patches).
         image_key: entry of the image.
         precision: fp32, bf16, fp16 or auto.
@@ -156,9 +166,9 @@ def measure_latent_statistics(
         ValueError: if the loader is empty.
     """
     sums = None
-    for image in _images(loader, image_key, autoencoder):
+    for (image,) in _images(loader, [image_key], autoencoder):
         with autocast(precision, image.device):
-            mu, sigma = autoencoder.encode(image)  # type: ignore[operator]
+            mu, sigma = autoencoder.raw_moments(image)  # type: ignore[operator]
         mu, sigma = (part.double().transpose(0, 1).flatten(1) for part in (mu, sigma))
         count = torch.full_like(mu[:, 0], mu.shape[1])
         part = torch.stack([count, mu.sum(1), mu.square().sum(1) + sigma.square().sum(1)])
@@ -172,14 +182,14 @@ def measure_latent_statistics(
     return mean.float().cpu(), std.float().cpu()
 
 
-def _images(loader: Iterable, image_key: str, autoencoder: nn.Module) -> Iterator[torch.Tensor]:
-    """Plain images on the autoencoder's device; the autoencoder is in eval mode meanwhile."""
+def _images(loader: Iterable, image_keys: Sequence[str], autoencoder: nn.Module) -> Iterator[list[torch.Tensor]]:
+    """The plain images of each batch on the autoencoder's device; the autoencoder is in eval mode meanwhile."""
     device = next(autoencoder.parameters()).device
     training = autoencoder.training
     autoencoder.eval()
     try:
         for batch in loader:
-            yield batch[image_key].as_subclass(torch.Tensor).to(device)
+            yield [batch[key].as_subclass(torch.Tensor).to(device) for key in image_keys]
     finally:
         autoencoder.train(training)
 

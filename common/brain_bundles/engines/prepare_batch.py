@@ -13,13 +13,15 @@ from brain_bundles.data.seeded_dataset import SAMPLE_SEED
 from brain_bundles.data.seeding import derive_seed
 from brain_bundles.engines.per_sample_noise import per_sample_randn
 
+CONDITION_MODES = ("crossattn", "concat")
 PREDICTION_TYPES = ("epsilon", "v_prediction", "rectified_flow")
 
 
 class LatentDiffusionPrepareBatch(PrepareBatch):
     """(latent, target, (), {noise, timesteps, condition}) for MONAI's DiffusionInferer and SupervisedTrainer.
 
-    A batch holds ``mean`` and ``sigma`` (B, C, d, h, w) of the normalised latents and ``sample_seed`` (B,). The latent
+    A batch holds ``mean`` and ``sigma`` (B, C, d, h, w), or (B, C, h, w), of the normalised latents and ``sample_seed``
+    (B,). The latent
     is drawn anew as mean + sigma * noise. All draws of a sample come from its seed alone, so they do not depend on the
     batch, on the rank, or on the device.
 
@@ -27,7 +29,11 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
         scheduler: the noise schedule of the training; a rectified flow scheduler also says how time steps are drawn.
         prediction_type: ``epsilon`` (target: the noise), ``v_prediction`` (the velocity of Salimans & Ho 2022,
             arXiv:2202.00512) or ``rectified_flow`` (latent - noise, as MONAI's RFlowScheduler expects it).
-        condition_key: entry of the batch with the condition, (B, features) or (B, tokens, features); None for none.
+        latent_key: name of the image whose latent is learned, where batches hold several (``<name>_mean``,
+            ``<name>_sigma``); None where they hold one.
+        condition_key: entry of the batch with the condition; None for none.
+        condition_mode: how the network takes it, as MONAI's DiffusionInferer names it: ``crossattn`` for (B, features)
+            or (B, tokens, features), ``concat`` for channels beside the noisy latent, (B, channels, d, h, w).
         num_validation_timesteps: None draws a random time step per sample, for training. A number repeats every sample
             at as many evenly spread time steps: with data that look the same in every epoch the loss is then a smooth
             curve over epochs. The batch grows by this factor.
@@ -42,7 +48,9 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
         scheduler: Scheduler,
         prediction_type: str = "epsilon",
         *,
+        latent_key: str | None = None,
         condition_key: str | None = "context",
+        condition_mode: str = "crossattn",
         num_validation_timesteps: int | None = None,
     ) -> None:
         if prediction_type not in PREDICTION_TYPES:
@@ -55,7 +63,11 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
             )
         if num_validation_timesteps is not None and num_validation_timesteps < 1:
             raise ValueError(f"num_validation_timesteps must be at least 1, got {num_validation_timesteps}.")
+        if condition_mode not in CONDITION_MODES:
+            raise ValueError(f"condition_mode is {condition_mode!r}; allowed: {', '.join(CONDITION_MODES)}.")
         self.scheduler, self.prediction_type = scheduler, prediction_type
+        self.moments = [f"{latent_key}_{part}" if latent_key else part for part in ("mean", "sigma")]
+        self.condition_mode = condition_mode
         self.condition_key, self.num_validation_timesteps = condition_key, num_validation_timesteps
 
     def __call__(
@@ -64,17 +76,17 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
         device: str | torch.device | None = None,
         non_blocking: bool = False,
         **kwargs: Any,
-    ) -> tuple[torch.Tensor, torch.Tensor, tuple, dict[str, torch.Tensor]]:
-        needed = ["mean", "sigma", SAMPLE_SEED] + ([self.condition_key] if self.condition_key else [])
+    ) -> tuple[torch.Tensor, torch.Tensor, tuple, dict[str, Any]]:
+        needed = [*self.moments, SAMPLE_SEED] + ([self.condition_key] if self.condition_key else [])
         if missing := [name for name in needed if name not in batchdata]:
             raise ValueError(
                 f"the batch lacks {', '.join(missing)} (it has {', '.join(batchdata)}); train on CachedLatents within "
                 "a SeededDataset whose transform adds the condition, or set condition_key to null."
             )
-        mean, sigma = (_plain(batchdata[name]).float() for name in ("mean", "sigma"))
+        mean, sigma = (_plain(batchdata[name]).float() for name in self.moments)
         seeds = batchdata[SAMPLE_SEED]
         condition = _plain(batchdata[self.condition_key]).float() if self.condition_key else None
-        if condition is not None and condition.ndim == 2:
+        if condition is not None and self.condition_mode == "crossattn" and condition.ndim == 2:
             condition = condition[:, None]  # one token
         if self.num_validation_timesteps is None:
             timesteps = self._random_timesteps(mean, seeds)
@@ -94,9 +106,9 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
             return tensor.to(device=device, non_blocking=non_blocking)
 
         latent, noise, timesteps = move(latent), move(noise), move(timesteps)
-        extra = {"noise": noise, "timesteps": timesteps}
+        extra: dict[str, Any] = {"noise": noise, "timesteps": timesteps}
         if condition is not None:
-            extra["condition"] = move(condition)
+            extra |= {"condition": move(condition), "mode": self.condition_mode}
         return latent, self.target(latent, noise, timesteps), (), extra
 
     def target(self, latent: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:

@@ -1,7 +1,15 @@
-"""Inferers on top of MONAI's: sampling, and the forward pass of training."""
+"""Inferers on top of MONAI's: sampling, translation, and the forward pass of training."""
 
 from brain_bundles.inferers.autocast_diffusion_inferer import AutocastDiffusionInferer
 from brain_bundles.inferers.latent_sampler import LatentSampler
 from brain_bundles.inferers.reconstruction import ReconstructionInferer
+from brain_bundles.inferers.slice_windows import SliceWindows
+from brain_bundles.inferers.volume_translator import VolumeTranslator
 
-__all__ = ["AutocastDiffusionInferer", "LatentSampler", "ReconstructionInferer"]
+__all__ = [
+    "AutocastDiffusionInferer",
+    "LatentSampler",
+    "ReconstructionInferer",
+    "SliceWindows",
+    "VolumeTranslator",
+]

@@ -9,7 +9,6 @@ from typing import Any, cast
 import torch
 from monai.data import MetaTensor
 from monai.inferers import Inferer
-from monai.networks.nets import AutoencoderKL
 from monai.networks.schedulers import RFlowScheduler, Scheduler
 from torch import nn
 from tqdm import tqdm
@@ -17,6 +16,8 @@ from tqdm import tqdm
 from brain_bundles.data.seeding import generator_for
 from brain_bundles.networks.latent_autoencoder_kl import LatentAutoencoderKL
 from brain_bundles.networks.precision import PRECISIONS, autocast, resolve_precision
+
+CONDITION_MODES = ("crossattn", "concat")
 
 
 class LatentSampler(Inferer):
@@ -29,12 +30,14 @@ class LatentSampler(Inferer):
     Args:
         scheduler: any MONAI scheduler, for example of :func:`brain_bundles.schedulers.make_scheduler`.
         autoencoder: decodes normalised latents with ``decode_stage_2_outputs``.
-        latent_shape: (C, D, H, W) of one latent, or (C, H, W).
+        latent_shape: (C, D, H, W) of one latent, or (C, H, W); None with mode concat takes the condition's.
         num_inference_steps: network evaluations per sample.
         precision: "fp32", "bf16", "fp16" or "auto", see :func:`resolve_precision`.
         channels_last: run the networks with channels as the fastest axis; None chooses what measures fastest: True on
             CUDA and in bf16, where convolutions are 1.1 to 2.3 times faster, False for fp32 on the CPU.
         decode_slab_size: decode this many slices at a time, a third of the memory; None decodes whole volumes.
+        mode: how the network takes its condition, as MONAI's DiffusionInferer names it: "crossattn" for tokens
+            (B, T, K), "concat" for a latent (B, C, D, H, W) beside the noisy one.
         batch_size: samples per pass. A smaller batch is padded to it, a larger one split, so that a sample has the same
             bytes whichever batch it falls in. None takes batches as they come.
         progress: show a bar over the steps, on a terminal.
@@ -46,17 +49,24 @@ class LatentSampler(Inferer):
     def __init__(
         self,
         scheduler: Scheduler,
-        autoencoder: AutoencoderKL,
+        autoencoder: nn.Module,
         *,
-        latent_shape: Sequence[int],
+        latent_shape: Sequence[int] | None,
         num_inference_steps: int = 15,
+        mode: str = "crossattn",
         precision: str = "auto",
         channels_last: bool | None = None,
         decode_slab_size: int | None = None,
         batch_size: int | None = None,
         progress: bool = True,
     ) -> None:
-        if len(latent_shape) not in (3, 4) or any(int(size) < 1 for size in latent_shape):
+        if mode not in CONDITION_MODES:
+            raise ValueError(f"mode is {mode!r}; allowed: {', '.join(CONDITION_MODES)}.")
+        if latent_shape is None and mode != "concat":
+            raise ValueError("latent_shape is needed with mode 'crossattn': tokens have no shape of a latent.")
+        if latent_shape is not None and (
+            len(latent_shape) not in (3, 4) or any(int(size) < 1 for size in latent_shape)
+        ):
             raise ValueError(f"latent_shape must be (C, D, H, W) or (C, H, W), all positive, got {list(latent_shape)}.")
         if precision not in PRECISIONS:
             raise ValueError(f"precision is {precision!r}; allowed: {', '.join(PRECISIONS)}.")
@@ -67,14 +77,15 @@ class LatentSampler(Inferer):
         if batch_size is not None and batch_size < 1:
             raise ValueError(f"batch_size must be positive, got {batch_size}.")
         self.scheduler = cast(Any, scheduler)  # MONAI's base class does not declare step and set_timesteps
-        self.autoencoder = autoencoder
-        self.latent_shape = tuple(int(size) for size in latent_shape)
+        self.autoencoder: Any = autoencoder
+        self.latent_shape = None if latent_shape is None else tuple(int(size) for size in latent_shape)
+        self.mode = mode
         self.num_inference_steps = num_inference_steps
         self.precision, self.channels_last = precision, channels_last
         self.decode_slab_size, self.batch_size, self.progress = decode_slab_size, batch_size, progress
         # Only schedulers whose step takes a generator draw noise; these hold no state from step to step.
         self._draws_noise = "generator" in inspect.signature(self.scheduler.step).parameters
-        self._set_timesteps()  # a number of steps that the scheduler refuses is refused now
+        self._set_timesteps(self.latent_shape or ())  # a number of steps that the scheduler refuses is refused now
 
     def __call__(
         self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *, seeds: Sequence[int] | torch.Tensor
@@ -82,8 +93,9 @@ class LatentSampler(Inferer):
         """Images for conditions.
 
         Args:
-            inputs: context of the network (B, 1, K), on the device to run on.
-            network: called as ``network(x, timesteps=t, context=context)`` with x (B, C, D, H, W) and t (B,).
+            inputs: condition of the network on the device to run on: tokens (B, T, K), or latents (B, C, D, H, W).
+            network: called as ``network(x, timesteps=t, context=tokens)`` with x (B, C, D, H, W) and t (B,); with mode
+                concat as ``network(x, timesteps=t)`` with the noisy and the given latent in x.
             seeds: one integer per sample.
 
         Returns:
@@ -100,8 +112,9 @@ class LatentSampler(Inferer):
         """Normalised latents (B, C, D, H, W), float32; arguments and errors as for calling the sampler."""
         context = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
         numbers = [int(seed) for seed in seeds]
-        if context.ndim != 3 or len(context) == 0:
-            raise ValueError(f"the context must have shape (B, 1, K) with B > 0, got {tuple(context.shape)}.")
+        dimensions, form = ((3,), "(B, T, K)") if self.mode == "crossattn" else ((4, 5), "(B, C, [D,] H, W)")
+        if context.ndim not in dimensions or len(context) == 0:
+            raise ValueError(f"the condition must have shape {form} with B > 0, got {tuple(context.shape)}.")
         if len(numbers) != len(context):
             raise ValueError(f"got {len(numbers)} seeds for {len(context)} samples; give one seed per sample.")
         resolve_precision(self.precision, context.device)  # refuses what the device cannot do
@@ -139,15 +152,19 @@ class LatentSampler(Inferer):
         missing = max(0, (self.batch_size or 0) - len(seeds))
         context = torch.cat([context, *[context[-1:]] * missing])
         generators = [generator_for(seed, "noise") for seed in [*seeds, *seeds[-1:] * missing]]
-        x = torch.stack([torch.randn(self.latent_shape, generator=one) for one in generators]).to(context.device)
-        self._set_timesteps()
+        shape = self.latent_shape or tuple(context.shape[1:])
+        x = torch.stack([torch.randn(shape, generator=one) for one in generators]).to(context.device)
+        self._set_timesteps(shape)
         bar = tqdm(self.scheduler.timesteps, desc="sampling", leave=False, disable=None if self.progress else True)
         # One context for all steps: leaving it drops the copies of the weights in low precision. The scheduler's
         # arithmetic is on float32 tensors by operators that autocast leaves alone.
         with autocast(self.precision, x.device):
             for timestep in bar:
                 times = torch.full((len(x),), timestep.item(), device=x.device)
-                output = network(self._format(x), timesteps=times, context=context)
+                if self.mode == "concat":
+                    output = network(self._format(torch.cat([x, context], dim=1)), timesteps=times)
+                else:
+                    output = network(self._format(x), timesteps=times, context=context)
                 x = self._step(output.float(), timestep, x, generators)
         return x[: len(seeds)].contiguous()
 
@@ -161,12 +178,10 @@ class LatentSampler(Inferer):
             [self.scheduler.step(one, timestep, noisy, generator=random)[0] for one, noisy, random in each]
         )
 
-    def _set_timesteps(self) -> None:
+    def _set_timesteps(self, shape: tuple[int, ...]) -> None:
         # Never on a device: the scheduler's tables live on the CPU, and so do the indices into them.
         if isinstance(self.scheduler, RFlowScheduler) and self.scheduler.use_timestep_transform:
-            self.scheduler.set_timesteps(
-                self.num_inference_steps, input_img_size_numel=torch.Size(self.latent_shape[1:]).numel()
-            )
+            self.scheduler.set_timesteps(self.num_inference_steps, input_img_size_numel=torch.Size(shape[1:]).numel())
         else:
             self.scheduler.set_timesteps(self.num_inference_steps)
 

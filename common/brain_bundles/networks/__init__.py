@@ -1,8 +1,20 @@
 """Networks on top of MONAI's, for all three bundles."""
 
 from brain_bundles.networks.latent_autoencoder_kl import LatentAutoencoderKL
+from brain_bundles.networks.latent_statistics import LatentStatistics
+from brain_bundles.networks.latent_vqvae import LatentVQVAE
 from brain_bundles.networks.loading import load_weights
 from brain_bundles.networks.precision import autocast, resolve_precision
 from brain_bundles.networks.slab_decode import decode_in_slabs
+from brain_bundles.networks.slicewise import SlicewiseAutoencoder
 
-__all__ = ["LatentAutoencoderKL", "autocast", "decode_in_slabs", "load_weights", "resolve_precision"]
+__all__ = [
+    "LatentAutoencoderKL",
+    "LatentStatistics",
+    "LatentVQVAE",
+    "SlicewiseAutoencoder",
+    "autocast",
+    "decode_in_slabs",
+    "load_weights",
+    "resolve_precision",
+]

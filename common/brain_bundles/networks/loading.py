@@ -39,18 +39,21 @@ def read_plain(path: str | Path) -> Any:
         ) from error
 
 
-def load_weights(network: nn.Module, path: str | Path, *, key: str | None = None) -> nn.Module:
+def load_weights(network: nn.Module, path: str | Path | None, *, key: str | None = None) -> nn.Module:
     """``network`` with the weights of ``path``, every key used and none missing.
 
     Args:
         network: on any device; its values are overwritten in place.
-        path: a state dict of ``torch.save`` or a ``.safetensors`` file.
+        path: a state dict of ``torch.save`` or a ``.safetensors`` file; None leaves the network as it is, so that a
+            config's ``initial_weights`` can be null.
         key: entry that holds the state dict, for a file with several (a resumable checkpoint: ``network``, ``ema``).
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if the file is damaged, is not a state dict, or its keys or shapes are not the network's.
     """
+    if path is None:
+        return network
     path = Path(path)
     if path.suffix == ".safetensors" and path.is_file():
         from safetensors.torch import load_file

@@ -42,6 +42,13 @@ def test_covariates_enter_as_constant_channels_and_as_one_token(network):
     torch.testing.assert_close(network(x, t, c), network.unet(torch.cat([x, maps], 1), timesteps=t, context=c))
 
 
+def test_scaled_covariates_are_the_network_of_scaled_covariates(network):
+    x, t, c = torch.randn(2, 3, 8, 8, 8), torch.tensor([10.0, 700.0]), torch.rand(2, 1, 4)
+    expected = network(x, t, 5 * c)
+    network.covariate_scale = 5.0
+    torch.testing.assert_close(network(x, t, c), expected)
+
+
 def test_a_batch_is_its_samples_one_by_one(network):
     x, t, c = torch.randn(3, 3, 8, 8, 8), torch.tensor([1.0, 50.0, 999.0]), torch.rand(3, 1, 4)
     single = torch.cat([network(x[i : i + 1], t[i : i + 1], c[i : i + 1]) for i in range(3)])

@@ -63,6 +63,19 @@ def test_other_predictions_train_by_config_only(trained, tmp_path, prediction_ty
     assert torch.isfinite(torch.as_tensor(trainer.state.output["loss"]))
 
 
+@pytest.mark.parametrize(("name", "file"), [("train_autoencoder", "autoencoder.pt"), ("train", "model.pt")])
+def test_fine_tuning_starts_from_given_weights(trained, tmp_path, name, file):
+    """With a learning rate of zero the result is the start, and not what the seed would have given."""
+    weights = trained.ckpt_dir / file
+    models = tmp_path / "models"
+    shutil.copytree(trained.ckpt_dir, models)
+    options = {"initial_weights": str(weights), "max_epochs": 1, "learning_rate": 0.0}
+    Bundle(trained.dataset_dir, models).run(name, tmp_path / "out", **options)
+    start, result = (torch.load(path, weights_only=True) for path in (weights, models / file))
+    for key in start:
+        torch.testing.assert_close(result[key], start[key], atol=1e-5, rtol=1e-5)
+
+
 def test_a_missing_autoencoder_is_named(tiny_phantoms, tmp_path):
     with pytest.raises(RuntimeError) as error:
         Bundle(tiny_phantoms, tmp_path / "nothing").run("train", tmp_path / "out")

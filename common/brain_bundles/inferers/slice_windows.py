@@ -1,0 +1,54 @@
+"""A volumetric network on more slices than it can see at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from monai.inferers import Inferer, sliding_window_inference
+
+
+class SliceWindows(Inferer):
+    """Runs a network on overlapping windows along the slices and fuses what it predicts, by a weighted average.
+
+    Used at every denoising step, all windows walk together and no seam appears; memory is bounded by the window. A
+    volume that fits into one window goes through the network as it is.
+
+    Args:
+        slices_per_window: slices in one window, None for all of a volume.
+        overlap: share of a window that it has in common with the next, in [0, 1).
+
+    Raises:
+        ValueError: for a window without slices or an overlap out of range.
+
+    Source: fusion of overlapping windows at each step as in MultiDiffusion (Bar-Tal et al. 2023, arXiv:2302.08113).
+    """
+
+    def __init__(self, slices_per_window: int | None = None, overlap: float = 0.5) -> None:
+        super().__init__()
+        if slices_per_window is not None and slices_per_window < 1:
+            raise ValueError(f"slices_per_window must be positive, got {slices_per_window}; null takes whole volumes.")
+        if not 0 <= overlap < 1:
+            raise ValueError(f"overlap must be in [0, 1), got {overlap}.")
+        self.slices_per_window, self.overlap = slices_per_window, overlap
+
+    def __call__(
+        self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *, timesteps: torch.Tensor
+    ) -> torch.Tensor:
+        """Prediction (B, C', S, H, W).
+
+        Args:
+            inputs: (B, C, S, H, W), S slices.
+            network: called as ``network(x, timesteps=t)`` with windows of volumes.
+            timesteps: (B,), all the same when there are several windows.
+        """
+        if self.slices_per_window is None or inputs.shape[2] <= self.slices_per_window:
+            return network(inputs, timesteps=timesteps)
+
+        def predict(window: torch.Tensor) -> torch.Tensor:
+            return network(window, timesteps=timesteps[: len(window)])
+
+        windows = (self.slices_per_window, -1, -1)
+        fused = sliding_window_inference(inputs, windows, 1, predict, overlap=(self.overlap, 0.0, 0.0), mode="gaussian")
+        assert isinstance(fused, torch.Tensor)
+        return fused

@@ -1,0 +1,71 @@
+"""A source volume to a target volume, through the latent space."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from monai.data import MetaTensor
+from monai.inferers import Inferer
+
+from brain_bundles.data.seeding import derive_seed
+from brain_bundles.inferers.latent_sampler import LatentSampler
+from brain_bundles.inferers.slice_windows import SliceWindows
+from brain_bundles.networks.precision import autocast
+
+
+class VolumeTranslator(Inferer):
+    """Encode the source once, sample target latents beside it, decode them.
+
+    Args:
+        sampler: with mode "concat"; its autoencoder also encodes the source.
+        windows: how many slices the network sees at once; None for whole volumes.
+        num_draws: targets to draw per source. More than one gives their mean and standard deviation.
+
+    Raises:
+        ValueError: if the sampler does not concatenate, or there is no draw.
+    """
+
+    def __init__(self, sampler: LatentSampler, *, windows: SliceWindows | None = None, num_draws: int = 1) -> None:
+        super().__init__()
+        if sampler.mode != "concat":
+            raise ValueError(f"the sampler's mode is {sampler.mode!r}; a translation needs 'concat'.")
+        if num_draws < 1:
+            raise ValueError(f"num_draws must be at least 1, got {num_draws}.")
+        self.sampler, self.windows, self.num_draws = sampler, windows or SliceWindows(), num_draws
+
+    def __call__(
+        self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *, seeds: Sequence[int]
+    ) -> torch.Tensor:
+        """Targets of sources.
+
+        Args:
+            inputs: sources (B, 1, D, H, W) in [0, 1], on the device to run on.
+            network: the diffusion network; takes (B, 2 C, S, h, w) and ``timesteps`` (B,).
+            seeds: one integer per source; further draws have seeds derived from it.
+
+        Returns:
+            (B, 1, D, H, W) in [0, 1], float32. With several draws (B, 2, D, H, W): their mean, and their voxel-wise
+            standard deviation (with the number of draws less one).
+        """
+        source = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
+        condition = self.encode(source)
+
+        def in_windows(x: torch.Tensor, *, timesteps: torch.Tensor) -> torch.Tensor:
+            return self.windows(x, network, timesteps=timesteps)
+
+        total = squares = torch.zeros(())
+        for draw in range(self.num_draws):
+            own = [int(seed) if draw == 0 else derive_seed(int(seed), "draw", draw) for seed in seeds]
+            image = self.sampler.decode(self.sampler.sample_latents(condition, in_windows, seeds=own)).double()
+            total, squares = total.to(image) + image, squares.to(image) + image.square()
+        mean = total / self.num_draws
+        if self.num_draws == 1:
+            return mean.float()
+        variance = (squares - self.num_draws * mean.square()) / (self.num_draws - 1)
+        return torch.cat([mean, variance.clamp(min=0).sqrt()], dim=1).float()
+
+    def encode(self, source: torch.Tensor) -> torch.Tensor:
+        """The condition: means of the normalised latents (B, C, S, h, w) of sources (B, 1, D, H, W), float32."""
+        with torch.inference_mode(), autocast(self.sampler.precision, source.device):
+            return self.sampler.autoencoder.encode_moments(source)[0].float()
