@@ -88,3 +88,12 @@ def test_missing_matplotlib_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ImportError, match=r"pip install 'brain-bundles\[report\]'"):
         save_montage(tmp_path / "a.png", [np.zeros((4, 4, 4))])
+
+
+def test_volumes_may_have_voxel_sizes_of_their_own(tmp_path):
+    volumes = [np.ones((6, 8, 10)), np.ones((6, 8, 5))]
+    own = picture_of(save_montage(tmp_path / "a.png", volumes, spacing=[(2, 2, 2), (2, 2, 4)], columns=1))
+    one = picture_of(save_montage(tmp_path / "b.png", volumes, spacing=(2, 2, 2), columns=1))
+    first, alike = (picture[: own.shape[0] // 2] for picture in (own, one))
+    np.testing.assert_array_equal(first, alike)  # the first volume is drawn alike, the second one is not
+    assert (own != one).any()

@@ -1,4 +1,4 @@
-"""Any 2D diffusion UNet made volumetric (Zhu et al. 2023)."""
+"""2D diffusion UNets on volumes: slice by slice, and made volumetric (Zhu et al. 2023)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,59 @@ from brain_mri_slice2volume_translator.volumetric_layers import (
 )
 
 
-class VolumetricDiffusionUNet(nn.Module):
+class SlicewiseDiffusionUNet(nn.Module):
+    """A 2D network that takes single slices, and volumes slice by slice.
+
+    Args:
+        slice_network: a MONAI ``DiffusionModelUNet`` with ``spatial_dims=2``; it becomes ``unet``.
+
+    Raises:
+        ValueError: if the network is not 2D or has no residual block.
+    """
+
+    def __init__(self, slice_network: DiffusionModelUNet) -> None:
+        super().__init__()
+        blocks = residual_blocks(slice_network)
+        if not blocks:
+            raise ValueError(f"{type(slice_network).__name__} has no residual block of MONAI's DiffusionModelUNet.")
+        if any(block.spatial_dims != 2 for block in blocks):
+            raise ValueError("the slice network must have spatial_dims 2.")
+        self.unet = slice_network
+
+    def forward(
+        self, x: torch.Tensor, timesteps: torch.Tensor | None = None, context: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Prediction of the noise, velocity or flow, whichever the network was trained for.
+
+        Args:
+            x: noisy target latents beside source latents (B, C, S, H, W), S slices; or single slices (B, C, H, W).
+            timesteps: (B,), one for all slices of a volume; 0 by default, for tools that feed a network one tensor.
+            context: tokens for cross-attention (B, T, K), the same for all slices; for networks trained with them.
+
+        Returns:
+            Prediction, (B, C', S, H, W) or (B, C', H, W).
+
+        Raises:
+            ValueError: if ``x`` has another number of axes.
+        """
+        if x.ndim not in (4, 5):
+            raise ValueError(f"x has shape {tuple(x.shape)}, expected volumes (B, C, S, H, W) or slices (B, C, H, W).")
+        volumes = x if x.ndim == 5 else x.unsqueeze(2)
+        batch, channels, num_slices, height, width = volumes.shape
+        if timesteps is None:
+            timesteps = torch.zeros(batch, device=x.device)
+        self._set_num_slices(num_slices)
+        slices = volumes.transpose(1, 2).reshape(batch * num_slices, channels, height, width)
+        per_slice = context if context is None else context.repeat_interleave(num_slices, dim=0)
+        prediction = self.unet(slices, timesteps.repeat_interleave(num_slices, dim=0), context=per_slice)
+        unfolded = prediction.reshape(batch, num_slices, -1, height, width).transpose(1, 2)
+        return unfolded if x.ndim == 5 else unfolded.squeeze(2)
+
+    def _set_num_slices(self, num_slices: int) -> None:
+        """Tell layers along the slices how many make a volume; there are none here."""
+
+
+class VolumetricDiffusionUNet(SlicewiseDiffusionUNet):
     """A 2D network whose residual blocks also mix neighbouring slices.
 
     Each residual block gets two volumetric convolutions: after its first convolution, and after its second one before
@@ -22,8 +74,8 @@ class VolumetricDiffusionUNet(nn.Module):
     every slice. All slices of a volume share its time step.
 
     Args:
-        slice_network: a MONAI ``DiffusionModelUNet`` with ``spatial_dims=2``, with its trained weights; it is changed
-            in place and becomes ``unet``.
+        slice_network: a MONAI ``DiffusionModelUNet`` with ``spatial_dims=2``, or the :class:`SlicewiseDiffusionUNet`
+            around one, with its trained weights. It is changed in place.
         kernel_size: of the volumetric convolutions, slices.
         volumetric_attention: also let every pixel attend along the slices, after each second convolution.
         num_head_channels: width of one head of that attention.
@@ -38,7 +90,7 @@ class VolumetricDiffusionUNet(nn.Module):
 
     def __init__(
         self,
-        slice_network: DiffusionModelUNet,
+        slice_network: DiffusionModelUNet | SlicewiseDiffusionUNet,
         *,
         kernel_size: int = 3,
         volumetric_attention: bool = False,
@@ -46,16 +98,12 @@ class VolumetricDiffusionUNet(nn.Module):
         norm_num_groups: int = 32,
         train_all: bool = False,
     ) -> None:
-        super().__init__()
-        blocks = [module for module in slice_network.modules() if isinstance(module, DiffusionUNetResnetBlock)]
-        if not blocks:
-            raise ValueError(f"{type(slice_network).__name__} has no residual block of MONAI's DiffusionModelUNet.")
-        if any(block.spatial_dims != 2 for block in blocks):
-            raise ValueError("the slice network must have spatial_dims 2.")
-        if any(isinstance(module, VolumetricLayer) for module in slice_network.modules()):
+        super().__init__(slice_network.unet if isinstance(slice_network, SlicewiseDiffusionUNet) else slice_network)
+        if self.volumetric_layers():
             raise ValueError("the slice network has volumetric layers already; give the network of the slices.")
-        slice_network.requires_grad_(train_all)
-        for block in blocks:
+        self.unet.requires_grad_(train_all)
+        reference = next(self.unet.parameters())
+        for block in residual_blocks(self.unet):
             # MONAI's convolutions are sequences, so what is appended to one runs right after it, and every weight of
             # the slice network keeps its name.
             for convolution in (block.conv1, block.conv2):
@@ -63,8 +111,6 @@ class VolumetricDiffusionUNet(nn.Module):
             if volumetric_attention:
                 attention = VolumetricAttention(block.out_channels, num_head_channels, norm_num_groups)
                 block.conv2.add_module("attention", attention)
-        self.unet = slice_network
-        reference = next(slice_network.parameters())
         self.to(device=reference.device, dtype=reference.dtype)
 
     def volumetric_layers(self) -> list[VolumetricLayer]:
@@ -77,32 +123,11 @@ class VolumetricDiffusionUNet(nn.Module):
             layer.reset_to_identity()
         return self
 
-    def forward(
-        self, x: torch.Tensor, timesteps: torch.Tensor | None = None, context: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        """Prediction of the noise, velocity or flow, whichever the network was trained for.
-
-        Args:
-            x: noisy target latents beside source latents (B, C, S, H, W), S slices.
-            timesteps: (B,), one for all slices of a volume; 0 by default, for tools that feed a network one tensor.
-            context: tokens for cross-attention (B, T, K), the same for all slices; for networks trained with them.
-
-        Returns:
-            Prediction (B, C', S, H, W).
-
-        Raises:
-            ValueError: if ``x`` is not a batch of volumes.
-        """
-        if x.ndim != 5:
-            raise ValueError(f"x has shape {tuple(x.shape)}, expected volumes (B, C, S, H, W).")
-        batch, channels, num_slices = x.shape[:3]
-        if timesteps is None:
-            timesteps = torch.zeros(batch, device=x.device)
+    def _set_num_slices(self, num_slices: int) -> None:
         for layer in self.volumetric_layers():
             layer.num_slices = num_slices
-        slices = x.transpose(1, 2).reshape(batch * num_slices, channels, *x.shape[3:])
-        per_slice = [
-            None if value is None else value.repeat_interleave(num_slices, dim=0) for value in (timesteps, context)
-        ]
-        prediction = self.unet(slices, per_slice[0], context=per_slice[1])
-        return prediction.reshape(batch, num_slices, *prediction.shape[1:]).transpose(1, 2)
+
+
+def residual_blocks(network: nn.Module) -> list[DiffusionUNetResnetBlock]:
+    """The residual blocks of a MONAI diffusion UNet, in the order of the network."""
+    return [module for module in network.modules() if isinstance(module, DiffusionUNetResnetBlock)]

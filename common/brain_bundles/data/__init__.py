@@ -8,19 +8,22 @@ from brain_bundles.data.bids import (
     write_dataset_description,
     write_segmentation_description,
 )
-from brain_bundles.data.checks import check_images
+from brain_bundles.data.checks import check_images, image_problem
 from brain_bundles.data.conditions import make_condition_table
+from brain_bundles.data.contrasts import image_datalist, paired_datalist
 from brain_bundles.data.covariates import Covariates, CovariateScaler
 from brain_bundles.data.epoch_sampler import EpochIndex, EpochSampler
 from brain_bundles.data.grid import grid_affine
 from brain_bundles.data.latents import CachedLatents, measure_latent_statistics
 from brain_bundles.data.nifti import is_complete_nifti, write_labels, write_nifti
+from brain_bundles.data.pairs import check_pairs
 from brain_bundles.data.participants import read_participants, read_tsv, write_participants, write_split
 from brain_bundles.data.population import PopulationModel
 from brain_bundles.data.problems import DatasetError
 from brain_bundles.data.run_output import RunOutput, hash_file
 from brain_bundles.data.seeded_dataset import SAMPLE_SEED, SeededDataset
 from brain_bundles.data.seeding import derive_seed, generator_for
+from brain_bundles.data.translation_inputs import TranslationInputs, translation_inputs
 
 __all__ = [
     "SAMPLE_SEED",
@@ -33,20 +36,26 @@ __all__ = [
     "PopulationModel",
     "RunOutput",
     "SeededDataset",
+    "TranslationInputs",
     "atomic_write",
     "bids_datalist",
     "check_images",
+    "check_pairs",
     "derive_seed",
     "generator_for",
     "grid_affine",
     "hash_file",
+    "image_datalist",
     "image_path",
+    "image_problem",
     "is_complete_nifti",
     "make_condition_table",
     "measure_latent_statistics",
+    "paired_datalist",
     "read_participants",
     "read_tsv",
     "segmentation_path",
+    "translation_inputs",
     "write_dataset_description",
     "write_json",
     "write_labels",

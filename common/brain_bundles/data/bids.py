@@ -8,7 +8,7 @@ from pathlib import Path
 
 from brain_bundles.data.atomic import atomic_write, write_json
 from brain_bundles.data.covariates import COVARIATES
-from brain_bundles.data.participants import SPLITS, read_participants
+from brain_bundles.data.participants import SPLITS, Row, read_participants
 from brain_bundles.data.problems import raise_problems
 from brain_bundles.version import __version__
 
@@ -84,6 +84,62 @@ def write_segmentation_description(
     atomic_write(folder / "dseg.tsv", "".join(lines))
 
 
+def select_participants(
+    dataset_dir: str | os.PathLike[str], split: str | None = None, *, covariates: Sequence[str] = ()
+) -> tuple[list[Row], list[tuple[str, str]]]:
+    """The rows of participants.tsv in one split, and what is wrong with them: unknown splits, or nobody left.
+
+    Args:
+        dataset_dir: BIDS dataset.
+        split: "train", "val", "test", or None for everyone.
+        covariates: columns that must be there; they are checked and typed.
+
+    Raises:
+        FileNotFoundError: if the folder or its participants.tsv is missing.
+        ValueError: for an unknown split.
+        DatasetError: for a missing column, an impossible value or a malformed or repeated id.
+    """
+    folder = Path(dataset_dir)
+    if split is not None and split not in SPLITS:
+        raise ValueError(f"split is {split!r}, allowed are {', '.join(SPLITS)} and None for everyone.")
+    if not (folder / "participants.tsv").is_file():
+        what = "no participants.tsv in it" if folder.is_dir() else "no such folder"
+        raise FileNotFoundError(f"{folder}: {what}; dataset_dir must be a BIDS dataset with a participants.tsv.")
+    rows = read_participants(folder, covariates)
+    problems = [("missing column in participants.tsv", n) for n in covariates if rows and n not in rows[0]]
+    if split is not None and rows and "split" not in rows[0]:
+        how = (
+            f"split, but split={split!r} is asked for; add it with train, val or test in each row, or draw it: "
+            f"brain_bundles.data.write_split({os.fspath(folder)!r}, val=0.1, test=0.1, seed=0)"
+        )
+        problems.append(("missing column in participants.tsv", how))
+    raise_problems(folder, problems)
+
+    problems += [
+        ("unknown split", f"{row['participant_id']}: {row['split']!r}, allowed are {', '.join(SPLITS)} and n/a")
+        for row in rows
+        if split is not None and row["split"] not in (*SPLITS, None)
+    ]
+    chosen = rows if split is None else [row for row in rows if row["split"] == split]
+    if not chosen:
+        whom = "participants" if split is None else f"participants with split {split!r} among {len(rows)}"
+        problems.append(("empty dataset", f"no {whom} in {folder / 'participants.tsv'}"))
+    return chosen, problems
+
+
+def find_image(dataset_dir: str | os.PathLike[str], participant_id: str, suffix: str) -> Path:
+    """The image of one contrast that is there: :func:`image_path`, or its .nii where there is only that."""
+    path = image_path(dataset_dir, participant_id, suffix)
+    plain = path.with_suffix("")
+    return plain if plain.is_file() and not path.is_file() else path
+
+
+def missing_image(dataset_dir: str | os.PathLike[str], participant_id: str, path: Path) -> tuple[str, str]:
+    """What to say of an image that a participant lacks, as (kind, detail)."""
+    hint = " (sessions are not supported)" if any((Path(dataset_dir) / participant_id).glob("ses-*")) else ""
+    return "missing image", f"{path}{hint}"
+
+
 def bids_datalist(
     dataset_dir: str | os.PathLike[str],
     suffixes: str | Sequence[str],
@@ -114,27 +170,7 @@ def bids_datalist(
         raise ValueError("suffixes is empty; name at least one contrast, for example ['T1w'].")
     if unknown := [name for name in covariates if name not in COVARIATES]:
         raise ValueError(f"unknown covariates {unknown}, known are {', '.join(COVARIATES)}.")
-    if split is not None and split not in SPLITS:
-        raise ValueError(f"split is {split!r}, allowed are {', '.join(SPLITS)} and None for everyone.")
-    if not (folder / "participants.tsv").is_file():
-        what = "no participants.tsv in it" if folder.is_dir() else "no such folder"
-        raise FileNotFoundError(f"{folder}: {what}; dataset_dir must be a BIDS dataset with a participants.tsv.")
-    rows = read_participants(folder, covariates)
-    problems = [("missing column in participants.tsv", n) for n in covariates if rows and n not in rows[0]]
-    if split is not None and rows and "split" not in rows[0]:
-        how = (
-            f"split, but split={split!r} is asked for; add it with train, val or test in each row, or draw it: "
-            f"brain_bundles.data.write_split({os.fspath(folder)!r}, val=0.1, test=0.1, seed=0)"
-        )
-        problems.append(("missing column in participants.tsv", how))
-    raise_problems(folder, problems)
-
-    problems += [
-        ("unknown split", f"{row['participant_id']}: {row['split']!r}, allowed are {', '.join(SPLITS)} and n/a")
-        for row in rows
-        if split is not None and row["split"] not in (*SPLITS, None)
-    ]
-    chosen = rows if split is None else [row for row in rows if row["split"] == split]
+    chosen, problems = select_participants(folder, split, covariates=covariates)
     items: list[dict[str, str | float]] = []
     for row in chosen:
         person = str(row["participant_id"])
@@ -146,19 +182,12 @@ def bids_datalist(
             else:
                 item[name] = value
         for suffix in suffixes:
-            path = image_path(folder, person, suffix)
-            plain = path.with_suffix("")
-            if path.is_file() or not plain.is_file():
-                plain = path
-            if not plain.is_file():
-                hint = " (sessions are not supported)" if any((folder / person).glob("ses-*")) else ""
-                problems.append(("missing image", f"{path}{hint}"))
-            item[suffix] = str(plain)
+            path = find_image(folder, person, suffix)
+            if not path.is_file():
+                problems.append(missing_image(folder, person, path))
+            item[suffix] = str(path)
         if len(suffixes) == 1:
             item["image"] = item[suffixes[0]]
         items.append(item)
-    if not items:
-        whom = "participants" if split is None else f"participants with split {split!r} among {len(rows)}"
-        problems.append(("empty dataset", f"no {whom} in {folder / 'participants.tsv'}"))
     raise_problems(folder, problems)
     return items

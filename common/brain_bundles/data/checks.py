@@ -13,6 +13,7 @@ import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError, SpatialImage
 from nibabel.wrapstruct import WrapStructError
+from numpy.typing import NDArray
 
 from brain_bundles.data.problems import raise_problems
 
@@ -35,33 +36,52 @@ def check_images(paths: Iterable[str | os.PathLike[str]], *, read_voxels: bool =
     problems: list[tuple[str, str]] = []
     if not files:
         problems.append(("no images", "the list of images is empty"))
-    unoriented = []
-    for path in files:
-        if not path.is_file():
-            problems.append(("missing image", str(path)))
-            continue
-        try:
-            image = nib.loadsave.load(path)
-            if not isinstance(image, SpatialImage):
-                raise ImageFileError(f"a {type(image).__name__}, not an image in space")
-            problem = _header_problem(image) or (_voxel_problem(image) if read_voxels else None)
-        except (OSError, EOFError, zlib.error, ValueError, ImageFileError, HeaderDataError, WrapStructError) as error:
-            problems.append(("unreadable or truncated image", f"{path}: {error}"))
-            continue
-        if problem:
-            problems.append((problem[0], f"{path}: {problem[1]}"))
-        elif isinstance(image, nib.nifti1.Nifti1Pair) and not (
-            image.header["sform_code"] or image.header["qform_code"]
-        ):
-            unoriented.append(str(path))
+    problems += [problem for path in files if (problem := image_problem(path, read_voxels=read_voxels))]
     raise_problems(f"{len(files)} images", problems)
+    warn_unoriented(files)
+
+
+def image_problem(path: str | os.PathLike[str], *, read_voxels: bool = True) -> tuple[str, str] | None:
+    """What is wrong with one image file, as (kind, detail with its name); None for a file that a model can use.
+
+    Args:
+        path: a NIfTI file, or another format that nibabel reads.
+        read_voxels: also look for truncation, NaN and empty volumes, which reads the file whole.
+    """
+    path = Path(path)
+    if not path.is_file():
+        return "missing image", str(path)
+    try:
+        image = nib.loadsave.load(path)
+        if not isinstance(image, SpatialImage):
+            raise ImageFileError(f"a {type(image).__name__}, not an image in space")
+        problem = _header_problem(image) or (_voxel_problem(image) if read_voxels else None)
+    except (OSError, EOFError, zlib.error, ValueError, ImageFileError, HeaderDataError, WrapStructError) as error:
+        return "unreadable or truncated image", f"{path}: {error}"
+    return (problem[0], f"{path}: {problem[1]}") if problem else None
+
+
+def image_grid(path: str | os.PathLike[str]) -> tuple[tuple[int, ...], NDArray[np.float64]]:
+    """Shape (D, H, W), without further axes of length 1, and affine (4, 4) to RAS+ mm of an image without problems."""
+    image = nib.loadsave.load(path)
+    assert isinstance(image, SpatialImage)
+    return tuple(image.shape[:3]), np.asarray(image.affine, dtype=np.float64)
+
+
+def warn_unoriented(paths: Iterable[str | os.PathLike[str]]) -> None:
+    """Warn once of the images, all of them readable, whose header has no orientation."""
+    unoriented = []
+    for path in paths:
+        image = nib.loadsave.load(path)
+        if isinstance(image, nib.nifti1.Nifti1Pair) and not (image.header["sform_code"] or image.header["qform_code"]):
+            unoriented.append(str(path))
     if unoriented:
         shown = ", ".join(unoriented[:10]) + (f" and {len(unoriented) - 10} more" if len(unoriented) > 10 else "")
         warnings.warn(
             f"No orientation (sform and qform code 0), so left and right are the format's default: {shown}. "
             "Look at them in a viewer and set the sform.",
             UserWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
 
 

@@ -29,8 +29,10 @@ class AutoencoderTrainer(Trainer):
     mean of its losses on real and reconstructed images. ``engine.state.output`` holds image, pred, the total ``loss``
     and every term, unweighted, as ``<term>_loss``; a term that is off has no entry.
 
-    The network returns (reconstruction, mu, sigma). For another regularised autoencoder, such as a VQ-VAE, override
-    :meth:`regularisation`. Where batches carry ``sample_seed`` (:class:`~brain_bundles.data.SeededDataset`) the latent
+    The network returns the reconstruction and what its regularisation needs: (mu, sigma) of a KL autoencoder, the
+    quantisation loss of a VQ-VAE, or nothing. Where prepare_batch gives a label, the output is compared with it instead
+    of with the image: an image-to-image network trained so is pix2pix (Isola et al. 2017, arXiv:1611.07004). Where
+    batches carry ``sample_seed`` (:class:`~brain_bundles.data.SeededDataset`) the latent
     noise depends on the sample only, not on the batch or the number of ranks.
 
     Args:
@@ -43,11 +45,13 @@ class AutoencoderTrainer(Trainer):
         discriminator_optimizer: needed with a discriminator.
         reconstruction_loss: of (reconstruction, image), L1 by default.
         kl_weight: weight of the KL term, a sum over latent elements (see KLDivergenceLoss).
+        quantisation_weight: weight of the quantisation loss of a VQ-VAE.
         perceptual_loss: of (reconstruction, image), None is off; see ``make_perceptual_loss``.
         perceptual_weight: its weight.
         adversarial_loss: MONAI's PatchAdversarialLoss, least squares without activation by default.
         adversarial_weight: its weight in the autoencoder's loss.
         adversarial_warmup_epochs: epochs without discriminator; it starts in the next one.
+        conditional_discriminator: the discriminator sees the network's input beside each image, as in pix2pix.
         gradient_clip_norm: largest gradient norm of each network, None for no clipping.
         precision: fp32, bf16, fp16 (CUDA, with loss scaling) or auto.
         inferer: called as ``inferer(image, network)``.
@@ -71,11 +75,13 @@ class AutoencoderTrainer(Trainer):
         discriminator_optimizer: Optimizer | None = None,
         reconstruction_loss: Callable | None = None,
         kl_weight: float = 1e-6,
+        quantisation_weight: float = 1.0,
         perceptual_loss: Callable | None = None,
         perceptual_weight: float = 0.002,
         adversarial_loss: Callable | None = None,
         adversarial_weight: float = 0.005,
         adversarial_warmup_epochs: int = 5,
+        conditional_discriminator: bool = False,
         gradient_clip_norm: float | None = None,
         precision: str = "fp32",
         inferer: Inferer | None = None,
@@ -91,6 +97,7 @@ class AutoencoderTrainer(Trainer):
     ) -> None:
         weights = {
             "kl_weight": kl_weight,
+            "quantisation_weight": quantisation_weight,
             "perceptual_weight": perceptual_weight,
             "adversarial_weight": adversarial_weight,
             "adversarial_warmup_epochs": adversarial_warmup_epochs,
@@ -107,6 +114,8 @@ class AutoencoderTrainer(Trainer):
         self.discriminator, self.discriminator_optimizer = discriminator, discriminator_optimizer
         self.reconstruction_loss = reconstruction_loss or nn.L1Loss()
         self.kl_loss, self.kl_weight = KLDivergenceLoss(), kl_weight
+        self.quantisation_weight = quantisation_weight
+        self.conditional_discriminator = conditional_discriminator
         self.perceptual_loss, self.perceptual_weight = perceptual_loss, perceptual_weight
         self.adversarial_loss = adversarial_loss or PatchAdversarialLoss(no_activation_leastsq=True)
         self.adversarial_weight, self.adversarial_warmup_epochs = adversarial_weight, adversarial_warmup_epochs
@@ -136,8 +145,11 @@ class AutoencoderTrainer(Trainer):
 
     def regularisation(self, latents: tuple[torch.Tensor, ...]) -> dict[str, tuple[float, torch.Tensor]]:
         """The terms on what the network returns besides the reconstruction: name -> (weight, scalar)."""
-        mu, sigma = latents
-        return {"kl_loss": (self.kl_weight, self.kl_loss(mu, sigma))}
+        if len(latents) == 2:
+            return {"kl_loss": (self.kl_weight, self.kl_loss(*latents))}
+        if len(latents) == 1:
+            return {"quantisation_loss": (self.quantisation_weight, latents[0])}
+        return {}
 
     @property
     def adversarial(self) -> bool:
@@ -148,32 +160,32 @@ class AutoencoderTrainer(Trainer):
     def _iteration(self, engine: AutoencoderTrainer, batchdata: Any) -> dict:
         if batchdata is None:
             raise ValueError("Must provide batch data for current iteration.")
-        image, _ = self.prepare_batch(batchdata, self.state.device, self.non_blocking, **self.to_kwargs)
+        image, label = self.prepare_batch(batchdata, self.state.device, self.non_blocking, **self.to_kwargs)
         seeds = batchdata.get(SAMPLE_SEED) if isinstance(batchdata, dict) else None
-        self.state.output = {Keys.IMAGE: image}
-        if isinstance(image, MetaTensor):
-            image = image.as_tensor()  # metadata would travel through every layer
-        reconstruction = self._autoencoder_step(image, seeds)
+        self.state.output = {Keys.IMAGE: image} if label is None else {Keys.IMAGE: image, Keys.LABEL: label}
+        image, label = plain(image), plain(image if label is None else label)
+        reconstruction = self._autoencoder_step(image, label, seeds)
         self.state.output[Keys.PRED] = reconstruction
         if self.adversarial:
-            self._discriminator_step(image, reconstruction)
+            self._discriminator_step(image, label, reconstruction)
         self.fire_event(IterationEvents.MODEL_COMPLETED)
         return self.state.output
 
-    def _autoencoder_step(self, image: torch.Tensor, seeds: torch.Tensor | None) -> torch.Tensor:
+    def _autoencoder_step(self, image: torch.Tensor, label: torch.Tensor, seeds: torch.Tensor | None) -> torch.Tensor:
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
         with per_sample_sampling(unwrap(self.network), seeds), autocast(self.precision, self.state.device):
-            reconstruction, *latents = self.inferer(image, self.network)
+            output = self.inferer(image, self.network)
+        reconstruction, *latents = output if isinstance(output, tuple) else (output,)
         reconstruction = reconstruction.float()
         self.fire_event(IterationEvents.FORWARD_COMPLETED)
 
-        terms = {"reconstruction_loss": (1.0, self.reconstruction_loss(reconstruction, image))}
+        terms = {"reconstruction_loss": (1.0, self.reconstruction_loss(reconstruction, label))}
         terms.update(self.regularisation(tuple(latents)))
         if self.perceptual_loss is not None and self.perceptual_weight > 0:
-            terms["perceptual_loss"] = (self.perceptual_weight, self.perceptual_loss(reconstruction, image))
+            terms["perceptual_loss"] = (self.perceptual_weight, self.perceptual_loss(reconstruction, label))
         if self.adversarial:
-            terms["adversarial_loss"] = (self.adversarial_weight, self._adversarial_term(reconstruction))
+            terms["adversarial_loss"] = (self.adversarial_weight, self._adversarial_term(image, reconstruction))
         loss = torch.stack([weight * value for weight, value in terms.values()]).sum()
         self.state.output.update({name: value.detach() for name, (_, value) in terms.items()})
         self.state.output[Keys.LOSS] = loss.detach()
@@ -182,25 +194,29 @@ class AutoencoderTrainer(Trainer):
         self._step(loss, self.network, self.optimizer, self.generator_scaler)
         return reconstruction.detach()
 
-    def _adversarial_term(self, reconstruction: torch.Tensor) -> torch.Tensor:
+    def _judged(self, image: torch.Tensor, result: torch.Tensor) -> torch.Tensor:
+        """What the discriminator sees: ``result``, with the network's input beside it if it is conditional."""
+        return torch.cat([image, result], dim=1) if self.conditional_discriminator else result.contiguous()
+
+    def _adversarial_term(self, image: torch.Tensor, reconstruction: torch.Tensor) -> torch.Tensor:
         # The unwrapped and frozen discriminator: its own gradient is not wanted here, and the reducer of
         # DistributedDataParallel must not see this pass.
         discriminator = unwrap(self.discriminator)  # type: ignore[arg-type]
         discriminator.train().requires_grad_(False)
         with autocast(self.precision, self.state.device):
-            logits = last_output(discriminator(reconstruction))
+            logits = last_output(discriminator(self._judged(image, reconstruction)))
         discriminator.requires_grad_(True)
         return self.adversarial_loss(logits.float(), target_is_real=True, for_discriminator=False)
 
-    def _discriminator_step(self, image: torch.Tensor, reconstruction: torch.Tensor) -> None:
+    def _discriminator_step(self, image: torch.Tensor, label: torch.Tensor, reconstruction: torch.Tensor) -> None:
         assert self.discriminator is not None
         assert self.discriminator_optimizer is not None
         self.discriminator.train()
         self.discriminator_optimizer.zero_grad(set_to_none=True)
         losses = []
-        for images, real in ((reconstruction, False), (image, True)):
+        for result, real in ((reconstruction, False), (label, True)):
             with autocast(self.precision, self.state.device):
-                logits = last_output(self.discriminator(images.contiguous()))
+                logits = last_output(self.discriminator(self._judged(image, result)))
             losses.append(self.adversarial_loss(logits.float(), target_is_real=real, for_discriminator=True))
         loss = 0.5 * (losses[0] + losses[1])
         self.state.output["discriminator_loss"] = loss.detach()
@@ -214,6 +230,11 @@ class AutoencoderTrainer(Trainer):
             nn.utils.clip_grad_norm_(network.parameters(), self.gradient_clip_norm)
         scaler.step(optimizer)
         scaler.update()
+
+
+def plain(image: torch.Tensor) -> torch.Tensor:
+    """Without metadata, which would travel through every layer."""
+    return image.as_tensor() if isinstance(image, MetaTensor) else image
 
 
 def last_output(output: torch.Tensor | Sequence[torch.Tensor]) -> torch.Tensor:

@@ -13,6 +13,8 @@ from brain_bundles.handlers.preview import ImagePreview, Reconstructions, Sample
 from brain_bundles.handlers.progress_bar import ProgressBar
 from brain_bundles.handlers.sample_saver import SampleSaver, write_preview
 from brain_bundles.handlers.sampler_benchmark import benchmark_samplers
+from brain_bundles.handlers.translation_evaluation import evaluate_translation
+from brain_bundles.handlers.translation_saver import TranslationSaver, write_translation_preview
 
 __all__ = [
     "EMAHandler",
@@ -26,12 +28,15 @@ __all__ = [
     "ResumableCheckpoint",
     "SampleSaver",
     "Samples",
+    "TranslationSaver",
     "benchmark_samplers",
     "evaluate_generated",
+    "evaluate_translation",
     "measure_folder",
     "plane_image",
     "save_montage",
     "save_network",
     "scalar_losses",
     "write_preview",
+    "write_translation_preview",
 ]

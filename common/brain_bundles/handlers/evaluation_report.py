@@ -29,11 +29,13 @@ def strict(value: Any) -> Any:
     return int(value) if isinstance(value, np.integer) else value
 
 
-def _cell(value: float | None, form: str) -> str:
+def cell(value: float | None, form: str) -> str:
+    """A number in the format ``form``, n/a for None."""
     return "n/a" if value is None else format(value, form)
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a Markdown table, and an empty one."""
     lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
     return [*lines, *("| " + " | ".join(row) + " |" for row in rows), ""]
 
@@ -46,39 +48,39 @@ def markdown(metrics: Mapping[str, Any]) -> str:
         f"{metrics['num_unmeasured']} generated brains could not be measured."
     )
     lines = ["# Evaluation", "", counts, "", "## Requested against measured (mL)", ""]
-    lines += _table(
+    lines += table(
         ["volume", "n", "not measured", "r", "mean error", "relative", "mean absolute error", "slope", "intercept"],
         [
             [
                 _TITLES[name],
                 str(f["n"]),
                 str(f["n_unmeasured"]),
-                _cell(f["pearson_r"], ".3f"),
-                _cell(f["mean_error"], "+.2f"),
-                _cell(f["mean_relative_error"], "+.1%"),
-                _cell(f["mean_absolute_error"], ".2f"),
-                _cell(f["slope"], ".3f"),
-                _cell(f["intercept"], "+.2f"),
+                cell(f["pearson_r"], ".3f"),
+                cell(f["mean_error"], "+.2f"),
+                cell(f["mean_relative_error"], "+.1%"),
+                cell(f["mean_absolute_error"], ".2f"),
+                cell(f["slope"], ".3f"),
+                cell(f["intercept"], "+.2f"),
             ]
             for name, f in metrics["fidelity"].items()
         ],
     )
     lines += ["## Diversity: MS-SSIM between different brains", ""]
-    lines += _table(
+    lines += table(
         ["set", "mean", "standard deviation", "pairs", "kernel size"],
         [
-            [name, _cell(s["mean"], ".4f"), _cell(s["std"], ".4f"), str(s["num_pairs"]), str(s["kernel_size"])]
+            [name, cell(s["mean"], ".4f"), cell(s["std"], ".4f"), str(s["num_pairs"]), str(s["kernel_size"])]
             for name, s in metrics["ms_ssim"].items()
             if s
         ],
     )
     if m := metrics["memorisation"]:
         lines += ["## Memorisation: correlation with the nearest training brain", ""]
-        lines += _table(
+        lines += table(
             ["set", "mean", "max"],
             [
-                ["generated", _cell(m["generated_mean"], ".3f"), _cell(m["generated_max"], ".3f")],
-                ["held out", _cell(m["held_out_mean"], ".3f"), _cell(m["held_out_max"], ".3f")],
+                ["generated", cell(m["generated_mean"], ".3f"), cell(m["generated_max"], ".3f")],
+                ["held out", cell(m["held_out_mean"], ".3f"), cell(m["held_out_max"], ".3f")],
             ],
         )
         reading = (
@@ -89,15 +91,15 @@ def markdown(metrics: Mapping[str, Any]) -> str:
         lines += [reading, ""]
     if metrics["samplers"]:
         lines += ["## Samplers, against the last row from the same noise", ""]
-        lines += _table(
+        lines += table(
             ["sampler", "steps", "seconds per sample", "latent error", "image error"],
             [
                 [
                     row["sampler"],
                     str(row["num_inference_steps"]),
-                    _cell(row["seconds_per_sample"], ".2f"),
-                    _cell(row["latent_error"], ".4f"),
-                    _cell(row["image_error"], ".4f"),
+                    cell(row["seconds_per_sample"], ".2f"),
+                    cell(row["latent_error"], ".4f"),
+                    cell(row["image_error"], ".4f"),
                 ]
                 for row in metrics["samplers"]
             ],

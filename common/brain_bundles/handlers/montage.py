@@ -42,7 +42,7 @@ def save_montage(
     labels: Sequence[str] | None = None,
     *,
     title: str | None = None,
-    spacing: Sequence[float] = (1.0, 1.0, 1.0),
+    spacing: Sequence[float] | Sequence[Sequence[float]] = (1.0, 1.0, 1.0),
     value_range: tuple[float, float] = (0.0, 1.0),
     columns: int | None = None,
     dpi: int = 150,
@@ -54,7 +54,8 @@ def save_montage(
         volumes: (N, D, H, W) or N volumes (D, H, W), RAS.
         labels: one text per volume, above its slices.
         title: text above all.
-        spacing: voxel size (D, H, W) in mm; only the ratios matter, so that no voxel is stretched.
+        spacing: voxel size (D, H, W) in mm, of all volumes or one for each; only the ratios matter, so that no voxel
+            is stretched.
         value_range: values shown black and white.
         columns: volumes side by side, None for a picture a little wider than high.
         dpi: pixels per inch; a slice is about 1.3 inches high.
@@ -70,6 +71,7 @@ def save_montage(
         raise ValueError(f"save_montage: volumes must be (D, H, W), got {wrong[0]}; take the channel axis away.")
     if labels is not None and len(labels) != len(arrays):
         raise ValueError(f"save_montage: {len(labels)} labels for {len(arrays)} volumes.")
+    spacings = np.broadcast_to(np.asarray(spacing, dtype=np.float64), (len(arrays), 3))
     figure_class, canvas_class = _matplotlib()
     columns = min(len(arrays), columns or round((0.45 * len(arrays)) ** 0.5 + 0.2))
     rows = -(-len(arrays) // columns)
@@ -94,7 +96,7 @@ def save_montage(
         cell = outer[number // columns, number % columns].subgridspec(1, 3, wspace=0.02)
         for position, plane in enumerate(PLANES):
             axes = figure.add_subplot(cell[0, position])
-            _draw(axes, array, plane, spacing, value_range)
+            _draw(axes, array, plane, spacings[number].tolist(), value_range)
             if position == 1 and labels is not None:
                 axes.set_title(labels[number], color="white", fontsize=7, pad=2)
 

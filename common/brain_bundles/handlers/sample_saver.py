@@ -7,12 +7,12 @@ import logging
 import nibabel as nib
 import numpy as np
 import torch
-import torch.distributed as dist
 from ignite.engine import Engine, Events
 from numpy.typing import NDArray
 
 from brain_bundles.data.nifti import is_complete_nifti, write_nifti
 from brain_bundles.data.run_output import RunOutput
+from brain_bundles.handlers.decollated import check_finite, decollated_items, first_after_all, unit_array
 from brain_bundles.handlers.montage import save_montage
 
 logger = logging.getLogger(__name__)
@@ -30,44 +30,45 @@ class SampleSaver:
         id_key: key of the participant's id.
 
     Raises:
-        ValueError: in the run, if a sample has NaN or another shape than the grid, or the evaluator does not decollate.
+        ValueError: if the run has no grid; in the run, if a sample has NaN or another shape than the grid, or the
+            evaluator does not decollate.
     """
 
     def __init__(self, output: RunOutput, *, pred_key: str = "pred", id_key: str = "participant_id") -> None:
+        if output.spatial_size is None or output.affine is None:
+            raise ValueError("SampleSaver needs a grid; give the run's output a spacing and a spatial_size.")
+        self.spatial_size, self.affine = output.spatial_size, output.affine
         self.output, self.pred_key, self.id_key = output, pred_key, id_key
 
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
-        output, batch = engine.state.output, engine.state.batch
-        if not isinstance(output, list) or not isinstance(batch, list):
-            raise ValueError("SampleSaver needs one item per sample; leave the evaluator's decollate at true.")
-        for made, asked in zip(output, batch, strict=True):
+        for made, asked in decollated_items(engine, "SampleSaver"):
             self.save(made[self.id_key] if self.id_key in made else asked[self.id_key], made[self.pred_key])
 
     def save(self, participant_id: str, volume: torch.Tensor) -> None:
         """Write one sample (1, D, H, W), unless its whole file is there."""
         path = self.output.path(participant_id)
-        if tuple(volume.shape) != (1, *self.output.spatial_size):
-            raise ValueError(
-                f"{participant_id}: shape {tuple(volume.shape)}, expected (1, *{self.output.spatial_size})."
-            )
-        if not torch.isfinite(volume).all():
-            raise ValueError(f"{participant_id}: the sample is not finite; try precision fp32, and check the weights.")
+        if tuple(volume.shape) != (1, *self.spatial_size):
+            raise ValueError(f"{participant_id}: shape {tuple(volume.shape)}, expected (1, *{self.spatial_size}).")
+        check_finite(participant_id, volume)
         if not is_complete_nifti(path):
-            write_nifti(path, volume[0].detach().float().clamp(0, 1).cpu().numpy(), self.output.affine)
+            write_nifti(path, unit_array(volume), self.affine)
 
 
 def write_preview(output: RunOutput, *, max_samples: int = 8) -> None:
     """Write preview.png: three planes of the first finished samples, labelled with their conditions.
 
     Every process calls it once after sampling: they wait for one another, then the first one writes.
+
+    Raises:
+        ValueError: if the run has no grid.
     """
-    if dist.is_available() and dist.is_initialized():
-        dist.barrier()
-        if dist.get_rank() != 0:
-            return
+    if not first_after_all():
+        return
+    if output.affine is None:
+        raise ValueError("write_preview needs a grid; for translations there is write_translation_preview.")
     volumes: list[NDArray[np.float32]] = []
     labels: list[str] = []
     for row in output.rows:

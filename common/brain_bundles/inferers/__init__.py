@@ -2,6 +2,7 @@
 
 from brain_bundles.inferers.autocast_diffusion_inferer import AutocastDiffusionInferer
 from brain_bundles.inferers.latent_sampler import LatentSampler
+from brain_bundles.inferers.predictor import Predictor
 from brain_bundles.inferers.reconstruction import ReconstructionInferer
 from brain_bundles.inferers.slice_windows import SliceWindows
 from brain_bundles.inferers.volume_translator import VolumeTranslator
@@ -9,6 +10,7 @@ from brain_bundles.inferers.volume_translator import VolumeTranslator
 __all__ = [
     "AutocastDiffusionInferer",
     "LatentSampler",
+    "Predictor",
     "ReconstructionInferer",
     "SliceWindows",
     "VolumeTranslator",

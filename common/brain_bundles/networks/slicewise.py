@@ -47,6 +47,13 @@ class SlicewiseAutoencoder(nn.Module):
         """Mean and sigma (B, C', S, h, w) of the normalised posterior of volumes (B, C, D, H, W)."""
         return self._moments(x, self.autoencoder.encode_moments)
 
+    def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
+        """Volumes (B, C, D, H, W) through encoder and decoder."""
+        volumes = x.movedim(self.slice_axis + 2, 1)
+        slices = volumes.flatten(0, 1).split(self.slices_per_pass)
+        images = torch.cat([self.autoencoder.reconstruct(s) for s in slices])
+        return images.reshape(*volumes.shape[:2], *images.shape[1:]).movedim(1, self.slice_axis + 2)
+
     def decode_stage_2_outputs(self, z: torch.Tensor) -> torch.Tensor:
         """Volumes (B, C, D, H, W) of normalised latents (B, C', S, h, w)."""
         batch, channels, num_slices = z.shape[:3]

@@ -4,10 +4,12 @@ from brain_bundles.transforms.centre_brain import CentreBraind, brain_bounds
 from brain_bundles.transforms.encode_condition import EncodeConditiond
 from brain_bundles.transforms.intensity import ScaleForegroundPercentiles, ScaleForegroundPercentilesd
 from brain_bundles.transforms.preprocessing import image_preprocessing, invert_preprocessing
+from brain_bundles.transforms.random_slices import RandSlicesd
 
 __all__ = [
     "CentreBraind",
     "EncodeConditiond",
+    "RandSlicesd",
     "ScaleForegroundPercentiles",
     "ScaleForegroundPercentilesd",
     "brain_bounds",

@@ -6,7 +6,13 @@ import copy
 
 import pytest
 import torch
-from brain_mri_slice2volume_translator import VolumetricAttention, VolumetricConvolution, VolumetricDiffusionUNet
+from brain_bundles.networks import load_weights
+from brain_mri_slice2volume_translator import (
+    SlicewiseDiffusionUNet,
+    VolumetricAttention,
+    VolumetricConvolution,
+    VolumetricDiffusionUNet,
+)
 from monai.networks.nets import DiffusionModelUNet
 
 LAYOUTS = {
@@ -118,6 +124,24 @@ def test_every_residual_block_has_two_layers():
     assert len(VolumetricDiffusionUNet(slices).volumetric_layers()) == 2 * blocks
 
 
+@torch.no_grad()
+def test_the_slicewise_network_takes_slices_and_volumes_alike():
+    network = SlicewiseDiffusionUNet(slice_network()).eval()
+    x, t = torch.randn(2, 4, 3, 8, 8), torch.tensor([10.0, 700.0])
+    volumes = network(x, t)
+    for s in range(3):
+        torch.testing.assert_close(volumes[:, :, s], network(x[:, :, s], t), atol=1e-5, rtol=1e-5)
+
+
+def test_a_checkpoint_of_slices_loads_by_name(tmp_path):
+    """Every weight of the slices is in the volumetric network, under the same name."""
+    slices = SlicewiseDiffusionUNet(slice_network())
+    torch.save(slices.state_dict(), tmp_path / "slice_model.pt")
+    start = load_weights(SlicewiseDiffusionUNet(slice_network()), tmp_path / "slice_model.pt")
+    state = VolumetricDiffusionUNet(start).state_dict()
+    assert all(torch.equal(state[name], value) for name, value in slices.state_dict().items())
+
+
 def test_only_the_volumetric_layers_train_unless_all_do():
     network = VolumetricDiffusionUNet(slice_network())
     trained = {name for name, value in network.named_parameters() if value.requires_grad}
@@ -167,8 +191,8 @@ def test_what_is_not_a_slice_network_is_refused():
         VolumetricDiffusionUNet(volume)
     with pytest.raises(ValueError, match="has volumetric layers already"):
         VolumetricDiffusionUNet(VolumetricDiffusionUNet(slice_network()).unet)
-    with pytest.raises(ValueError, match=r"x has shape \(1, 4, 8, 8\), expected volumes"):
-        VolumetricDiffusionUNet(slice_network())(torch.zeros(1, 4, 8, 8))
+    with pytest.raises(ValueError, match=r"x has shape \(4, 8, 8\), expected volumes"):
+        VolumetricDiffusionUNet(slice_network())(torch.zeros(4, 8, 8))
     with pytest.raises(ValueError, match="kernel_size must be odd and positive, got 2"):
         VolumetricConvolution(4, 2)
     with pytest.raises(ValueError, match="num_head_channels 3 does not divide the layer's 8 channels"):

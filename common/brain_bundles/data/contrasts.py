@@ -1,0 +1,61 @@
+"""Datalists of what a BIDS dataset has in several contrasts, with MONAI's own keys."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from brain_bundles.data.bids import bids_datalist
+from brain_bundles.data.checks import check_images
+from brain_bundles.data.pairs import check_pairs
+
+
+def paired_datalist(
+    dataset_dir: str | os.PathLike[str], source: str, target: str, split: str | None = None
+) -> list[dict[str, str]]:
+    """One item per participant: ``image`` is the path of the source contrast, ``label`` that of the target.
+
+    Every file is read and checked first, see :func:`brain_bundles.data.check_pairs`.
+
+    Args:
+        dataset_dir: BIDS dataset in which every participant of the split has both contrasts.
+        source, target: two contrasts, see :func:`brain_bundles.data.image_path`.
+        split: "train", "val", "test", or None for everyone.
+
+    Raises:
+        ValueError: if the two are one contrast, or unknown.
+        DatasetError: with every problem of every participant.
+    """
+    if source == target:
+        raise ValueError(f"source and target are both {source!r}; give two contrasts.")
+    items = bids_datalist(dataset_dir, [source, target], split, covariates=())
+    pairs = [
+        {"participant_id": str(i["participant_id"]), "image": str(i[source]), "label": str(i[target])} for i in items
+    ]
+    check_pairs(pairs, ["image", "label"])
+    return pairs
+
+
+def image_datalist(
+    dataset_dir: str | os.PathLike[str], suffixes: Sequence[str], split: str | None = None
+) -> list[dict[str, str]]:
+    """One item per image, with its path as ``image``; for an autoencoder that learns several contrasts at once.
+
+    Every file is read and checked first, see :func:`brain_bundles.data.check_images`.
+
+    Args:
+        dataset_dir: BIDS dataset in which every participant of the split has all contrasts.
+        suffixes: contrasts, see :func:`brain_bundles.data.image_path`.
+        split: "train", "val", "test", or None for everyone.
+
+    Raises:
+        DatasetError: with every problem of every file.
+    """
+    items = bids_datalist(dataset_dir, suffixes, split, covariates=())
+    images = [
+        {"participant_id": str(item["participant_id"]), "image": str(item[suffix])}
+        for item in items
+        for suffix in suffixes
+    ]
+    check_images(item["image"] for item in images)
+    return images

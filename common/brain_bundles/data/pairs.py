@@ -1,0 +1,65 @@
+"""Checking registered contrasts before a training on pairs of them begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from brain_bundles.data.checks import image_grid, image_problem, warn_unoriented
+from brain_bundles.data.problems import raise_problems
+
+
+def check_pairs(datalist: Sequence[Mapping[str, Any]], keys: Sequence[str], *, tolerance: float = 1e-3) -> None:
+    """Check that every image can be used and that the contrasts of each subject lie on one grid.
+
+    Args:
+        datalist: items such as those of :func:`bids_datalist`, with a path under each of ``keys``.
+        keys: contrasts.
+        tolerance: how far the affines' entries (mm) may differ.
+
+    Raises:
+        ValueError: if there are fewer than two ``keys``.
+        DatasetError: with all that is wrong with any file, see :func:`check_images`, and every subject whose contrasts
+            differ in shape or affine.
+    """
+    if isinstance(keys, str) or len(keys) < 2:
+        raise ValueError(f"keys is {keys!r}, expected at least two contrasts, for example ['T1w', 'T2w'].")
+    problems: list[tuple[str, str]] = []
+    usable: list[str] = []
+    if not datalist:
+        problems.append(("no images", "the list of subjects is empty"))
+    for number, item in enumerate(datalist, start=1):
+        who = str(item.get("participant_id", f"item {number}"))
+        paths = {}
+        for key in keys:
+            if key not in item:
+                problems.append(("missing contrast", f"{who} has no {key}, only {', '.join(item)}"))
+            elif problem := image_problem(item[key]):
+                problems.append(problem)
+            else:
+                paths[key] = str(item[key])
+        usable += paths.values()
+        if text := _difference(paths, tolerance):
+            problems.append(("different grids", f"{who}: {text}"))
+    raise_problems(f"{len(datalist)} subjects", problems)
+    warn_unoriented(dict.fromkeys(usable))
+
+
+def _difference(paths: Mapping[str, str], tolerance: float) -> str | None:
+    """How the images differ from the first of them in shape or affine, None if they do not."""
+    grids = {key: image_grid(path) for key, path in paths.items()}
+    if not grids:
+        return None
+    first = next(iter(grids))
+    shape, affine = grids[first]
+    other = [
+        key
+        for key, (s, a) in grids.items()
+        if s != shape or not np.allclose(a, affine, rtol=0, atol=tolerance, equal_nan=False)
+    ]
+    if not other:
+        return None
+    shown = [f"{paths[k]} has shape {grids[k][0]} and affine {grids[k][1].round(4).tolist()}" for k in (first, *other)]
+    return f"{', '.join(shown)}; register and resample the contrasts to one grid first"

@@ -1,0 +1,141 @@
+"""How well a translated volume agrees with the true volume of that contrast, within the brain."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+
+import torch
+from monai.data import MetaTensor
+
+from brain_bundles.metrics.ms_ssim_pairs import check_size
+from brain_bundles.metrics.ssim import ms_ssim, ssim_maps
+
+
+@dataclass(frozen=True)
+class TranslationScores:
+    """Agreement of one prediction with its target, over the voxels of the brain. NaN where undefined.
+
+    Attributes:
+        mae: mean of |prediction - target|.
+        psnr: peak signal-to-noise ratio, dB; infinite if the two are equal.
+        ssim: mean of the SSIM map.
+        ms_ssim: MS-SSIM of the grid with everything outside of the brain at 0, so it is nearer to 1 the more air there
+            is; NaN where the grid is too small for five scales.
+        nmse: sum of (prediction - target)^2 divided by the sum of target^2; NaN if the target is 0 everywhere.
+        through_plane_error: mean of |difference between neighbouring slices of the prediction - the same difference of
+            the target|, over neighbours that are both in the brain; it sees the jitter of volumes that were made slice
+            by slice. NaN if there are no neighbours.
+    """
+
+    mae: float
+    psnr: float
+    ssim: float
+    ms_ssim: float
+    nmse: float
+    through_plane_error: float
+
+    def as_json(self) -> dict[str, float | None]:
+        """The fields, with None for what is undefined or infinite: JSON has neither."""
+        return {name: value if math.isfinite(value) else None for name, value in asdict(self).items()}
+
+
+def brain_mask(source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Voxels where either contrast is > 0; any shape -> boolean of that shape.
+
+    For brain-extracted volumes scaled by :class:`brain_bundles.transforms.ScaleForegroundPercentiles`, which leaves
+    the voxels outside of the brain at exactly 0. Either, because the darkest voxels of one contrast are clipped to 0
+    and are seldom the darkest of the other.
+    """
+    return (_plain(source) > 0) | (_plain(target) > 0)
+
+
+def score_translation(
+    prediction: torch.Tensor,
+    target: torch.Tensor,
+    mask: torch.Tensor,
+    *,
+    slice_axis: int = 2,
+    data_range: float = 1.0,
+    ssim_kernel_size: int = 7,
+    ms_ssim_kernel_size: int = 5,
+) -> TranslationScores:
+    """Compare a translated volume with the true one. What lies outside of the mask changes no score.
+
+    Args:
+        prediction: (D, H, W), in [0, 1].
+        target: (D, H, W), in [0, 1].
+        mask: boolean (D, H, W), the brain; see :func:`brain_mask`.
+        slice_axis: 0, 1 or 2, the axis along which slices follow one another; 2 is axial in RAS.
+        data_range: span of the intensities, for PSNR and both SSIM.
+        ssim_kernel_size: odd side of the window, voxels.
+        ms_ssim_kernel_size: the same for MS-SSIM; every side of the volumes needs 16 times as many voxels.
+
+    Raises:
+        ValueError: if shapes differ or are not (D, H, W), a volume is not finite, the mask is empty or not boolean,
+            slice_axis or data_range is impossible, or a window is even or larger than the volumes.
+    """
+    a, b, inside = _plain(prediction), _plain(target), _plain(mask)
+    a, inside = a.to(b.device), inside.to(b.device)
+    _check(a, b, inside, slice_axis, data_range)
+    if ms_ssim_kernel_size % 2 == 0:
+        raise ValueError(f"ms_ssim_kernel_size must be odd, got {ms_ssim_kernel_size}.")
+    # The windows of SSIM reach over the mask's edge: there, too, only the brain counts.
+    a, b = (torch.where(inside, volume.double(), 0.0) for volume in (a, b))
+    error = a - b
+    mse = float(error[inside].square().mean())
+    power = float(b[inside].square().mean())
+    return TranslationScores(
+        mae=float(error[inside].abs().mean()),
+        psnr=20 * math.log10(data_range) - 10 * math.log10(mse) if mse > 0 else math.inf,
+        ssim=_masked_ssim(a, b, inside, ssim_kernel_size, data_range),
+        ms_ssim=_ms_ssim_or_nan(a, b, ms_ssim_kernel_size, data_range),
+        nmse=mse / power if power > 0 else math.nan,
+        through_plane_error=_through_plane_error(error, inside, slice_axis),
+    )
+
+
+def _plain(volume: torch.Tensor) -> torch.Tensor:
+    return volume.as_tensor() if isinstance(volume, MetaTensor) else volume
+
+
+def _check(a: torch.Tensor, b: torch.Tensor, inside: torch.Tensor, slice_axis: int, data_range: float) -> None:
+    if b.ndim != 3 or not a.shape == b.shape == inside.shape:
+        raise ValueError(
+            f"prediction, target and mask have shapes {tuple(a.shape)}, {tuple(b.shape)} and {tuple(inside.shape)}, "
+            "expected one shape (D, H, W)."
+        )
+    if inside.dtype != torch.bool:
+        raise ValueError(f"mask is {inside.dtype}, expected torch.bool; compare it with a threshold, see brain_mask.")
+    if not inside.any():
+        raise ValueError("mask is empty: there is no brain to score; check the images and how they are scaled.")
+    for name, volume in (("prediction", a), ("target", b)):
+        if not torch.isfinite(volume).all():
+            raise ValueError(f"{name} has NaN or infinite voxels; try precision fp32, and check weights and files.")
+    if slice_axis not in (0, 1, 2):
+        raise ValueError(f"slice_axis is {slice_axis}, expected 0, 1 or 2.")
+    if not data_range > 0:
+        raise ValueError(f"data_range is {data_range}, expected a positive span of intensities.")
+
+
+def _masked_ssim(a: torch.Tensor, b: torch.Tensor, inside: torch.Tensor, kernel_size: int, data_range: float) -> float:
+    """Mean of the SSIM map over the windows whose centre is inside; NaN if there is none."""
+    ssim, _ = ssim_maps(a, b, kernel_size=kernel_size, data_range=data_range)
+    for axis, length in enumerate(ssim.shape):
+        inside = inside.narrow(axis, kernel_size // 2, length)
+    return float(ssim[inside].mean(dtype=torch.float64))
+
+
+def _ms_ssim_or_nan(a: torch.Tensor, b: torch.Tensor, kernel_size: int, data_range: float) -> float:
+    try:
+        check_size(tuple(b.shape), kernel_size)
+    except ValueError:
+        return math.nan
+    return ms_ssim(a, b, kernel_size=kernel_size, data_range=data_range)
+
+
+def _through_plane_error(error: torch.Tensor, inside: torch.Tensor, axis: int) -> float:
+    """Mean over pairs of neighbours that are both inside; NaN if there is none."""
+    pairs = inside.narrow(axis, 1, inside.shape[axis] - 1) & inside.narrow(axis, 0, inside.shape[axis] - 1)
+    # The difference of two differences is the difference of the error.
+    return float(error.diff(dim=axis)[pairs].abs().mean())

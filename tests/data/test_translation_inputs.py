@@ -1,0 +1,170 @@
+"""Finding what is to be translated: good volumes kept, bad ones named."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from brain_bundles.data import DatasetError, derive_seed, hash_file, image_path, translation_inputs, write_participants
+
+GOOD = np.random.default_rng(0).random((6, 7, 8)).astype(np.float32)
+
+
+def save(path: Path, data: np.ndarray = GOOD) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(data, np.eye(4)), path)
+    return path
+
+
+def dataset(folder: Path, splits: dict[str, str], suffix: str = "T1w") -> Path:
+    write_participants(folder, [{"participant_id": name, "split": split} for name, split in splits.items()])
+    for name in splits:
+        save(image_path(folder, name, suffix))
+    return folder
+
+
+def warnings_of(caplog) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+
+
+def test_subjects_of_a_dataset(tmp_path, caplog):
+    folder = dataset(tmp_path, {"sub-b": "test", "sub-a": "train", "sub-c": "test"})
+    plain = image_path(folder, "sub-c", "T1w")
+    save(plain.with_suffix("")).touch()
+    plain.unlink()
+    inputs = translation_inputs(folder, source="T1w", target="FLAIR", seed=3)
+    assert inputs.bids
+    assert inputs.problems == []
+    assert [row["participant_id"] for row in inputs.rows] == ["sub-b", "sub-a", "sub-c"]
+    path = image_path(folder, "sub-b", "T1w")
+    assert inputs.rows[0] == {
+        "participant_id": "sub-b",
+        "image": str(path),
+        "source_sha256": hash_file(path),
+        "file": "sub-b/anat/sub-b_FLAIR.nii.gz",
+        "source": "T1w",
+        "target": "FLAIR",
+        "seed": derive_seed(3, "sub-b"),
+    }
+    assert inputs.rows[2]["image"] == str(plain.with_suffix(""))
+    inputs.raise_skipped()  # nothing was
+    assert warnings_of(caplog) == []
+    test = translation_inputs(folder, source="T1w", target="FLAIR", seed=3, split="test")
+    assert test.rows == [inputs.rows[0], inputs.rows[2]]
+
+
+def test_a_dataset_without_a_table_is_its_folders(tmp_path):
+    folder = dataset(tmp_path, {"sub-2": "test", "sub-1": "train"})
+    (folder / "participants.tsv").unlink()
+    assert [row["participant_id"] for row in translation_inputs(folder, source="T1w", target="T2w").rows] == [
+        "sub-1",
+        "sub-2",
+    ]
+    with pytest.raises(FileNotFoundError, match=r"no participants\.tsv in it"):
+        translation_inputs(folder, source="T1w", target="T2w", split="test")
+    with pytest.raises(FileNotFoundError, match="no such folder"):
+        translation_inputs(tmp_path / "none", source="T1w", target="T2w")
+
+
+def test_files_and_folders(tmp_path):
+    a, b = save(tmp_path / "in" / "a.nii.gz"), save(tmp_path / "in" / "b_T1w.nii")
+    for other in ("b_T1w_T2w", "b_T1w_T2w_std", "b_FLAIR", "b_ce-gadolinium_T1w"):  # not T1w, by their names
+        save(tmp_path / "in" / f"{other}.nii.gz")
+    (tmp_path / "in" / "notes.txt").touch()
+    inputs = translation_inputs(input=str(tmp_path / "in"), source="T1w", target="T2w")
+    assert not inputs.bids
+    assert inputs.problems == []
+    found = [(row["participant_id"], row["image"], row["file"]) for row in inputs.rows]
+    assert found == [("a", str(a), "a_T2w.nii.gz"), ("b_T1w", str(b), "b_T1w_T2w.nii.gz")]
+    single = translation_inputs(input=a, source="T1w", target="T2w")
+    assert single.rows == inputs.rows[:1]
+    named = save(tmp_path / "c_FLAIR.nii.gz")  # a file that is named is taken
+    assert len(translation_inputs(input=[a, named], source="T1w", target="T2w").rows) == 2
+
+
+def test_a_seed_is_of_the_volume_and_not_of_its_place(tmp_path):
+    paths = [save(tmp_path / f"{name}.nii") for name in "ab"]
+    both = translation_inputs(input=paths, source="T1w", target="T2w").rows
+    assert translation_inputs(input=paths[1], source="T1w", target="T2w").rows == both[1:]
+    assert both[0]["seed"] != both[1]["seed"]
+    assert translation_inputs(input=paths[1], source="T1w", target="T2w", seed=1).rows[0]["seed"] != both[1]["seed"]
+
+
+def test_bad_volumes_are_left_out_and_named_at_the_end(tmp_path, caplog):
+    names = ["good", "missing", "nan", "constant", "flat", "series", "cut", "text", "also"]
+    folder = dataset(tmp_path / "bids", {f"sub-{name}": "test" for name in names})
+
+    def at(name: str) -> Path:
+        return image_path(folder, f"sub-{name}", "T1w")
+
+    nan = GOOD.copy()
+    nan[1, 2, 3] = np.nan
+    at("missing").unlink()
+    save(at("nan"), nan)
+    save(at("constant"), 0 * GOOD + 2)
+    save(at("flat"), GOOD[:, :, 0])
+    save(at("series"), np.stack([GOOD] * 2, axis=-1))
+    at("cut").write_bytes(at("good").read_bytes()[:-40])
+    at("text").write_text("no image")
+    inputs = translation_inputs(folder, source="T1w", target="T2w")
+    assert [row["participant_id"] for row in inputs.rows] == ["sub-good", "sub-also"]
+    kinds = {"missing image", "NaN or infinite voxels", "constant volume", "2D image", "4D image"}
+    assert {kind for kind, _ in inputs.problems} == kinds | {"unreadable or truncated image"}
+    logged = "\n".join(warnings_of(caplog))
+    with pytest.raises(DatasetError, match="2 volumes are translated, the others were left out: 7 problems") as error:
+        inputs.raise_skipped()
+    for name in set(names) - {"good", "also"}:
+        assert str(at(name)) in logged
+        assert str(at(name)) in str(error.value)
+    assert "sub-good" not in logged
+
+    for name in ("good", "also"):
+        shutil.rmtree(folder / f"sub-{name}")
+    with pytest.raises(DatasetError, match="9 problems"):
+        translation_inputs(folder, source="T1w", target="T2w")
+
+
+def test_files_that_cannot_be_translated(tmp_path):
+    good = save(tmp_path / "x" / "a.nii.gz")
+    twin = save(tmp_path / "y" / "a.nii")
+    (tmp_path / "a.png").touch()
+    inputs = translation_inputs(
+        input=[good, twin, tmp_path / "a.png", tmp_path / "none.nii"], source="T1w", target="T2w"
+    )
+    assert [row["image"] for row in inputs.rows] == [str(good)]
+    assert {kind for kind, _ in inputs.problems} == {"same name", "not NIfTI", "missing image"}
+    assert f"{twin}: {good} becomes a_T2w.nii.gz, too; rename one of them" in dict(inputs.problems)["same name"]
+    with pytest.raises(DatasetError, match=r"none\.nii"):
+        translation_inputs(input=tmp_path / "none.nii", source="T1w", target="T2w")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DatasetError, match="nothing to translate"):
+        translation_inputs(input=tmp_path / "empty", source="T1w", target="T2w")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "dataset_dir is None and input is None; give one"),
+        ({"dataset_dir": "a", "input": "b"}, "dataset_dir is a and input is b; give one"),
+        ({"input": "b", "target": "T1w"}, "source and target are both 'T1w'"),
+        ({"dataset_dir": ".", "target": "T3w"}, "unknown contrast 'T3w', known are T1w"),
+        ({"dataset_dir": ".", "source": "T3w"}, "unknown contrast 'T3w', known are T1w"),
+        ({"input": "b", "target": "../T2w"}, r"contrast '\.\./T2w': expected a name such as T2w"),
+        ({"input": "b", "split": "test"}, "only a BIDS dataset has splits"),
+        ({"dataset_dir": ".", "split": "all"}, "split is 'all', allowed are train"),
+    ],
+)
+def test_bad_arguments(tmp_path, monkeypatch, options, message):
+    monkeypatch.chdir(dataset(tmp_path, {"sub-1": "test"}))
+    with pytest.raises(ValueError, match=message):
+        translation_inputs(**{"source": "T1w", "target": "T2w", **options})
+
+
+def test_images_without_orientation_are_warned_of(tmp_path):
+    nib.save(nib.Nifti1Image(GOOD, None), tmp_path / "a.nii.gz")
+    with pytest.warns(UserWarning, match=r"No orientation .*a\.nii\.gz"):
+        translation_inputs(input=tmp_path, source="T1w", target="T2w")

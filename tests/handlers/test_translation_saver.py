@@ -1,0 +1,233 @@
+"""Translations come back to the grid of their source file, whatever its orientation, and are whole or absent."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from brain_bundles.data import RunOutput, translation_inputs
+from brain_bundles.handlers import TranslationSaver, write_translation_preview
+from brain_bundles.transforms import image_preprocessing, invert_preprocessing
+from monai.data import DataLoader, Dataset
+from monai.engines import IterationEvents, SupervisedEvaluator
+from nibabel.affines import apply_affine, from_matvec
+from nibabel.eulerangles import euler2mat
+
+SIZE, SPACING = (44, 52, 44), 2.0
+CENTRE = np.array([10.0, -6.0, 14.0])
+PREPROCESSING = image_preprocessing("image", SPACING, SIZE, lower=0, upper=100)
+
+
+def brain(world: np.ndarray) -> np.ndarray:
+    """Brightness at world positions (mm): a smooth ellipsoid of 32 x 40 x 32 mm half-axes, brighter to the right."""
+    r = np.linalg.norm((world - CENTRE) / [32, 40, 32], axis=-1)
+    return np.where(r < 1, (500 + 4 * (world - CENTRE)[..., 0]) * np.cos(r * np.pi / 2) ** 2, 0)
+
+
+# Odd sizes, in all of them the model's grid is cropped or padded.
+GRIDS = {
+    "RAS": (np.diag([2.0, 2.0, 2.0]), (51, 57, 43)),
+    "LPS": (np.diag([-2.0, -2.0, 2.0]), (51, 57, 43)),
+    "PIR": (np.array([[0, 0, 2.0], [-2, 0, 0], [0, -2, 0]]), (57, 39, 51)),
+    "oblique on the spacing": (euler2mat(0.2, -0.1, 0.15) @ np.diag([-2.0, 2.0, 2.0]), (51, 59, 47)),
+    "anisotropic": (np.diag([-1.0, 1.5, 3.0]), (95, 71, 31)),
+    "anisotropic and oblique": (euler2mat(0.2, -0.1, 0.15) @ np.diag([1.5, -1.0, 2.5]), (61, 105, 37)),
+}
+
+
+def save(path: Path, name: str, trailing: bool = False) -> Path:
+    matrix, shape = GRIDS[name]
+    affine = from_matvec(matrix, CENTRE + np.array([3.0, 2.0, -4.0]) - matrix @ ((np.array(shape) - 1) / 2))
+    grid = np.stack(np.meshgrid(*(np.arange(n) for n in shape), indexing="ij"), axis=-1)
+    data = brain(apply_affine(affine, grid)).astype(np.float32)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(data[..., None] if trailing else data, affine), path)
+    return path
+
+
+def output_of(folder: Path, **where) -> RunOutput:
+    inputs = translation_inputs(**where, source="T1w", target="T2w", seed=4)
+    return RunOutput(folder, inputs.rows, settings={"steps": 1}, suffix="T2w", bids=inputs.bids)
+
+
+def run(output: RunOutput, model=lambda image: {"pred": image}, batch_size: int = 2, decollate: bool = True, **options):
+    """An evaluator whose output is what ``model`` makes of the preprocessed images; how many it saw."""
+    seen = []
+
+    def translate(engine, batch):
+        seen.extend(batch["participant_id"])
+        image = batch["image"].as_tensor() if hasattr(batch["image"], "as_tensor") else batch["image"]
+        engine.state.output = model(image.clone())
+        engine.fire_event(IterationEvents.MODEL_COMPLETED)  # where MONAI decollates
+        return engine.state.output
+
+    options = {"sidecar": {"ModelHash": "ab12"}, **options}
+    SupervisedEvaluator(
+        device=torch.device("cpu"),
+        val_data_loader=DataLoader(Dataset(output.pending(batch_size), PREPROCESSING), batch_size=batch_size),
+        network=torch.nn.Identity(),
+        iteration_update=translate,
+        val_handlers=[TranslationSaver(output, invert_preprocessing(PREPROCESSING), **options)],
+        decollate=decollate,
+    ).run()
+    return seen
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_the_identity_gives_the_scaled_source_on_its_own_grid(tmp_path, name):
+    source = nib.load(save(tmp_path / "a.nii.gz", name))
+    output = output_of(tmp_path / "out", input=tmp_path / "a.nii.gz")
+    assert run(output) == ["a"]
+    made = nib.load(tmp_path / "out" / "a_T2w.nii.gz")
+    assert made.shape == source.shape
+    np.testing.assert_array_equal(made.affine, source.affine)
+    values = source.get_fdata()
+    low, high = values[values > 0].min(), values.max()
+    expected = np.where(values > 0, (values - low) / (high - low), 0)
+    if "anisotropic" in name:  # linear interpolation there and back of a brain of 16 voxels' radius
+        inside = expected > 0.05
+        assert np.abs(made.get_fdata() - expected)[inside].max() < 0.05
+        assert np.corrcoef(made.get_fdata()[inside], expected[inside])[0, 1] > 0.998
+    else:
+        np.testing.assert_allclose(made.get_fdata(), expected, atol=4e-5)  # int16: 3.1e-5
+
+
+def test_outside_of_the_model_s_grid_is_nothing(tmp_path):
+    source = nib.load(save(tmp_path / "a.nii.gz", "RAS"))
+    run(output_of(tmp_path / "out", input=tmp_path / "a.nii.gz"), lambda image: {"pred": torch.ones_like(image)})
+    made = nib.load(tmp_path / "out" / "a_T2w.nii.gz").get_fdata()
+    # Where the source's voxels lie on the model's grid, which is smaller than the file.
+    model = PREPROCESSING({"image": str(tmp_path / "a.nii.gz")})["image"].affine.numpy()
+    grid = np.stack(np.meshgrid(*(np.arange(n) for n in source.shape), indexing="ij"), axis=-1)
+    place = apply_affine(np.linalg.inv(model) @ source.affine, grid).round(3)
+    inside = ((place >= 0) & (place <= np.array(SIZE) - 1)).all(-1)
+    assert 0.5 < inside.mean() < 0.9
+    np.testing.assert_array_equal(made, inside)
+
+
+def test_a_fourth_axis_of_length_one_is_left_away(tmp_path):
+    shape = nib.load(save(tmp_path / "a.nii.gz", "LPS", trailing=True)).shape
+    run(output_of(tmp_path / "out", input=tmp_path / "a.nii.gz"))
+    assert nib.load(tmp_path / "out" / "a_T2w.nii.gz").shape == shape[:3]
+
+
+def overshooting(image: torch.Tensor) -> dict[str, torch.Tensor]:
+    return {"pred": torch.cat([1.5 * image - 0.2, 0.1 * (image > 0)], dim=1)}
+
+
+@pytest.fixture
+def dataset(tmp_path) -> Path:
+    for number, name in enumerate(("LPS", "anisotropic and oblique", "PIR"), start=1):
+        save(tmp_path / "in" / f"sub-{number}" / "anat" / f"sub-{number}_T1w.nii.gz", name)
+    return tmp_path / "in"
+
+
+def test_a_dataset_of_different_grids_becomes_a_derivative(tmp_path, dataset, bids_errors):
+    output = output_of(tmp_path / "out", dataset_dir=dataset)
+    assert run(output, overshooting) == ["sub-1", "sub-2", "sub-3"]
+    for row in output.rows:
+        source, made = nib.load(row["image"]), nib.load(output.path(row))
+        spread = nib.load(output.path(row).with_name(f"{row['participant_id']}_desc-std_T2w.nii.gz"))
+        assert made.shape == spread.shape == source.shape
+        np.testing.assert_array_equal(made.affine, source.affine)
+        np.testing.assert_array_equal(spread.affine, source.affine)
+        assert (made.get_fdata().min(), made.get_fdata().max()) == (0, 1)
+        assert spread.get_fdata().max() == pytest.approx(0.1, abs=1e-4)
+    row = output.rows[1]
+    sidecar = json.loads((tmp_path / "out/sub-2/anat/sub-2_T2w.json").read_text())
+    assert sidecar["Sources"] == ["sub-2/anat/sub-2_T1w.nii.gz"]
+    assert (sidecar["SourceContrast"], sidecar["TargetContrast"]) == ("T1w", "T2w")
+    assert (sidecar["SourceHash"], sidecar["Seed"]) == (row["source_sha256"], row["seed"])
+    assert sidecar["ModelHash"] == "ab12"
+    assert sidecar["Description"] == "T2w volume, synthesised from T1w; not acquired"
+    assert "standard deviation over several draws" in (tmp_path / "out/sub-2/anat/sub-2_desc-std_T2w.json").read_text()
+    write_translation_preview(output)
+    assert bids_errors(tmp_path / "out") == []
+
+
+def test_files_have_their_standard_deviation_and_sidecar_beside_them(tmp_path):
+    save(tmp_path / "a_T1w.nii.gz", "RAS")
+    run(output_of(tmp_path / "out", input=tmp_path / "a_T1w.nii.gz"), overshooting)
+    stems = ("a_T1w_T2w", "a_T1w_T2w_std")
+    expected = {"run.json", *(f"{stem}{end}" for stem in stems for end in (".nii.gz", ".json"))}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == expected
+    assert json.loads((tmp_path / "out/a_T1w_T2w.json").read_text())["Sources"] == ["a_T1w.nii.gz"]
+
+
+def test_finished_files_stay_and_damaged_ones_are_made_again(tmp_path, dataset):
+    output = output_of(tmp_path / "out", dataset_dir=dataset)
+    run(output, overshooting)
+    files = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.*") if path.is_file()}
+    kept, damaged, gone = (output.path(f"sub-{number}") for number in (1, 2, 3))
+    stamp = kept.stat().st_mtime_ns
+    damaged.write_bytes(files[damaged][:-20])
+    gone.unlink()
+    again = output_of(tmp_path / "out", dataset_dir=dataset)
+    assert run(again, overshooting) == ["sub-1", "sub-2", "sub-3"]  # the batch of 1 and 2, and that of 3
+    assert {path: path.read_bytes() for path in files} == files
+    assert kept.stat().st_mtime_ns == stamp
+    assert again.pending(2) == []
+
+
+def test_batches_change_no_byte(tmp_path, dataset):
+    one, two = (output_of(tmp_path / name, dataset_dir=dataset) for name in ("one", "two"))
+    run(one, overshooting, batch_size=1)
+    run(two, overshooting, batch_size=2)
+    for row in one.rows:
+        assert one.path(row).read_bytes() == two.path(row).read_bytes()
+
+
+def test_translations_that_are_none(tmp_path):
+    path = save(tmp_path / "a.nii.gz", "RAS")
+    output = output_of(tmp_path / "out", input=path)
+    saver = TranslationSaver(output, invert_preprocessing(PREPROCESSING))
+    item = PREPROCESSING(output.rows[0])
+    with pytest.raises(ValueError, match="a: the translation is not finite; try precision fp32"):
+        saver.save(item, torch.full((1, *SIZE), float("nan")))
+    with pytest.raises(ValueError, match="a: the standard deviation is not finite"):
+        saver.save(item, torch.zeros(1, *SIZE), torch.full((1, *SIZE), float("inf")))
+    with pytest.raises(ValueError, match=r"a: shape \(44, 52, 44\), expected \(1, \*\(44, 52, 44\)\)"):
+        saver.save(item, torch.zeros(SIZE))
+    with pytest.raises(ValueError, match=r"b_T2w\.nii\.gz belongs to no row of this run"):
+        saver.save({**item, "file": "b_T2w.nii.gz"}, torch.zeros(1, *SIZE))
+    with pytest.raises(ValueError, match="the way of 'image' is not known"):
+        saver.save({**item, "image": item["image"].as_tensor()}, torch.zeros(1, *SIZE))
+    save(path, "LPS")
+    with pytest.raises(ValueError, match=r"a\.nii\.gz: the translation comes back with shape .*did it change"):
+        saver.save(item, torch.zeros(1, *SIZE))
+    assert list((tmp_path).rglob("*_T2w*")) == []
+    with pytest.raises(ValueError, match="TranslationSaver needs one item per sample; leave the evaluator's decollate"):
+        run(output, decollate=False)
+
+
+def test_the_preview_shows_sources_beside_their_translations_in_ras(tmp_path, dataset, monkeypatch):
+    shown = {}
+
+    def save_montage(path, volumes, labels, **options):
+        shown.update(path=path, volumes=volumes, labels=labels, **options)
+
+    monkeypatch.setattr("brain_bundles.handlers.translation_saver.save_montage", save_montage)
+    output = output_of(tmp_path / "out", dataset_dir=dataset)
+    output.prepare()
+    write_translation_preview(output)
+    assert not shown  # nothing is finished
+    run(output)
+    write_translation_preview(output, max_volumes=2)
+    assert shown["path"] == tmp_path / "out" / "preview.png"
+    assert [label.replace("\n", " ") for label in shown["labels"]] == [
+        "sub-1 T1w",
+        "sub-1 T2w, synthesised",
+        "sub-2 T1w",
+        "sub-2 T2w, synthesised",
+    ]
+    np.testing.assert_allclose(shown["spacing"], [[2, 2, 2]] * 2 + [[1.5, 1, 2.5]] * 2, atol=1e-5)
+    assert [volume.shape for volume in shown["volumes"]] == [(51, 57, 43)] * 2 + [(61, 105, 37)] * 2
+    source, made = shown["volumes"][:2]
+    assert (source.min(), source.max()) == (0, 1)
+    assert np.corrcoef(source.ravel(), made.ravel())[0, 1] > 0.999
+    # RAS: the brain's middle is 1.5 voxels left of the file's, its brightest voxel to the right of that.
+    assert np.unravel_index(made.argmax(), made.shape)[0] > 25 - 1.5
