@@ -5,6 +5,8 @@ A volume (B, C, S, H, W) of S slices is folded to (B S, C, H, W), a batch of sli
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import nn
 
@@ -61,14 +63,15 @@ class VolumetricAttention(VolumetricLayer):
 
     Args:
         channels: of the input and of the output.
-        num_head_channels: width of one head; must divide ``channels``.
         norm_num_groups: groups of the normalisation before it.
+        num_head_channels: width of one head, by default 32 or what divides both 32 and ``channels``.
 
     Source: temporal attention of Ho et al. 2022, arXiv:2204.03458, section 3, along slices instead of frames.
     """
 
-    def __init__(self, channels: int, num_head_channels: int, norm_num_groups: int) -> None:
+    def __init__(self, channels: int, norm_num_groups: int, num_head_channels: int | None = None) -> None:
         super().__init__()
+        num_head_channels = num_head_channels or math.gcd(channels, 32)
         if channels % num_head_channels:
             raise ValueError(f"num_head_channels {num_head_channels} does not divide the layer's {channels} channels.")
         self.norm = nn.GroupNorm(norm_num_groups, channels, eps=1e-6)

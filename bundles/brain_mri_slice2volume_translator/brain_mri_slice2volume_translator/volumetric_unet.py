@@ -78,8 +78,6 @@ class VolumetricDiffusionUNet(SlicewiseDiffusionUNet):
             around one, with its trained weights. It is changed in place.
         kernel_size: of the volumetric convolutions, slices.
         volumetric_attention: also let every pixel attend along the slices, after each second convolution.
-        num_head_channels: width of one head of that attention.
-        norm_num_groups: groups of the normalisation before that attention.
         train_all: train everything; otherwise the slice network is frozen and only the volumetric layers train.
 
     Raises:
@@ -94,8 +92,6 @@ class VolumetricDiffusionUNet(SlicewiseDiffusionUNet):
         *,
         kernel_size: int = 3,
         volumetric_attention: bool = False,
-        num_head_channels: int = 32,
-        norm_num_groups: int = 32,
         train_all: bool = False,
     ) -> None:
         super().__init__(slice_network.unet if isinstance(slice_network, SlicewiseDiffusionUNet) else slice_network)
@@ -109,8 +105,7 @@ class VolumetricDiffusionUNet(SlicewiseDiffusionUNet):
             for convolution in (block.conv1, block.conv2):
                 convolution.add_module("volumetric", VolumetricConvolution(block.out_channels, kernel_size))
             if volumetric_attention:
-                attention = VolumetricAttention(block.out_channels, num_head_channels, norm_num_groups)
-                block.conv2.add_module("attention", attention)
+                block.conv2.add_module("attention", VolumetricAttention(block.out_channels, block.norm2.num_groups))
         self.to(device=reference.device, dtype=reference.dtype)
 
     def volumetric_layers(self) -> list[VolumetricLayer]:

@@ -57,9 +57,7 @@ def randomise(network: VolumetricDiffusionUNet) -> VolumetricDiffusionUNet:
 @torch.no_grad()
 def test_a_new_network_is_the_slice_network_on_every_slice(layout, attention):
     slices = slice_network(layout)
-    volumetric = VolumetricDiffusionUNet(
-        copy.deepcopy(slices), volumetric_attention=attention, num_head_channels=8, norm_num_groups=4
-    ).eval()
+    volumetric = VolumetricDiffusionUNet(copy.deepcopy(slices), volumetric_attention=attention).eval()
     x, t = torch.randn(2, 4, 5, 8, 12), torch.tensor([10.0, 700.0])
     context = torch.randn(2, 1, 3) if layout == "cross-attention" else None
     each_context = None if context is None else context.repeat_interleave(5, 0)
@@ -86,7 +84,7 @@ def test_a_convolution_is_one_along_the_slices_of_every_pixel():
 @torch.no_grad()
 def test_attention_looks_at_all_slices_of_its_own_pixel_only():
     torch.manual_seed(0)
-    layer = VolumetricAttention(8, 4, 2)
+    layer = VolumetricAttention(8, 2, 4)
     torch.nn.init.normal_(layer.attention.out_proj.weight)
     layer.num_slices = 5
     x = torch.randn(5, 8, 3, 4)
@@ -152,9 +150,7 @@ def test_only_the_volumetric_layers_train_unless_all_do():
 
 
 def test_gradients_reach_every_volumetric_layer():
-    network = VolumetricDiffusionUNet(
-        slice_network(), volumetric_attention=True, num_head_channels=8, norm_num_groups=4
-    )
+    network = VolumetricDiffusionUNet(slice_network(), volumetric_attention=True)
     network(torch.randn(1, 4, 3, 8, 8), torch.tensor([10.0])).square().mean().backward()
     for layer in network.volumetric_layers():
         weight = layer.conv.weight if isinstance(layer, VolumetricConvolution) else layer.attention.out_proj.weight
@@ -196,4 +192,4 @@ def test_what_is_not_a_slice_network_is_refused():
     with pytest.raises(ValueError, match="kernel_size must be odd and positive, got 2"):
         VolumetricConvolution(4, 2)
     with pytest.raises(ValueError, match="num_head_channels 3 does not divide the layer's 8 channels"):
-        VolumetricAttention(8, 3, 2)
+        VolumetricAttention(8, 2, 3)

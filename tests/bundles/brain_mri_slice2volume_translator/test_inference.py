@@ -1,0 +1,170 @@
+"""Translation by its config: every kind of input, the source's grid, seeds, windows, bad volumes, the comparison."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from brain_bundles.data import DatasetError
+
+from .conftest import Bundle
+
+
+def images(folder: Path, pattern: str = "*_T2w.nii.gz") -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.rglob(pattern))}
+
+
+def source_of(bundle: Bundle, number: int) -> Path:
+    return bundle.dataset_dir / f"sub-000{number}" / "anat" / f"sub-000{number}_T1w.nii.gz"
+
+
+@pytest.fixture(scope="module")
+def translated(trained, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("translated") / "out"
+    trained.run("inference", folder, split="test")
+    return folder
+
+
+def test_the_workflow_has_every_property_of_an_inference(trained, tmp_path):
+    workflow = trained.workflow("inference", tmp_path / "out", split="test")
+    workflow.initialize()
+    assert workflow.check_properties() == []
+
+
+def test_the_output_is_a_bids_derivative_on_the_sources_grid(trained, translated, bids_errors):
+    assert list(images(translated)) == ["sub-0007_T2w.nii.gz", "sub-0008_T2w.nii.gz"]
+    for number in (7, 8):
+        made = nib.load(translated / f"sub-000{number}" / "anat" / f"sub-000{number}_T2w.nii.gz")
+        source = nib.load(source_of(trained, number))
+        assert made.shape == source.shape
+        np.testing.assert_allclose(made.affine, source.affine)
+    sidecar = json.loads((translated / "sub-0007" / "anat" / "sub-0007_T2w.json").read_text())
+    assert sidecar["SourceContrast"] == "T1w"
+    assert sidecar["ModelHash"] == hashlib.sha256((trained.ckpt_dir / "model.pt").read_bytes()).hexdigest()
+    assert (translated / "preview.png").stat().st_size > 1000
+    assert bids_errors(translated) == []
+
+
+def test_a_volume_does_not_depend_on_the_batch_or_on_the_other_volumes(trained, translated, tmp_path):
+    trained.run("inference", tmp_path / "batch", split="test", batch_size=2)
+    trained.run("inference", tmp_path / "file", input=str(source_of(trained, 7)))
+    several = nib.load(tmp_path / "batch" / "sub-0007" / "anat" / "sub-0007_T2w.nii.gz").get_fdata()
+    alone = nib.load(translated / "sub-0007" / "anat" / "sub-0007_T2w.nii.gz").get_fdata()
+    np.testing.assert_allclose(several, alone, atol=1e-3)  # sums in another order
+    assert list(images(tmp_path / "file")) == ["sub-0007_T1w_T2w.nii.gz"]
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(trained, translated, tmp_path):
+    trained.run("inference", tmp_path / "again", split="test")
+    trained.run("inference", tmp_path / "other", split="test", seed=1)
+    assert images(tmp_path / "again") == images(translated)
+    assert not set(images(tmp_path / "other").values()) & set(images(translated).values())
+
+
+def test_windows_along_the_slices_are_a_key(trained, translated, tmp_path):
+    trained.run("inference", tmp_path / "one", split="test", slices_per_window=32)
+    trained.run("inference", tmp_path / "windows", split="test", slices_per_window=8)
+    assert images(tmp_path / "one") == images(translated)
+    assert images(tmp_path / "windows").keys() == images(translated).keys()
+
+
+def test_several_draws_give_a_mean_and_a_standard_deviation(trained, translated, tmp_path):
+    trained.run("inference", tmp_path / "draws", split="test", num_draws=3)
+    folder = tmp_path / "draws" / "sub-0007" / "anat"
+    mean, std = (nib.load(folder / f"sub-0007_{name}.nii.gz").get_fdata() for name in ("T2w", "desc-std_T2w"))
+    assert mean.shape == std.shape
+    assert std.max() > 0.01
+    first = nib.load(translated / "sub-0007" / "anat" / "sub-0007_T2w.nii.gz").get_fdata()
+    assert np.abs(first - mean).mean() > 0  # one of the three
+    assert np.abs(first - mean).max() <= 1
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_another_slice_axis_is_a_key(trained, tmp_path, axis):
+    trained.run("inference", tmp_path / "out", split="test", slice_axis=axis)
+    assert len(images(tmp_path / "out")) == 2
+
+
+def test_any_orientation_spacing_and_number_of_slices_comes_back_on_its_own_grid(trained, tmp_path):
+    source = nib.load(source_of(trained, 8))
+    data = np.asarray(source.dataobj, dtype=np.float32)[::-1, :, 3::2]  # 15 thick slices, running to the left
+    affine = source.affine @ np.diag([-1, 1, 2, 1])
+    affine[:3, 3] = (source.affine @ [source.shape[0] - 1, 0, 3, 1])[:3]
+    nib.save(
+        nib.Nifti1Image(np.ascontiguousarray(data.transpose(2, 0, 1)), affine[:, [2, 0, 1, 3]]), tmp_path / "a.nii"
+    )
+    trained.run("inference", tmp_path / "out", input=str(tmp_path / "a.nii"))
+    made = nib.load(tmp_path / "out" / "a_T2w.nii.gz")
+    assert made.shape == (15, 32, 48)
+    np.testing.assert_allclose(made.affine, affine[:, [2, 0, 1, 3]], atol=1e-5)
+
+
+def test_bad_volumes_are_reported_and_skipped_and_the_run_ends_with_an_error(trained, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    good = source_of(trained, 7)
+    (folder / "good.nii.gz").write_bytes(good.read_bytes())
+    (folder / "cut.nii.gz").write_bytes(good.read_bytes()[:3000])
+    image = nib.load(good)
+    nib.save(nib.Nifti1Image(np.zeros(image.shape, np.float32), image.affine), folder / "zero.nii.gz")
+    nib.save(nib.Nifti1Image(np.ones((8, 8), np.float32), image.affine), folder / "flat.nii.gz")
+    nib.save(nib.Nifti1Image(np.ones((8, 8, 8, 2), np.float32), image.affine), folder / "series.nii.gz")
+    with pytest.raises((DatasetError, RuntimeError)) as error:
+        trained.run("inference", tmp_path / "out", input=str(folder))
+    text = f"{error.value} {error.value.__cause__}"
+    assert all(name in text for name in ("cut.nii.gz", "zero.nii.gz", "flat.nii.gz", "series.nii.gz"))
+    assert list(images(tmp_path / "out")) == ["good_T2w.nii.gz"]
+
+
+def test_the_exit_code_says_that_a_volume_was_skipped(trained, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "good.nii.gz").write_bytes(source_of(trained, 7).read_bytes())
+    (tmp_path / "in" / "bad.nii.gz").write_bytes(b"not an image")
+    command = trained.command("inference", tmp_path / "out", input=str(tmp_path / "in"))
+    process = trained.start(command, tmp_path)
+    log = process.communicate(timeout=300)[0]
+    assert process.returncode != 0
+    assert "bad.nii.gz" in log
+    assert list(images(tmp_path / "out")) == ["good_T2w.nii.gz"]
+
+
+def test_source_equal_to_target_is_refused(trained, tmp_path):
+    with pytest.raises(RuntimeError) as error:
+        trained.run("inference", tmp_path / "out", target="T1w")
+    assert "two contrasts" in str(error.value.__cause__)
+
+
+@pytest.mark.distributed
+def test_two_processes_write_the_same_bytes_as_one(trained, translated, tmp_path):
+    command = trained.command("inference", tmp_path / "two", "multi_gpu_inference", processes=2, split="test")
+    process = trained.start(command, tmp_path)
+    log = process.communicate(timeout=300)[0]
+    assert process.returncode == 0, log
+    assert images(tmp_path / "two") == images(translated)
+
+
+def test_the_comparison_has_every_method_in_one_run(trained, tmp_path):
+    trained.run("baseline_pix2pix", tmp_path / "pix2pix")
+    trained.run(
+        "inference",
+        tmp_path / "unused",
+        "evaluate",
+        metrics_dir=str(tmp_path / "metrics"),
+        split="test",
+        pix2pix_weights=str(trained.ckpt_dir / "pix2pix.pt"),
+        **{"pix2pix_def::channels": [4, 4, 4, 4]},
+    )
+    metrics = json.loads((tmp_path / "metrics" / "metrics.json").read_text())
+    assert list(metrics["methods"]) == ["copy", "intensity regression", "pix2pix", "slice model", "volumetric model"]
+    assert metrics["num_subjects"] == 2
+    assert {"metrics.md", "scores.tsv", "comparison.png"} <= {path.name for path in (tmp_path / "metrics").iterdir()}
+
+
+def test_the_comparison_needs_no_pix2pix(trained, tmp_path):
+    trained.run("inference", tmp_path / "unused", "evaluate", metrics_dir=str(tmp_path / "metrics"), split="test")
+    metrics = json.loads((tmp_path / "metrics" / "metrics.json").read_text())
+    assert "pix2pix" not in metrics["methods"]

@@ -1,0 +1,156 @@
+"""The three stages by their configs, and what they hand on to one another."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import time
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from brain_bundles.data import DatasetError
+from brain_bundles.data.phantom import write_phantoms
+
+from .conftest import STAGES, TINY, Bundle
+
+FILES = {"train_autoencoder": "autoencoder.pt", "train_slices": "slice_model.pt", "train": "model.pt"}
+
+
+def weights(bundle: Bundle, stage: str) -> dict[str, torch.Tensor]:
+    return torch.load(bundle.ckpt_dir / FILES[stage], weights_only=True)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_workflow_has_every_property_of_a_training(trained, tmp_path, stage):
+    workflow = trained.workflow(stage, tmp_path)
+    workflow.initialize()
+    assert workflow.check_properties() == []
+
+
+def test_the_autoencoder_learns_slices_of_both_contrasts(trained, tmp_path):
+    workflow = trained.workflow("train_autoencoder", tmp_path)
+    workflow.initialize()
+    images = [item["image"] for item in workflow.parser.get_parsed_content("train::datalist")]
+    assert sum("_T1w" in path for path in images) == sum("_T2w" in path for path in images) == len(images) / 2
+    batch = next(iter(workflow.parser.get_parsed_content("train::dataloader")))
+    assert batch["image"].shape == (2, 1, 32, 48)
+
+
+def test_the_latents_scale_is_measured_over_whole_volumes(trained):
+    state = weights(trained, "train_autoencoder")
+    assert bool((state["latent_std"] > 0).all())
+    assert not torch.equal(state["latent_mean"], torch.zeros_like(state["latent_mean"]))
+
+
+def test_the_volumetric_training_leaves_the_slice_network_alone(trained):
+    slices, volumes = weights(trained, "train_slices"), weights(trained, "train")
+    assert all(torch.equal(volumes[name], value) for name, value in slices.items())
+    new = {name: value for name, value in volumes.items() if name not in slices}
+    assert all(".volumetric." in name for name in new)
+    kernels = [value for name, value in new.items() if name.endswith("weight")]
+    identity = [torch.nn.init.dirac_(torch.empty_like(kernel)) for kernel in kernels]
+    assert any(not torch.equal(a, b) for a, b in zip(kernels, identity, strict=True))
+
+
+def test_train_all_trains_the_slice_network_too(trained, tmp_path):
+    models = tmp_path / "models"
+    shutil.copytree(trained.ckpt_dir, models)
+    bundle = Bundle(trained.dataset_dir, models)
+    bundle.run("train", tmp_path / "out", max_epochs=1, train_all=True, volumetric_attention=True)
+    slices, volumes = weights(bundle, "train_slices"), weights(bundle, "train")
+    assert any(not torch.equal(volumes[name], value) for name, value in slices.items())
+    assert any(".attention." in name for name in volumes)
+
+
+def test_windows_are_runs_of_neighbouring_slices(trained, tmp_path):
+    workflow = trained.workflow("train", tmp_path, slices_per_window=6)
+    workflow.initialize()
+    batch = next(iter(workflow.parser.get_parsed_content("train::dataloader")))
+    assert batch["label_mean"].shape == batch["image_mean"].shape == (2, 8, 6, 8, 12)
+    prepare = workflow.parser.get_parsed_content("train::prepare_batch")
+    assert prepare(batch)[3]["timesteps"].shape == (2,)  # one for all slices of a window
+
+
+def test_another_pair_of_contrasts_is_config_only(tmp_path):
+    """The paper's in-house task: susceptibility-weighted images to angiograms."""
+    data = write_phantoms(tmp_path / "data", num_subjects=4, suffixes=("swi", "angio"), num_workers=1, **TINY)
+    bundle = Bundle(data, tmp_path / "models")
+    for stage in STAGES:
+        bundle.run(stage, tmp_path / stage, source="swi", target="angio", max_epochs=1)
+    bundle.run("inference", tmp_path / "out", source="swi", target="angio", split="test")
+    assert len(list((tmp_path / "out").rglob("*_angio.nii.gz"))) == 1
+
+
+def test_a_vector_quantised_autoencoder_is_config_only(trained, tmp_path):
+    class Quantised(Bundle):
+        def overrides(self, name, output_dir, **options):
+            return {
+                k: v for k, v in super().overrides(name, output_dir, **options).items() if "autoencoder_def" not in k
+            }
+
+    bundle = Quantised(trained.dataset_dir, tmp_path / "models")
+    for stage in STAGES:
+        bundle.run(stage, tmp_path / stage, "vq", max_epochs=1)
+    assert "quantizer.quantizer.embedding.weight" in weights(bundle, "train_autoencoder")
+
+
+@pytest.mark.parametrize("stage", ["train_slices", "train"])
+def test_a_missing_earlier_stage_is_named(tiny_pairs, tmp_path, stage):
+    with pytest.raises(RuntimeError) as error:
+        Bundle(tiny_pairs, tmp_path / "nothing").run(stage, tmp_path / "out")
+    assert "autoencoder.pt does not exist; train first" in str(error.value.__cause__)
+
+
+def test_all_bad_pairs_are_reported_before_the_training(tiny_pairs, trained, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(tiny_pairs, data)
+
+    def path(number: int, suffix: str):
+        return data / f"sub-000{number}" / "anat" / f"sub-000{number}_{suffix}.nii.gz"
+
+    image = nib.load(path(1, "T2w"))
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj)[:-1], image.affine), path(1, "T2w"))
+    nib.save(nib.Nifti1Image(np.full(image.shape, np.nan, np.float32), image.affine), path(2, "T1w"))
+    nib.save(nib.Nifti1Image(np.ones(image.shape, np.float32), image.affine), path(3, "T2w"))
+    path(4, "T1w").write_bytes(path(4, "T1w").read_bytes()[:2000])
+    bundle = Bundle(data, trained.ckpt_dir)
+    with pytest.raises(RuntimeError) as error:
+        bundle.run("train_slices", tmp_path / "out")
+    cause = error.value.__cause__
+    while cause is not None and not isinstance(cause, DatasetError):
+        cause = cause.__cause__
+    assert cause is not None
+    for text in (
+        "different grids",
+        "sub-0001",
+        "NaN",
+        "sub-0002_T1w",
+        "constant",
+        "sub-0003_T2w",
+        "truncated",
+        "sub-0004_T1w",
+    ):
+        assert text in str(cause)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_killed_training_that_is_resumed_ends_like_an_uninterrupted_one(trained, tmp_path, stage):
+    results = []
+    for case in ("whole", "killed"):
+        models = tmp_path / case / "models"
+        shutil.copytree(trained.ckpt_dir, models)
+        bundle, output = Bundle(trained.dataset_dir, models), tmp_path / case / "out"
+        options = {"max_epochs": 4, "resume": True}
+        if case == "killed":
+            process = bundle.start(bundle.command(stage, output, **options), tmp_path)
+            deadline = time.monotonic() + 240
+            while not (output / "checkpoint.pt").exists() and process.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.05)
+            process.send_signal(signal.SIGKILL)
+            log = process.communicate()[0]
+            assert (output / "checkpoint.pt").exists(), log
+        bundle.run(stage, output, **options)
+        results.append(weights(bundle, stage))
+    assert all(torch.equal(results[0][key], results[1][key]) for key in results[0])

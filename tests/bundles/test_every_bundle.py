@@ -1,0 +1,73 @@
+"""What holds for the configs and folders of every bundle."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from brain_bundles.version import __version__
+
+BUNDLES = sorted(path for path in (Path(__file__).parents[2] / "bundles").iterdir() if (path / "configs").is_dir())
+FILES = [path for bundle in BUNDLES for path in sorted((bundle / "configs").glob("*.json"))]
+SCHEMA = Path(__file__).parents[1] / "schemas" / "meta_schema_20240725.json"
+
+
+def metadata(bundle: Path) -> dict[str, Any]:
+    return json.loads((bundle / "configs" / "metadata.json").read_text())
+
+
+def strings(content: Any) -> Iterator[str]:
+    if isinstance(content, dict):
+        for key, value in content.items():
+            yield key
+            yield from strings(value)
+    elif isinstance(content, list):
+        for value in content:
+            yield from strings(value)
+    elif isinstance(content, str):
+        yield content
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parents[1].name}-{path.stem}")
+def test_no_string_has_a_number_sign(path):
+    """MONAI's parser turns every one into ``::``, in URLs and prose as well."""
+    assert [s for s in strings(json.loads(path.read_text())) if "#" in s] == []
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
+def test_the_name_has_no_version_mark(bundle):
+    assert "_v" not in bundle.name  # MONAI's look-up would cut the name there
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
+def test_metadata_follows_the_schema(bundle, tmp_path):
+    """By the schema itself, and by MONAI's own command, which would fetch it if it were not there already."""
+    jsonschema.validate(metadata(bundle), json.loads(SCHEMA.read_text()))
+    assert metadata(bundle)["version"] == __version__
+    assert __version__ in metadata(bundle)["changelog"]
+    command = [sys.executable, "-W", "ignore", "-m", "monai.bundle", "verify_metadata"]
+    command += ["--meta_file", str(bundle / "configs" / "metadata.json"), "--filepath", str(SCHEMA)]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "metadata is verified with no error" in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
+def test_the_schema_refuses_metadata_without_its_parts(bundle):
+    content = metadata(bundle)
+    del content["network_data_format"]["inputs"]["image"]["dtype"]
+    with pytest.raises(jsonschema.ValidationError, match="'dtype' is a required property"):
+        jsonschema.validate(content, json.loads(SCHEMA.read_text()))
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
+def test_weights_that_ship_are_small_enough_for_git(bundle):
+    sizes = {path.name: path.stat().st_size / 2**20 for path in (bundle / "models").glob("*.pt")}
+    assert {"autoencoder.pt", "model.pt"} <= sizes.keys()
+    assert max(sizes.values()) <= 25.0
