@@ -1,0 +1,88 @@
+"""What the config files promise without running a workflow."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import torch
+from brain_mri_slice2volume_translator import VolumetricConvolution
+from monai.bundle import ConfigParser
+from torch.utils.flop_counter import FlopCounterMode
+
+from .conftest import BUNDLE
+
+
+def load(name: str) -> dict[str, Any]:
+    return json.loads((BUNDLE / "configs" / f"{name}.json").read_text())
+
+
+def parser(*names: str) -> ConfigParser:
+    parsed = ConfigParser()
+    parsed.read_config([str(BUNDLE / "configs" / f"{name}.json") for name in names])
+    return parsed
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "autoencoder_def",
+        "slice_network_def",
+        "spacing",
+        "spatial_size",
+        "slice_axis",
+        "source",
+        "target",
+        "prediction_type",
+        "beta_start",
+        "beta_end",
+        "intensity_percentiles",
+        "ckpt_dir",
+    ],
+)
+def test_copies_of_one_setting_are_equal(key):
+    names = ("train_autoencoder", "train_slices", "train", "inference", "baseline_pix2pix")
+    copies = [content[key] for name in names if key in (content := load(name))]
+    assert len(copies) >= 2
+    assert all(copy == copies[0] for copy in copies)
+
+
+def test_the_baselines_network_is_the_one_that_is_compared():
+    assert load("baseline_pix2pix")["network_def"] == load("evaluate")["pix2pix_def"]
+
+
+def test_the_baseline_has_the_budget_of_the_slice_model():
+    slices, pix2pix = load("train_slices"), load("baseline_pix2pix")
+    for key in ("max_epochs", "samples_per_epoch", "batch_size"):
+        assert slices[key] == pix2pix[key]
+
+
+def test_the_volumetric_layers_are_a_small_share_of_the_network():
+    """14.0 % of the parameters and below 20 % of the computation at the default size."""
+    config = parser("inference")
+    with torch.device("meta"):
+        network = config.get_parsed_content("network_def").eval()
+        total = sum(value.numel() for value in network.parameters())
+        layers = [module for module in network.modules() if isinstance(module, VolumetricConvolution)]
+        added = sum(value.numel() for layer in layers for value in layer.parameters())
+        assert added / total < 0.15
+        with FlopCounterMode(display=False) as counter:
+            network(torch.empty(1, 16, 4, 20, 24), torch.empty(1))
+        with FlopCounterMode(display=False) as slices:
+            for layer in layers:
+                layer.forward = lambda x: x  # type: ignore[method-assign]
+            network(torch.empty(1, 16, 4, 20, 24), torch.empty(1))
+    assert 1 - slices.get_total_flops() / counter.get_total_flops() < 0.20
+
+
+@pytest.mark.parametrize("stage", ["train_autoencoder", "train_slices", "train", "inference"])
+def test_the_paper_overlay_fits_every_file(stage):
+    config = parser(stage, "paper")
+    with torch.device("meta"):
+        autoencoder = config.get_parsed_content("autoencoder_def").eval()
+        mean, _ = autoencoder.raw_moments(torch.empty(1, 1, 512, 512))
+        assert mean.shape == (1, 4, 64, 64)
+        if stage != "train_autoencoder":
+            network = config.get_parsed_content("slice_network_def").eval()
+            assert network(torch.cat([mean, mean], 1), torch.empty(1)).shape == mean.shape
