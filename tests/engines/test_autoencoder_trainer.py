@@ -151,11 +151,7 @@ def test_two_dimensional_autoencoder():
     assert outputs[0]["pred"].shape == (2, 1, 8, 8)
 
 
-def test_vq_autoencoder_by_one_overridden_method():
-    class VQTrainer(AutoencoderTrainer):
-        def regularisation(self, latents):
-            return {"quantization_loss": (1.0, latents[0])}
-
+def test_a_vq_vae_is_trained_with_its_quantisation_loss():
     network = VQVAE(
         3,
         1,
@@ -168,8 +164,47 @@ def test_vq_autoencoder_by_one_overridden_method():
         num_embeddings=8,
         embedding_dim=4,
     )
-    _, outputs = run(network, cls=VQTrainer)
-    assert set(outputs[0]) == {"image", "pred", "loss", "reconstruction_loss", "quantization_loss"}
+    _, outputs = run(network, quantisation_weight=0.5)
+    assert set(outputs[0]) == {"image", "pred", "loss", "reconstruction_loss", "quantisation_loss"}
+    for out in outputs:
+        torch.testing.assert_close(out["loss"], out["reconstruction_loss"] + 0.5 * out["quantisation_loss"])
+
+
+def pairs() -> DataLoader:
+    items = [{**item, "label": 1 - item["image"]} for item in images()]
+    dataset = SeededDataset(items, seed=1)
+    return DataLoader(dataset, batch_size=2, sampler=EpochSampler(dataset, seed=1))
+
+
+def test_with_labels_any_network_learns_from_image_to_label():
+    """A convolution of one voxel can learn 1 - x exactly."""
+    network = nn.Conv3d(1, 1, 1)
+    _, outputs = run(network, pairs(), epochs=150, lr=0.03)
+    assert set(outputs[0]) == {"image", "label", "pred", "loss", "reconstruction_loss"}
+    assert float(outputs[-1]["reconstruction_loss"]) < 0.02
+    assert float(network.weight) == pytest.approx(-1, abs=0.1)
+
+
+def test_a_conditional_discriminator_sees_the_input_beside_the_label_and_the_result():
+    seen = []
+
+    class Recorder(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv3d(2, 1, 1)
+
+        def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+            seen.append(x.detach().clone())
+            return [self.conv(x)]
+
+    options = {"adversarial_warmup_epochs": 0, "conditional_discriminator": True}
+    _, outputs = run(nn.Conv3d(1, 1, 1), pairs(), discriminator=Recorder(), **options)
+    out, (term, fake, real) = outputs[0], seen[:3]  # the generator's step, then the discriminator's two
+    for shown in (term, fake, real):
+        torch.testing.assert_close(shown[:, :1], out["image"])
+    torch.testing.assert_close(term[:, 1:], out["pred"])
+    torch.testing.assert_close(fake[:, 1:], out["pred"])
+    torch.testing.assert_close(real[:, 1:], out["label"])
 
 
 @pytest.mark.parametrize(

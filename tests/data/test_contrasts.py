@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+from brain_bundles.data import DatasetError, image_datalist, paired_datalist
+from brain_bundles.data.phantom import write_phantoms
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    return write_phantoms(
+        tmp_path / "data",
+        num_subjects=3,
+        suffixes=("T1w", "T2w"),
+        spacing=8.0,
+        spatial_size=(20, 24, 20),
+        val_fraction=0.0,
+        test_fraction=0.3,
+        num_workers=1,
+    )
+
+
+def test_pairs_have_monais_keys(dataset):
+    (item,) = paired_datalist(dataset, "T1w", "T2w", "test")
+    assert item["participant_id"] == "sub-0003"
+    assert item["image"].endswith("sub-0003_T1w.nii.gz")
+    assert item["label"].endswith("sub-0003_T2w.nii.gz")
+
+
+def test_images_are_one_item_each(dataset):
+    items = image_datalist(dataset, ["T1w", "T2w"])
+    assert [item["image"].split("_")[-1] for item in items] == ["T1w.nii.gz", "T2w.nii.gz"] * 3
+
+
+def test_one_contrast_is_no_pair(dataset):
+    with pytest.raises(ValueError, match="source and target are both 'T1w'"):
+        paired_datalist(dataset, "T1w", "T1w")
+
+
+def test_bad_files_are_found_before_they_are_used(dataset):
+    path = dataset / "sub-0002" / "anat" / "sub-0002_T2w.nii.gz"
+    image = nib.load(path)
+    nib.save(nib.Nifti1Image(np.full(image.shape, np.nan, np.float32), image.affine), path)
+    for make in (lambda: paired_datalist(dataset, "T1w", "T2w"), lambda: image_datalist(dataset, ["T1w", "T2w"])):
+        with pytest.raises(DatasetError, match="sub-0002_T2w"):
+            make()

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from brain_bundles.data.seeding import derive_seed
+from brain_bundles.inferers import LatentSampler, SliceWindows, VolumeTranslator
+from brain_bundles.networks import LatentAutoencoderKL, SlicewiseAutoencoder
+from brain_bundles.schedulers import make_scheduler
+
+
+@pytest.fixture(scope="module")
+def autoencoder():
+    torch.manual_seed(0)
+    slices = LatentAutoencoderKL(
+        spatial_dims=2,
+        channels=(4, 8),
+        attention_levels=(False, False),
+        num_res_blocks=1,
+        latent_channels=2,
+        norm_num_groups=2,
+        with_encoder_nonlocal_attn=False,
+        with_decoder_nonlocal_attn=False,
+    ).eval()
+    slices.set_latent_statistics([0.1, -0.1], [0.5, 2.0])
+    return SlicewiseAutoencoder(slices)
+
+
+class Network(torch.nn.Module):
+    """Predicts noise from the noisy latent and the source's; remembers the shapes that it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shapes: list[tuple[int, ...]] = []
+
+    def forward(self, x, timesteps, context=None):
+        self.shapes.append(tuple(x.shape))
+        assert context is None
+        return torch.tanh(x[:, :2] + 0.5 * x[:, 2:])
+
+
+def translator(autoencoder, **options) -> VolumeTranslator:
+    scheduler = make_scheduler("ddim", prediction_type="epsilon", num_train_timesteps=10)
+    sampler = LatentSampler(
+        scheduler, autoencoder, latent_shape=None, num_inference_steps=3, mode="concat", precision="fp32"
+    )
+    return VolumeTranslator(sampler, **options)
+
+
+@pytest.fixture
+def source():
+    return torch.rand(2, 1, 8, 12, 10, generator=torch.Generator().manual_seed(0))
+
+
+def test_it_encodes_walks_beside_the_source_and_decodes(autoencoder, source):
+    made = translator(autoencoder)(source, Network(), seeds=[1, 2])
+    condition = autoencoder.encode_moments(source)[0].detach()
+    sampler = translator(autoencoder).sampler
+    latents = sampler.sample_latents(condition, Network(), seeds=[1, 2])
+    assert made.shape == source.shape
+    torch.testing.assert_close(made, sampler.decode(latents))
+
+
+def test_the_source_is_encoded_once_for_all_steps_and_draws(autoencoder, source, monkeypatch):
+    calls = []
+    original = autoencoder.encode_moments
+    monkeypatch.setattr(autoencoder, "encode_moments", lambda x: calls.append(1) or original(x))
+    translator(autoencoder, num_draws=3)(source, Network(), seeds=[1, 2])
+    assert len(calls) == 1
+
+
+def test_a_volume_does_not_depend_on_the_batch(autoencoder, source):
+    both = translator(autoencoder)(source, Network(), seeds=[1, 2])
+    torch.testing.assert_close(
+        both[1:], translator(autoencoder)(source[1:], Network(), seeds=[2]), atol=1e-5, rtol=1e-5
+    )
+
+
+def test_draws_are_those_of_derived_seeds_and_the_first_is_the_single_one(autoencoder, source):
+    made = translator(autoencoder, num_draws=3)(source[:1], Network(), seeds=[7])
+    single = translator(autoencoder)
+    seeds = 7, derive_seed(7, "draw", 1), derive_seed(7, "draw", 2)
+    draws = [single(source[:1], Network(), seeds=[seed]) for seed in seeds]
+    stack = torch.stack(draws)
+    torch.testing.assert_close(made[:, :1], stack.mean(0), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(made[:, 1:], stack.std(0), atol=1e-5, rtol=1e-4)
+
+
+def test_windows_bound_what_the_network_sees(autoencoder, source):
+    network = Network()
+    translator(autoencoder, windows=SliceWindows(4))(source, network, seeds=[1, 2])
+    assert {shape[:3] for shape in network.shapes} == {(1, 4, 4)}
+
+
+def test_windows_do_not_change_what_a_network_of_slices_makes(autoencoder, source):
+    whole = translator(autoencoder)(source, Network(), seeds=[1, 2])
+    fused = translator(autoencoder, windows=SliceWindows(4))(source, Network(), seeds=[1, 2])
+    torch.testing.assert_close(fused, whole, atol=1e-5, rtol=1e-5)
+
+
+def test_bad_arguments_are_refused(autoencoder):
+    scheduler = make_scheduler("ddim", prediction_type="epsilon", num_train_timesteps=10)
+    tokens = LatentSampler(scheduler, autoencoder, latent_shape=(2, 4, 4, 4), num_inference_steps=2)
+    with pytest.raises(ValueError, match="the sampler's mode is 'crossattn'; a translation needs 'concat'"):
+        VolumeTranslator(tokens)
+    with pytest.raises(ValueError, match="num_draws must be at least 1, got 0"):
+        translator(autoencoder, num_draws=0)
+    with pytest.raises(ValueError, match="latent_shape is needed with mode 'crossattn'"):
+        LatentSampler(scheduler, autoencoder, latent_shape=None)
+    with pytest.raises(ValueError, match="mode is 'add'; allowed: crossattn, concat"):
+        LatentSampler(scheduler, autoencoder, latent_shape=None, mode="add")
