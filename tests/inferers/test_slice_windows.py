@@ -60,6 +60,24 @@ def test_errors_at_the_border_of_a_window_are_faded_out():
     assert float(error) < 0.2
 
 
+def test_windows_shrink_until_they_fit_into_memory(volume, caplog):
+    network = Recorder()
+
+    def small(x, *, timesteps):
+        if x.shape[2] > 6:
+            raise torch.OutOfMemoryError("too much")
+        return network(x, timesteps=timesteps)
+
+    windows = SliceWindows()
+    for _ in range(2):  # the second step begins with what fitted
+        fused = windows(volume, small, timesteps=torch.zeros(2))
+        assert fused.shape == (2, 1, 20, 4, 6)
+    assert {shape[2] for shape in network.shapes} == {5}
+    assert caplog.text.count("Out of memory") == 2
+    with pytest.raises(torch.OutOfMemoryError):
+        SliceWindows(10)(volume, small, timesteps=torch.zeros(2))  # what was asked for is not changed
+
+
 def test_bad_arguments_are_refused():
     with pytest.raises(ValueError, match="slices_per_window must be positive, got 0"):
         SliceWindows(0)

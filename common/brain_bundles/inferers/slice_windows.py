@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 import torch
 from monai.inferers import Inferer, sliding_window_inference
+
+logger = logging.getLogger(__name__)
 
 
 class SliceWindows(Inferer):
@@ -15,7 +18,8 @@ class SliceWindows(Inferer):
     volume that fits into one window goes through the network as it is.
 
     Args:
-        slices_per_window: slices in one window, None for all of a volume.
+        slices_per_window: slices in one window. None takes all of a volume, and where the GPU's memory does not hold
+            that, half as many, and so on; the number that worked is kept for the next step.
         overlap: share of a window that it has in common with the next, in [0, 1).
 
     Raises:
@@ -31,6 +35,7 @@ class SliceWindows(Inferer):
         if not 0 <= overlap < 1:
             raise ValueError(f"overlap must be in [0, 1), got {overlap}.")
         self.slices_per_window, self.overlap = slices_per_window, overlap
+        self._fits: int | None = None
 
     def __call__(
         self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *, timesteps: torch.Tensor
@@ -42,13 +47,27 @@ class SliceWindows(Inferer):
             network: called as ``network(x, timesteps=t)`` with windows of volumes.
             timesteps: (B,), all the same when there are several windows.
         """
-        if self.slices_per_window is None or inputs.shape[2] <= self.slices_per_window:
+        number = min(self.slices_per_window or self._fits or inputs.shape[2], inputs.shape[2])
+        while True:
+            try:
+                return self._fused(inputs, network, timesteps, number)
+            except torch.OutOfMemoryError:
+                if self.slices_per_window is not None or number == 1:
+                    raise
+                number = self._fits = -(-number // 2)
+                logger.warning("Out of memory: going on with windows of %d slices.", number)
+
+    def _fused(
+        self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], timesteps: torch.Tensor, number: int
+    ) -> torch.Tensor:
+        if number == inputs.shape[2]:
             return network(inputs, timesteps=timesteps)
 
         def predict(window: torch.Tensor) -> torch.Tensor:
             return network(window, timesteps=timesteps[: len(window)])
 
-        windows = (self.slices_per_window, -1, -1)
-        fused = sliding_window_inference(inputs, windows, 1, predict, overlap=(self.overlap, 0.0, 0.0), mode="gaussian")
+        fused = sliding_window_inference(
+            inputs, (number, -1, -1), 1, predict, overlap=(self.overlap, 0.0, 0.0), mode="gaussian"
+        )
         assert isinstance(fused, torch.Tensor)
         return fused
