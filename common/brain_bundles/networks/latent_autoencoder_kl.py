@@ -27,9 +27,6 @@ class LatentAutoencoderKL(LatentStatistics, AutoencoderKL):
     def raw_moments(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return self.encode(x)
 
-    def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
-        return AutoencoderKL.reconstruct(self, x)
-
     def decode_stage_2_outputs(self, z: torch.Tensor, slab_size: int | None = None) -> torch.Tensor:  # type: ignore[override]
         """Images (B, C, D, H, W) of normalised latents (B, latent_channels, d, h, w).
 

@@ -77,10 +77,6 @@ class LatentStatistics(nn.Module):
         """Mean and standard deviation of the raw posterior, both (B, latent_channels, ...), of images (B, C, ...)."""
         raise NotImplementedError
 
-    def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
-        """Images (B, C, ...) through encoder and decoder, nothing drawn."""
-        raise NotImplementedError
-
     def encode_moments(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and standard deviation of the normalised posterior.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
@@ -32,7 +33,7 @@ class SlicewiseAutoencoder(nn.Module):
             raise ValueError(f"slice_axis is {slice_axis!r}, allowed are 0 (sagittal), 1 (coronal) and 2 (axial).")
         if slices_per_pass < 1:
             raise ValueError(f"slices_per_pass must be at least 1, got {slices_per_pass}.")
-        self.autoencoder = autoencoder
+        self.autoencoder: Any = autoencoder  # the mixin does not declare reconstruct, which MONAI's classes bring
         self.slice_axis, self.slices_per_pass = slice_axis, slices_per_pass
 
     def set_latent_statistics(self, mean: torch.Tensor, std: torch.Tensor) -> None:

@@ -1,0 +1,148 @@
+"""MS-SPADE: multiple switchable SPADE, a stack of blocks whose normalisation is chosen by the target contrast."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import nn
+
+Targets = Sequence[int] | torch.Tensor
+
+
+class SelfModulatedSPADE(nn.Module):
+    """Instance normalisation, scaled and shifted by maps that convolutions compute from the feature itself.
+
+    ``norm(x) (1 + gamma(x)) + beta(x)``, without a segmentation map.
+
+    Args:
+        channels: of the feature.
+        hidden_channels: of the layer before gamma and beta.
+
+    Source: Park et al. 2019, arXiv:1903.07291, equation 1; modulated by the feature as in Kim & Park 2024,
+    arXiv:2311.00265.
+    """
+
+    def __init__(self, channels: int, hidden_channels: int = 64) -> None:
+        super().__init__()
+        self.norm = nn.InstanceNorm3d(channels, affine=False)
+        self.shared = nn.Sequential(nn.Conv3d(channels, hidden_channels, 3, padding=1), nn.ReLU())
+        self.gamma = nn.Conv3d(hidden_channels, channels, 3, padding=1)
+        self.beta = nn.Conv3d(hidden_channels, channels, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, C, D, H, W) to the same shape."""
+        features = self.shared(x)
+        return self.norm(x) * (1 + self.gamma(features)) + self.beta(features)
+
+
+class SwitchableSPADE(nn.Module):
+    """A bank of :class:`SelfModulatedSPADE`, one per contrast; each sample goes through that of its target.
+
+    The samples of one target go through their layer together: as many passes as there are different targets in a batch.
+
+    Args:
+        num_contrasts: size of the bank.
+        channels: of the feature.
+        hidden_channels: see :class:`SelfModulatedSPADE`.
+    """
+
+    def __init__(self, num_contrasts: int, channels: int, hidden_channels: int = 64) -> None:
+        super().__init__()
+        self.bank = nn.ModuleList(SelfModulatedSPADE(channels, hidden_channels) for _ in range(num_contrasts))
+
+    def forward(self, x: torch.Tensor, targets: Sequence[int]) -> torch.Tensor:
+        """(B, C, D, H, W) to the same shape; ``targets`` are B indices on the host."""
+        groups: dict[int, list[int]] = {}
+        for position, target in enumerate(targets):
+            groups.setdefault(target, []).append(position)
+        if len(groups) == 1:
+            return self.bank[targets[0]](x)
+        # Where each sample lies after the groups are joined; both index lists travel to the device without a wait.
+        order = [position for positions in groups.values() for position in positions]
+        back = sorted(range(len(order)), key=order.__getitem__)
+        parts = [self.bank[target](x[positions]) for target, positions in groups.items()]
+        return torch.cat(parts)[back]
+
+
+class MSSPADEBlock(nn.Module):
+    """(switchable norm, activation, 3x3x3 convolution) twice, plus the skip.
+
+    Args:
+        num_contrasts: size of each bank.
+        in_channels: of the input.
+        out_channels: of the output; where it differs, a 1x1x1 convolution is on the skip.
+        hidden_channels: see :class:`SelfModulatedSPADE`.
+
+    Source: Kim & Park 2024, arXiv:2311.00265, figure 2a. The activation is the figure's ReLU; their public code has a
+    leaky one.
+    """
+
+    def __init__(self, num_contrasts: int, in_channels: int, out_channels: int, hidden_channels: int = 64) -> None:
+        super().__init__()
+        middle = min(in_channels, out_channels)
+        self.norm1 = SwitchableSPADE(num_contrasts, in_channels, hidden_channels)
+        self.conv1 = nn.Conv3d(in_channels, middle, 3, padding=1)
+        self.norm2 = SwitchableSPADE(num_contrasts, middle, hidden_channels)
+        self.conv2 = nn.Conv3d(middle, out_channels, 3, padding=1)
+        self.skip: nn.Module = nn.Identity()
+        if in_channels != out_channels:
+            self.skip = nn.Conv3d(in_channels, out_channels, 1)
+
+    def forward(self, x: torch.Tensor, targets: Sequence[int]) -> torch.Tensor:
+        """(B, in_channels, D, H, W) to (B, out_channels, D, H, W)."""
+        h = self.conv1(torch.relu(self.norm1(x, targets)))
+        h = self.conv2(torch.relu(self.norm2(h, targets)))
+        return self.skip(x) + h
+
+
+class MSSPADE(nn.Module):
+    """Turns the latent of any contrast into one like the target's.
+
+    Args:
+        num_contrasts: contrasts that it can make.
+        latent_channels: of the latents.
+        channels: widths between the blocks; n widths make n + 1 blocks.
+        hidden_channels: see :class:`SelfModulatedSPADE`.
+
+    Raises:
+        ValueError: for fewer than two contrasts or no width.
+
+    Source: Kim & Park 2024, arXiv:2311.00265, figure 2a.
+    """
+
+    def __init__(
+        self, num_contrasts: int, latent_channels: int, channels: Sequence[int] = (64,), hidden_channels: int = 64
+    ) -> None:
+        super().__init__()
+        if num_contrasts < 2:
+            raise ValueError(f"num_contrasts is {num_contrasts}; a translation needs two at least.")
+        if not channels or min(channels) < 1:
+            raise ValueError(f"channels is {list(channels)}, expected at least one positive width.")
+        self.num_contrasts = num_contrasts
+        widths = [latent_channels, *channels, latent_channels]
+        self.blocks = nn.ModuleList(
+            MSSPADEBlock(num_contrasts, before, after, hidden_channels)
+            for before, after in pairwise(widths)
+        )
+
+    def forward(self, z: torch.Tensor, targets: Targets) -> torch.Tensor:
+        """Target-like latents.
+
+        Args:
+            z: latents (B, latent_channels, D, H, W).
+            targets: one contrast per latent, 0 to num_contrasts - 1; (B,). A tensor on a GPU costs one transfer per
+                call, a list none.
+
+        Raises:
+            ValueError: if there is not one target per latent, or one is out of range.
+        """
+        indices = targets.tolist() if isinstance(targets, torch.Tensor) else [int(target) for target in targets]
+        if len(indices) != len(z):
+            raise ValueError(f"got {len(indices)} targets for {len(z)} latents; give one per latent.")
+        if wrong := [index for index in indices if not 0 <= index < self.num_contrasts]:
+            raise ValueError(f"target {wrong[0]} is out of range; there are contrasts 0 to {self.num_contrasts - 1}.")
+        for block in self.blocks:
+            z = block(z, indices)
+        return z

@@ -1,0 +1,90 @@
+"""The switchable normalisation: what a layer computes, that the switch switches, and that a batch is its samples."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from brain_mri_adaptive_translator import MSSPADE, MSSPADEBlock, SelfModulatedSPADE, SwitchableSPADE
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(0)
+    return MSSPADE(num_contrasts=4, latent_channels=3, channels=(8, 6), hidden_channels=5).eval()
+
+
+@pytest.fixture
+def latents():
+    return torch.randn(6, 3, 4, 5, 6, generator=torch.Generator().manual_seed(1))
+
+
+@torch.no_grad()
+def test_a_layer_normalises_each_instance_and_modulates_by_the_feature():
+    torch.manual_seed(0)
+    layer = SelfModulatedSPADE(3, 4)
+    x = torch.randn(2, 3, 4, 4, 4)
+    mean, variance = x.mean((2, 3, 4), keepdim=True), x.var((2, 3, 4), unbiased=False, keepdim=True)
+    features = torch.relu(layer.shared[0](x))
+    expected = (x - mean) / (variance + 1e-5).sqrt() * (1 + layer.gamma(features)) + layer.beta(features)
+    torch.testing.assert_close(layer(x), expected, atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_every_sample_goes_through_the_layer_of_its_target():
+    torch.manual_seed(0)
+    layer = SwitchableSPADE(3, 2, 4)
+    x, targets = torch.randn(5, 2, 4, 4, 4), [2, 0, 2, 1, 0]
+    result = layer(x, targets)
+    for i, target in enumerate(targets):
+        torch.testing.assert_close(result[i : i + 1], layer.bank[target](x[i : i + 1]), atol=1e-6, rtol=1e-6)
+
+
+@torch.no_grad()
+def test_a_batch_of_mixed_targets_is_its_samples_one_by_one(network, latents):
+    targets = [3, 0, 1, 0, 2, 3]
+    batch = network(latents, targets)
+    single = torch.cat([network(latents[i : i + 1], [target]) for i, target in enumerate(targets)])
+    torch.testing.assert_close(batch, single, atol=1e-6, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_targets_may_be_a_tensor(network, latents):
+    targets = [3, 0, 1, 0, 2, 3]
+    assert torch.equal(network(latents, torch.tensor(targets)), network(latents, targets))
+
+
+@torch.no_grad()
+def test_the_target_changes_the_result(network, latents):
+    results = [network(latents, [target] * 6) for target in range(4)]
+    for i in range(4):
+        for j in range(i):
+            assert float((results[i] - results[j]).abs().max()) > 1e-3
+
+
+def test_only_the_layers_of_the_targets_in_the_batch_get_a_gradient(network, latents):
+    network(latents, [1, 1, 3, 3, 1, 1]).square().mean().backward()
+    for block in network.blocks:
+        for norm in (block.norm1, block.norm2):
+            used = [layer.beta.weight.grad is not None for layer in norm.bank]
+            assert used == [False, True, False, True]
+
+
+def test_every_weight_gets_a_gradient_when_all_targets_are_there(network, latents):
+    network(latents, [0, 1, 2, 3, 0, 1]).square().mean().backward()
+    assert all(value.grad is not None and value.grad.abs().max() > 0 for value in network.parameters())
+
+
+def test_the_skip_is_a_convolution_only_where_widths_differ():
+    assert isinstance(MSSPADEBlock(2, 4, 4).skip, torch.nn.Identity)
+    assert MSSPADEBlock(2, 4, 8).skip.kernel_size == (1, 1, 1)
+
+
+def test_bad_arguments_are_refused(network, latents):
+    with pytest.raises(ValueError, match="num_contrasts is 1; a translation needs two"):
+        MSSPADE(1, 3)
+    with pytest.raises(ValueError, match=r"channels is \[\], expected at least one positive width"):
+        MSSPADE(2, 3, ())
+    with pytest.raises(ValueError, match="got 1 targets for 6 latents"):
+        network(latents, [0])
+    with pytest.raises(ValueError, match="target 4 is out of range; there are contrasts 0 to 3"):
+        network(latents, [0, 1, 2, 3, 4, 0])
