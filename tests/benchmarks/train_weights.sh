@@ -14,6 +14,7 @@ python=${PYTHON:-$root/.venv/bin/python}
 stage() { # bundle, config, file that it writes, settings
     local bundle=$1 config=$2 file=$3
     shift 3
+    mkdir -p "$folder/$bundle/models"
     [ -f "$folder/$bundle/models/$file.done" ] && return 0
     local left=$((deadline - SECONDS))
     [ "$left" -gt 20 ] || exit 1
