@@ -123,8 +123,7 @@ class MSSPADE(nn.Module):
         self.num_contrasts = num_contrasts
         widths = [latent_channels, *channels, latent_channels]
         self.blocks = nn.ModuleList(
-            MSSPADEBlock(num_contrasts, before, after, hidden_channels)
-            for before, after in pairwise(widths)
+            MSSPADEBlock(num_contrasts, before, after, hidden_channels) for before, after in pairwise(widths)
         )
 
     def forward(self, z: torch.Tensor, targets: Targets) -> torch.Tensor:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-import torch
 from brain_bundles.data.phantom import write_phantoms
-from monai.bundle import ConfigWorkflow
+
+from ..conftest import BundleRunner
 
 BUNDLE = Path(__file__).parents[3] / "bundles" / "brain_mri_generator"
 TINY = {"spacing": 5.0, "spatial_size": [32, 48, 32]}
@@ -23,13 +20,8 @@ TINY_NETWORKS = {
 }
 
 
-class Bundle:
-    """Runs the configs of the bundle with tiny settings, in this process or in others."""
-
+class Bundle(BundleRunner):
     root = BUNDLE
-
-    def __init__(self, dataset_dir: Path, ckpt_dir: Path) -> None:
-        self.dataset_dir, self.ckpt_dir = dataset_dir, ckpt_dir
 
     def overrides(self, name: str, output_dir: Path, **options: object) -> dict[str, object]:
         common = {
@@ -49,57 +41,10 @@ class Bundle:
             common |= {"patch_size": [16, 16, 16], "num_val_subjects": 1, "adversarial_warmup_epochs": 1}
             common |= {"discriminator_def::channels": 4}
         if name == "train":
-            common |= {"cache_dir": str(self.ckpt_dir / "cache"), "latent_shape": [8, 8, 12, 8], "preview_samples": 1}
+            common |= {"cache_dir": str(self.ckpt_dir / "cache"), "latent_shape": [12, 8, 12, 8], "preview_samples": 1}
         if name == "inference":
-            common |= {"latent_shape": [8, 8, 12, 8], "num_inference_steps": 3}
+            common |= {"latent_shape": [12, 8, 12, 8], "num_inference_steps": 3}
         return {**common, **networks, **options}
-
-    def files(self, name: str, *overlays: str) -> list[str]:
-        return [str(self.root / "configs" / f"{part}.json") for part in (name, *overlays)]
-
-    def workflow(self, name: str, output_dir: Path, *overlays: str, **options: object) -> ConfigWorkflow:
-        return ConfigWorkflow(
-            config_file=self.files(name, *overlays),
-            meta_file=str(self.root / "configs" / "metadata.json"),
-            logging_file=str(self.root / "configs" / "logging.conf"),
-            workflow_type="infer" if name == "inference" else "train",
-            bundle_root=str(self.root),
-            **self.overrides(name, output_dir, **options),
-        )
-
-    def run(self, name: str, output_dir: Path, *overlays: str, **options: object) -> ConfigWorkflow:
-        workflow = self.workflow(name, output_dir, *overlays, **options)
-        workflow.initialize()
-        workflow.run()
-        workflow.finalize()
-        return workflow
-
-    def command(self, name: str, output_dir: Path, *overlays: str, processes: int = 1, **options: object) -> list[str]:
-        """The same as a command line, under torchrun for more than one process."""
-        launcher = [sys.executable, "-W", "ignore", "-m"]
-        if processes > 1:
-            launcher += ["torch.distributed.run", "--standalone", f"--nproc_per_node={processes}", "-m"]
-        arguments = [
-            part
-            for key, value in {"bundle_root": str(self.root), **self.overrides(name, output_dir, **options)}.items()
-            for part in (f"--{key}", str(value))
-        ]
-        return [*launcher, "monai.bundle", "run", "--config_file", str(self.files(name, *overlays)), *arguments]
-
-    def start(self, command: list[str], cwd: Path) -> subprocess.Popen:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-        return subprocess.Popen(
-            command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread():
-    """As many threads as in the processes that tests start: bits depend on the order of sums."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ def test_checkpoints_are_plain_tensors_with_the_measured_scale_of_the_latents(tr
     autoencoder = torch.load(trained.ckpt_dir / "autoencoder.pt", weights_only=True)
     assert all(isinstance(value, torch.Tensor) for value in autoencoder.values())
     assert bool((autoencoder["latent_std"] > 0).all())
-    assert not torch.equal(autoencoder["latent_mean"], torch.zeros(8))
+    assert not torch.equal(autoencoder["latent_mean"], torch.zeros(12))
     network = torch.load(trained.ckpt_dir / "model.pt", weights_only=True)
     assert all(key.startswith("unet.") for key in network)
 
@@ -37,8 +37,8 @@ def test_cached_latents_are_normalised(trained):
     ]
     samples = cache["mean"].double(), cache["sigma"].double()
     variance = (samples[0] ** 2 + samples[1] ** 2).mean((0, 2, 3, 4)) - samples[0].mean((0, 2, 3, 4)) ** 2
-    torch.testing.assert_close(samples[0].mean((0, 2, 3, 4)), torch.zeros(8, dtype=torch.float64), atol=1e-3, rtol=0)
-    torch.testing.assert_close(variance, torch.ones(8, dtype=torch.float64), atol=1e-3, rtol=0)
+    torch.testing.assert_close(samples[0].mean((0, 2, 3, 4)), torch.zeros(12, dtype=torch.float64), atol=1e-3, rtol=0)
+    torch.testing.assert_close(variance, torch.ones(12, dtype=torch.float64), atol=1e-3, rtol=0)
 
 
 def test_another_autoencoder_is_encoded_anew(trained, tmp_path):
@@ -139,7 +139,7 @@ def output_of(bundle, name, folder):
             autoencoder = parser.get_parsed_content("autoencoder").eval()
             return autoencoder.reconstruct(torch.rand(1, 1, 32, 48, 32, generator=generator))
         network = parser.get_parsed_content("network").eval()
-        latent = torch.randn(1, 8, 8, 12, 8, generator=generator)
+        latent = torch.randn(1, 12, 8, 12, 8, generator=generator)
         return network(latent, torch.tensor([500.0]), torch.full((1, 1, 4), 0.3))
 
 
