@@ -37,7 +37,13 @@ _TEMPORARY = re.compile(r"\..+\.(nii|nii\.gz|json)\.[0-9a-f]+\.tmp")  # see atom
 
 
 def hash_file(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of a file, such as the weights of a run."""
+    """SHA-256 of a file, such as the weights of a run.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path} does not exist; train first, download the weights, or set the path.")
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while chunk := file.read(1 << 22):

@@ -168,3 +168,9 @@ def test_the_comparison_needs_no_pix2pix(trained, tmp_path):
     trained.run("inference", tmp_path / "unused", "evaluate", metrics_dir=str(tmp_path / "metrics"), split="test")
     metrics = json.loads((tmp_path / "metrics" / "metrics.json").read_text())
     assert "pix2pix" not in metrics["methods"]
+
+
+def test_missing_weights_are_named(tiny_pairs, tmp_path):
+    with pytest.raises(RuntimeError) as error:
+        Bundle(tiny_pairs, tmp_path / "nothing").run("inference", tmp_path / "out", split="test")
+    assert "autoencoder.pt does not exist; train first" in str(error.value.__cause__)
