@@ -19,7 +19,7 @@ class ConditionedDiffusionUNet(nn.Module):
         latent_channels: channels of the noisy latent and of the prediction.
         num_covariates: length of the condition; also the width of the cross-attention.
         covariate_scale: the covariates are multiplied by it. Scaled to [0, 1] by the range of a population they
-            vary by 0.12 to 0.22 (one standard deviation), beside latents that vary by 1: too faint to be learned soon.
+            vary by 0.12 to 0.22 (one standard deviation), beside latents that vary by 1.
             1 is the published network.
         unet_kwargs: the other arguments of :class:`monai.networks.nets.DiffusionModelUNet`.
 

@@ -12,8 +12,8 @@ from monai.networks.schedulers import RFlowScheduler, Scheduler
 from brain_bundles.data.seeded_dataset import SAMPLE_SEED
 from brain_bundles.data.seeding import derive_seed
 from brain_bundles.engines.per_sample_noise import per_sample_randn
+from brain_bundles.inferers.latent_sampler import CONDITION_MODES
 
-CONDITION_MODES = ("crossattn", "concat")
 PREDICTION_TYPES = ("epsilon", "v_prediction", "rectified_flow")
 
 

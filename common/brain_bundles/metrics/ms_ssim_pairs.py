@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from monai.metrics import MultiScaleSSIMMetric
 
-from brain_bundles.metrics.ssim import check_size, ms_ssim
+# Wang, Simoncelli & Bovik 2003: the standard weights of five scales.
+WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,26 @@ def draw_pairs(num_items: int, num_pairs: int, seed: int) -> list[tuple[int, int
     return [(int(first[k]), int(second[k])) for k in chosen]
 
 
+def check_size(spatial_size: tuple[int, ...], kernel_size: int) -> None:
+    """Refuse volumes that are too small for five scales.
+
+    Four halvings must leave at least one window: every side must be at least 16 * kernel_size (MONAI 1.6.1).
+
+    Raises:
+        ValueError: with the largest kernel size that works, or the smallest volume.
+    """
+    smallest = min(spatial_size)
+    if smallest >= 16 * kernel_size:
+        return
+    largest = smallest // 16
+    largest -= 1 - largest % 2
+    works = f"kernel_size {largest} works" if largest >= 3 else "no kernel size works under 48 voxels a side"
+    raise ValueError(
+        f"MS-SSIM over five scales with kernel_size {kernel_size} needs {16 * kernel_size} voxels a side or more, "
+        f"got {tuple(spatial_size)}; {works}."
+    )
+
+
 def ms_ssim_over_pairs(
     load: Callable[[int], torch.Tensor], num_items: int, *, num_pairs: int = 1000, seed: int = 0, kernel_size: int = 5
 ) -> PairwiseMSSSIM:
@@ -59,6 +81,7 @@ def ms_ssim_over_pairs(
     """
     if kernel_size % 2 == 0:
         raise ValueError(f"kernel_size must be odd, got {kernel_size}.")
+    metric = MultiScaleSSIMMetric(spatial_dims=3, data_range=1.0, kernel_size=kernel_size, weights=WEIGHTS)
     values, shape, previous = [], None, (-1, torch.empty(0))
     for i, j in draw_pairs(num_items, num_pairs, seed):
         first = previous[1] if previous[0] == i else _volume(load, i)
@@ -71,7 +94,7 @@ def ms_ssim_over_pairs(
                     f"volume {index} has shape {tuple(volume.shape[2:])}, the others {shape}; resample it."
                 )
         check_size(shape, kernel_size)
-        values.append(ms_ssim(first[0, 0], second[0, 0], kernel_size=kernel_size))
+        values.append(float(torch.as_tensor(metric(y_pred=first, y=second))))
     std = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
     return PairwiseMSSSIM(float(np.mean(values)), std, len(values), kernel_size)
 

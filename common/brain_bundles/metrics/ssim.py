@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import torch
 
-# Wang, Simoncelli & Bovik 2003: the standard weights of five scales.
-WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+from brain_bundles.metrics.ms_ssim_pairs import WEIGHTS, check_size
+
 SIGMA = 1.5  # voxels, Wang et al. 2004
 _K1, _K2 = 0.01, 0.03
 
@@ -60,26 +60,6 @@ def ssim_maps(
     variances = (aa - mean_a**2) + (bb - mean_b**2)
     contrast = (2 * covariance + c2) / (variances + c2)
     return (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1) * contrast, contrast
-
-
-def check_size(spatial_size: tuple[int, ...], kernel_size: int) -> None:
-    """Refuse volumes that are too small for five scales.
-
-    Four halvings must leave at least one window: every side must be at least 16 * kernel_size (MONAI 1.6.1).
-
-    Raises:
-        ValueError: with the largest kernel size that works, or the smallest volume.
-    """
-    smallest = min(spatial_size)
-    if smallest >= 16 * kernel_size:
-        return
-    largest = smallest // 16
-    largest -= 1 - largest % 2
-    works = f"kernel_size {largest} works" if largest >= 3 else "no kernel size works under 48 voxels a side"
-    raise ValueError(
-        f"MS-SSIM over five scales with kernel_size {kernel_size} needs {16 * kernel_size} voxels a side or more, "
-        f"got {tuple(spatial_size)}; {works}."
-    )
 
 
 def ms_ssim(prediction: torch.Tensor, target: torch.Tensor, *, kernel_size: int = 5, data_range: float = 1.0) -> float:

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 import torch
 from monai.data import MetaTensor
 
-from brain_bundles.metrics.ssim import check_size, ms_ssim, ssim_maps
+from brain_bundles.metrics.ms_ssim_pairs import check_size
+from brain_bundles.metrics.ssim import ms_ssim, ssim_maps
 
 
 @dataclass(frozen=True)

@@ -53,3 +53,9 @@ def test_monai_load_gives_the_network_with_its_weights():
     assert isinstance(network, ConditionedDiffusionUNet)
     weights = torch.load(BUNDLE / "models" / "model.pt", weights_only=True)
     torch.testing.assert_close(network.state_dict(), weights, atol=0, rtol=0)
+
+
+def test_weights_that_ship_are_small_enough_for_git():
+    sizes = {path.name: path.stat().st_size / 2**20 for path in (BUNDLE / "models").glob("*.pt")}
+    assert sizes.keys() == {"autoencoder.pt", "model.pt"}
+    assert max(sizes.values()) <= 25.0
