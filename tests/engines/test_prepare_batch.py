@@ -97,6 +97,33 @@ def test_targets_let_the_clean_latent_be_recovered():
         torch.testing.assert_close(recovered, latent, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("kind", ["epsilon", "v_prediction", "rectified_flow"])
+def test_variance_is_the_error_of_the_best_prediction(kind):
+    """The best linear prediction of the target from the noisy latent, fitted to 20000 draws of one time step."""
+    scheduler = flow() if kind == "rectified_flow" else ddpm(kind)
+    prepare = LatentDiffusionPrepareBatch(scheduler, kind, condition_key=None, target_variance=True)
+    time = torch.full((20000,), 300)
+    for sigma in (0.05, 0.4, 1.0):
+        spread = torch.full((20000, 1, 1, 1, 1), sigma)
+        draws = torch.randn(2, 20000, 1, 1, 1, 1, generator=torch.Generator().manual_seed(3))
+        latent, noise = sigma * draws[0], draws[1]
+        noisy, target = scheduler.add_noise(latent, noise, time), prepare.target(latent, noise, time)
+        covariance = torch.cov(torch.stack([noisy.flatten(), target.flatten()]))
+        residual = covariance[1, 1] - covariance[0, 1] ** 2 / covariance[0, 0]
+        variance = prepare.variance(spread, time)
+        assert variance.shape == latent.shape
+        torch.testing.assert_close(variance[0].squeeze(), residual, rtol=0.05, atol=1e-4)
+
+
+def test_variance_comes_with_the_target_when_asked_for():
+    plain = LatentDiffusionPrepareBatch(ddpm())(batch())[1]
+    target, variance = LatentDiffusionPrepareBatch(ddpm(), target_variance=True)(batch())[1]
+    assert torch.equal(target, plain)
+    assert variance.shape == target.shape
+    certain = {**batch(), "sigma": torch.zeros(4, 2, 4, 4, 4)}
+    assert LatentDiffusionPrepareBatch(ddpm(), target_variance=True)(certain)[1][1].abs().max() == 0
+
+
 def test_validation_spreads_every_sample_over_the_timesteps():
     prepare = LatentDiffusionPrepareBatch(ddpm(), num_validation_timesteps=5)
     latent, target, _, kwargs = prepare(batch(2))

@@ -37,6 +37,8 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
         num_validation_timesteps: None draws a random time step per sample, for training. A number repeats every sample
             at as many evenly spread time steps: with data that look the same in every epoch the loss is then a smooth
             curve over epochs. The batch grows by this factor.
+        target_variance: give (target, variance) in place of the target, for
+            :class:`~brain_bundles.losses.InverseVarianceMSELoss`; see :meth:`variance`.
 
     Raises:
         ValueError: for an unknown prediction type or one that is not the scheduler's, or fewer than one time step; on
@@ -52,6 +54,7 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
         condition_key: str | None = "context",
         condition_mode: str = "crossattn",
         num_validation_timesteps: int | None = None,
+        target_variance: bool = False,
     ) -> None:
         if prediction_type not in PREDICTION_TYPES:
             raise ValueError(f"prediction_type is {prediction_type!r}; allowed: {', '.join(PREDICTION_TYPES)}.")
@@ -67,7 +70,7 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
             raise ValueError(f"condition_mode is {condition_mode!r}; allowed: {', '.join(CONDITION_MODES)}.")
         self.scheduler, self.prediction_type = scheduler, prediction_type
         self.moments = [f"{latent_key}_{part}" if latent_key else part for part in ("mean", "sigma")]
-        self.condition_mode = condition_mode
+        self.condition_mode, self.target_variance = condition_mode, target_variance
         self.condition_key, self.num_validation_timesteps = condition_key, num_validation_timesteps
 
     def __call__(
@@ -76,7 +79,7 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
         device: str | torch.device | None = None,
         non_blocking: bool = False,
         **kwargs: Any,
-    ) -> tuple[torch.Tensor, torch.Tensor, tuple, dict[str, Any]]:
+    ) -> tuple[torch.Tensor, torch.Tensor | tuple[torch.Tensor, torch.Tensor], tuple, dict[str, Any]]:
         needed = [*self.moments, SAMPLE_SEED] + ([self.condition_key] if self.condition_key else [])
         if missing := [name for name in needed if name not in batchdata]:
             raise ValueError(
@@ -109,7 +112,10 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
         extra: dict[str, Any] = {"noise": noise, "timesteps": timesteps}
         if condition is not None:
             extra |= {"condition": move(condition), "mode": self.condition_mode}
-        return latent, self.target(latent, noise, timesteps), (), extra
+        target = self.target(latent, noise, timesteps)
+        if not self.target_variance:
+            return latent, target, (), extra
+        return latent, (target, self.variance(move(sigma), timesteps)), (), extra
 
     def target(self, latent: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
         """What the network has to predict, of the shape of ``latent``."""
@@ -118,6 +124,23 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
         if self.prediction_type == "v_prediction":
             return self.scheduler.get_velocity(latent, noise, timesteps)
         return latent - noise
+
+    def variance(self, sigma: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
+        """Variance that the target keeps for a network which knows the noisy latent and the posterior's mean.
+
+        With the noisy latent ``a x + b noise``, the latent's posterior variance sigma^2 becomes
+        ``sigma^2 b^2 / (a^2 sigma^2 + b^2)`` (product of two normal densities). The target is ``c x + d noise``, and
+        given the noisy latent an error of x is multiplied by ``c - d a / b``.
+
+        Args:
+            sigma: of the posterior, (B, C, ...).
+            timesteps: (B,).
+        """
+        one, none = torch.ones_like(sigma), torch.zeros_like(sigma)
+        a, b = self.scheduler.add_noise(one, none, timesteps), self.scheduler.add_noise(none, one, timesteps)
+        c, d = self.target(one, none, timesteps), self.target(none, one, timesteps)
+        # Rounding at sigma = b = 0 must not divide by zero; the variance there is that of no noise at all, 0.
+        return (c * b - d * a).square() * sigma.square() / ((a * sigma).square() + b.square()).clamp(min=1e-12)
 
     def _random_timesteps(self, mean: torch.Tensor, seeds: torch.Tensor) -> torch.Tensor:
         """One time step per sample, (B,): uniform, or as the rectified flow scheduler draws them."""

@@ -3,6 +3,7 @@
 from brain_bundles.networks.latent_autoencoder_kl import LatentAutoencoderKL
 from brain_bundles.networks.latent_statistics import LatentStatistics
 from brain_bundles.networks.latent_vqvae import LatentVQVAE
+from brain_bundles.networks.linear_shortcut import LinearShortcut
 from brain_bundles.networks.loading import load_weights
 from brain_bundles.networks.precision import autocast, resolve_precision
 from brain_bundles.networks.slab_decode import decode_in_slabs
@@ -12,6 +13,7 @@ __all__ = [
     "LatentAutoencoderKL",
     "LatentStatistics",
     "LatentVQVAE",
+    "LinearShortcut",
     "SlicewiseAutoencoder",
     "autocast",
     "decode_in_slabs",
