@@ -78,3 +78,12 @@ def test_existing_seed_entry_is_refused_and_none_leaves_items_alone():
         SeededDataset([{"sample_seed": 1}])[0]
     assert SeededDataset([{"image": 1}], seed_key=None)[0] == {"image": 1}
     assert SeededDataset([3])[0] == 3
+
+
+def test_a_part_of_a_larger_tensor_is_copied_alone():
+    """copy.deepcopy takes the whole storage of a view with it: every latent of a training set for each item."""
+    whole = torch.randn(100, 50)
+    item = SeededDataset([{"image": whole[3], "other": [1, 2]}])[0]
+    assert torch.equal(item["image"], whole[3])
+    assert item["image"].untyped_storage().nbytes() == 50 * 4
+    assert item["image"].data_ptr() != whole[3].data_ptr()

@@ -120,7 +120,7 @@ class MSSPADE(nn.Module):
             raise ValueError(f"num_contrasts is {num_contrasts}; a translation needs two at least.")
         if not channels or min(channels) < 1:
             raise ValueError(f"channels is {list(channels)}, expected at least one positive width.")
-        self.num_contrasts = num_contrasts
+        self.num_contrasts, self.latent_channels = num_contrasts, latent_channels
         widths = [latent_channels, *channels, latent_channels]
         self.blocks = nn.ModuleList(
             MSSPADEBlock(num_contrasts, before, after, hidden_channels) for before, after in pairwise(widths)

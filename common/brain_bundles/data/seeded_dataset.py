@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 from monai.data import Dataset
 from monai.data.utils import set_rnd
 
@@ -48,7 +49,7 @@ class SeededDataset(Dataset):
         epoch = index.epoch if isinstance(index, EpochIndex) else 0
         index = range(len(self.data))[int(index)]  # -1 and len - 1 are the same sample, too large raises IndexError
         sample_seed = derive_seed(self.seed, epoch, index)
-        item = copy.deepcopy(self.data[index])  # transforms may work in place, and the data may be a cache
+        item = own_copy(self.data[index])  # transforms may work in place, and the data may be a cache
         if self.transform is not None:
             set_rnd(self.transform, sample_seed)
             item = self.transform(item)
@@ -62,3 +63,13 @@ class SeededDataset(Dataset):
         if self.seed_key in item:
             raise ValueError(f"an item has the entry {self.seed_key!r} already; give SeededDataset another seed_key.")
         return {**item, self.seed_key: sample_seed}
+
+
+def own_copy(item: Any) -> Any:
+    """A deep copy in which a tensor that is part of a larger one takes its own part alone.
+
+    ``copy.deepcopy`` copies the whole storage of a view: all latents of a training set for each of its items.
+    """
+    if isinstance(item, dict):
+        return {key: own_copy(value) for key, value in item.items()}
+    return item.clone() if type(item) is torch.Tensor else copy.deepcopy(item)

@@ -27,7 +27,8 @@ class AutoencoderTrainer(Trainer):
 
     The autoencoder minimises ``L1 + kl_weight KL + perceptual_weight P + adversarial_weight A``; the discriminator the
     mean of its losses on real and reconstructed images. ``engine.state.output`` holds image, pred, the total ``loss``
-    and every term, unweighted, as ``<term>_loss``; a term that is off has no entry.
+    and every term, unweighted, as ``<term>_loss``; a term that is off has no entry. A network that has a ``perplexity``
+    (a :class:`~brain_bundles.networks.LatentVQAutoencoder`) gives that too.
 
     The network returns the reconstruction and what its regularisation needs: (mu, sigma) of a KL autoencoder, the
     quantisation loss of a VQ-VAE, or nothing. Where prepare_batch gives a label, the output is compared with it instead
@@ -179,6 +180,8 @@ class AutoencoderTrainer(Trainer):
         reconstruction, *latents = output if isinstance(output, tuple) else (output,)
         reconstruction = reconstruction.float()
         self.fire_event(IterationEvents.FORWARD_COMPLETED)
+        if (perplexity := getattr(unwrap(self.network), "perplexity", None)) is not None:
+            self.state.output["perplexity"] = perplexity
 
         terms = {"reconstruction_loss": (1.0, self.reconstruction_loss(reconstruction, label))}
         terms.update(self.regularisation(tuple(latents)))

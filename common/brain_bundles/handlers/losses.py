@@ -8,8 +8,8 @@ import torch
 
 
 def scalar_losses(output: Any) -> dict[str, float]:
-    """``loss`` and every ``<term>_loss`` of an engine's output: a dictionary, or the list of dictionaries MONAI
-    decollates it to.
+    """``loss``, every ``<term>_loss`` and ``perplexity`` of an engine's output: a dictionary, or the list of
+    dictionaries MONAI decollates it to.
 
     Scalars are repeated for every item of a decollated batch, so the first item has them all.
     """
@@ -20,6 +20,6 @@ def scalar_losses(output: Any) -> dict[str, float]:
     found = {}
     for key, value in output.items():
         name = str(getattr(key, "value", key))  # MONAI's keys are string enums
-        if (name == "loss" or name.endswith("_loss")) and isinstance(value, (int, float, torch.Tensor)):
+        if (name in ("loss", "perplexity") or name.endswith("_loss")) and isinstance(value, (int, float, torch.Tensor)):
             found[name] = float(value.detach() if isinstance(value, torch.Tensor) else value)
     return found

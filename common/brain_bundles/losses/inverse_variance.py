@@ -9,10 +9,10 @@ from torch import nn
 class InverseVarianceMSELoss(nn.Module):
     """Mean of ``(prediction - target)^2 / (1 + variance / expected_error)``.
 
-    ``variance`` is the part of the squared error that no network can remove. Latents of an autoencoder with little KL
-    regularisation are full of it: in air, and in channels that the decoder ignores, they are the noise of the posterior,
-    and with equal weights the gradients are mostly that noise. Dividing by the whole expected error is weighting by the
-    inverse variance, the best linear estimate where errors differ in size.
+    ``variance`` is the part of the squared error that no network can remove. The latents of an autoencoder are full of
+    it: in air, and in channels that the decoder ignores, they are the posterior's noise, and with equal weights the
+    gradients are mostly that noise. Dividing by the whole expected error is weighting by the inverse variance, the best
+    linear estimate where errors differ in size.
 
     Args:
         expected_error: the squared error of a trained network where the target has no variance; None gives every

@@ -2,19 +2,21 @@
 
 from brain_bundles.networks.latent_autoencoder_kl import LatentAutoencoderKL
 from brain_bundles.networks.latent_statistics import LatentStatistics
-from brain_bundles.networks.latent_vqvae import LatentVQVAE
+from brain_bundles.networks.latent_vq_autoencoder import LatentVQAutoencoder
 from brain_bundles.networks.linear_shortcut import LinearShortcut
 from brain_bundles.networks.loading import load_weights
 from brain_bundles.networks.precision import autocast, resolve_precision
 from brain_bundles.networks.slab_decode import decode_in_slabs
 from brain_bundles.networks.slicewise import SlicewiseAutoencoder
+from brain_bundles.networks.vector_quantiser import VectorQuantiser
 
 __all__ = [
     "LatentAutoencoderKL",
     "LatentStatistics",
-    "LatentVQVAE",
+    "LatentVQAutoencoder",
     "LinearShortcut",
     "SlicewiseAutoencoder",
+    "VectorQuantiser",
     "autocast",
     "decode_in_slabs",
     "load_weights",

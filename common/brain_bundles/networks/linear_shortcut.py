@@ -25,8 +25,8 @@ class LinearShortcut(nn.Module):
     Raises:
         ValueError: if there are more latent channels than numbers in a patch.
 
-    Source: Ahmed et al. 1974 (the transform); the idea of a shortcut from space to channels is that of Chen et al. 2024,
-    arXiv:2410.10733, section 3.2.
+    Source: Ahmed et al. 1974, "Discrete cosine transform"; the idea of a shortcut from space to channels is that of
+    Chen et al. 2024, arXiv:2410.10733, section 3.2.
     """
 
     def __init__(self, spatial_dims: int, in_channels: int, latent_channels: int, patch_size: int) -> None:
@@ -34,7 +34,8 @@ class LinearShortcut(nn.Module):
         numbers = in_channels * patch_size**spatial_dims
         if latent_channels > numbers:
             raise ValueError(
-                f"latent_channels is {latent_channels}, but a patch of {patch_size} voxels a side has {numbers} numbers."
+                f"latent_channels is {latent_channels}, but a patch of {patch_size} voxels a side has {numbers} "
+                "numbers."
             )
         down, up = {2: (nn.Conv2d, nn.ConvTranspose2d), 3: (nn.Conv3d, nn.ConvTranspose3d)}[spatial_dims]
         self.analysis = down(in_channels, latent_channels, patch_size, patch_size, bias=False)

@@ -1,0 +1,113 @@
+"""One autoencoder for all contrasts, with the MS-SPADE that carries a latent from one to another."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from brain_bundles.networks import LatentVQAutoencoder
+from torch import nn
+
+from brain_mri_adaptive_translator.ms_spade import MSSPADE, Targets
+
+
+class AdaptiveOutput(NamedTuple):
+    """What a training pass gives: images (B, 1, D, H, W), the quantisation loss, a scalar; None is left out."""
+
+    reconstruction: torch.Tensor
+    translation: torch.Tensor
+    cycle: torch.Tensor | None
+    quantisation_loss: torch.Tensor
+
+
+class AdaptiveAutoencoder(nn.Module):
+    """A vector-quantised autoencoder and a :class:`MSSPADE` on its latents.
+
+    MS-SPADE takes and gives latents before quantisation, and decoding quantises, so the decoder sees quantised latents
+    alone, whether they were encoded, translated, or sampled by the diffusion stage.
+
+    Args:
+        autoencoder: of every contrast.
+        ms_spade: with as many latent channels.
+        contrasts: names in the order of the indices that MS-SPADE takes, such as T1w, T2w.
+
+    Raises:
+        ValueError: if the numbers of contrasts or of channels do not fit, or a name stands twice.
+
+    Source: Kim & Park 2024, arXiv:2311.00265, figure 2a.
+    """
+
+    def __init__(self, autoencoder: LatentVQAutoencoder, ms_spade: MSSPADE, contrasts: list[str]) -> None:
+        super().__init__()
+        if len(set(contrasts)) != len(contrasts):
+            raise ValueError(f"contrasts has a name twice: {', '.join(contrasts)}.")
+        if len(contrasts) != ms_spade.num_contrasts:
+            raise ValueError(f"MS-SPADE is for {ms_spade.num_contrasts} contrasts, contrasts names {len(contrasts)}.")
+        if autoencoder.latent_channels != ms_spade.latent_channels:
+            raise ValueError(
+                f"MS-SPADE is for {ms_spade.latent_channels} latent channels, the autoencoder has "
+                f"{autoencoder.latent_channels}."
+            )
+        self.autoencoder, self.ms_spade, self.contrasts = autoencoder, ms_spade, list(contrasts)
+
+    @property
+    def latent_channels(self) -> int:
+        """Channels of a latent."""
+        return self.autoencoder.latent_channels
+
+    @property
+    def perplexity(self) -> torch.Tensor:
+        """Of the codebook in the last training pass, a scalar."""
+        return self.autoencoder.perplexity
+
+    def set_latent_statistics(self, mean: Any, std: Any) -> None:
+        """See :class:`~brain_bundles.networks.LatentStatistics`."""
+        self.autoencoder.set_latent_statistics(mean, std)
+
+    def raw_moments(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """See :class:`~brain_bundles.networks.LatentStatistics`."""
+        return self.autoencoder.raw_moments(x)
+
+    def encode_moments(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Normalised latents (B, latent_channels, d, h, w) of images (B, 1, D, H, W), and their spread, which is 0."""
+        return self.autoencoder.encode_moments(x)
+
+    def target_like(self, z: torch.Tensor, targets: Targets) -> torch.Tensor:
+        """Normalised target-like latents of normalised latents, both (B, latent_channels, d, h, w).
+
+        Args:
+            z: of any contrasts.
+            targets: one index of ``contrasts`` per latent, (B,); see :class:`MSSPADE`.
+        """
+        return self.autoencoder.normalise(self.ms_spade(self.autoencoder.denormalise(z), targets))
+
+    def decode_stage_2_outputs(self, z: torch.Tensor, slab_size: int | None = None) -> torch.Tensor:
+        """Images (B, 1, D, H, W) of normalised latents; see :class:`~brain_bundles.networks.LatentVQAutoencoder`."""
+        return self.autoencoder.decode_stage_2_outputs(z, slab_size)
+
+    def forward(
+        self,
+        source_image: torch.Tensor,
+        target_image: torch.Tensor,
+        sources: Targets,
+        targets: Targets,
+        cycle: bool = True,
+    ) -> AdaptiveOutput:
+        """Reconstruct the target, translate the source to it, and the translation back to the source.
+
+        Args:
+            source_image: (B, 1, D, H, W).
+            target_image: the same subjects in the target contrast.
+            sources: contrast of each source, (B,).
+            targets: contrast of each target, (B,).
+            cycle: whether to go back to the source, through decoder and encoder.
+        """
+        network = self.autoencoder
+        z_source, z_target = network.encode(torch.cat([source_image, target_image])).chunk(2)
+        both, loss = network.quantiser(torch.cat([z_target, self.ms_spade(z_source, targets)]))
+        reconstruction, translation = network.decode(both).chunk(2)
+        back = None
+        if cycle:
+            returned, cycle_loss = network.quantiser(self.ms_spade(network.encode(translation), sources))
+            back, loss = network.decode(returned), (2 * loss + cycle_loss) / 3
+        return AdaptiveOutput(reconstruction, translation, back, loss)

@@ -1,0 +1,77 @@
+"""The sampling network: a 3D diffusion UNet that is told the target contrast by cross-attention."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from monai.networks.nets import DiffusionModelUNet
+from torch import nn
+
+
+class TargetDiffusionUNet(nn.Module):
+    """Denoises the latent of a target contrast beside a target-like latent.
+
+    Its input has three parts along the channels: the noisy latent, the target-like latent, and one map per contrast, 1
+    everywhere for the target's and 0 for the others, as :func:`target_condition` makes them. The maps become one
+    cross-attention token and are not convolved. So the network is a plain ``forward(x, timesteps)`` for every inferer
+    that concatenates its condition, and for export.
+
+    Args:
+        spatial_dims: 2 or 3.
+        latent_channels: of a latent, and of the prediction.
+        num_contrasts: number of maps; also the width of the cross-attention.
+        unet_kwargs: the other arguments of :class:`monai.networks.nets.DiffusionModelUNet`.
+
+    Source: Kim & Park 2024, arXiv:2311.00265, figure 2b.
+    """
+
+    def __init__(self, spatial_dims: int, latent_channels: int, num_contrasts: int, **unet_kwargs: Any) -> None:
+        super().__init__()
+        self.latent_channels, self.num_contrasts = latent_channels, num_contrasts
+        self.unet = DiffusionModelUNet(
+            spatial_dims=spatial_dims,
+            in_channels=2 * latent_channels,
+            out_channels=latent_channels,
+            with_conditioning=True,
+            cross_attention_dim=num_contrasts,
+            **unet_kwargs,
+        )
+
+    def forward(self, x: torch.Tensor, timesteps: torch.Tensor | None = None) -> torch.Tensor:
+        """Prediction (B, latent_channels, D, H, W) of the noise, velocity or flow.
+
+        Args:
+            x: (B, 2 latent_channels + num_contrasts, D, H, W).
+            timesteps: (B,); 0 by default, for tools that feed a network one tensor to check or export it.
+
+        Raises:
+            ValueError: for another number of channels.
+        """
+        expected = 2 * self.latent_channels + self.num_contrasts
+        if x.shape[1] != expected:
+            raise ValueError(
+                f"x has {x.shape[1]} channels, expected {expected}: the noisy latent, the target-like latent and one "
+                "map per contrast."
+            )
+        if timesteps is None:
+            timesteps = torch.zeros(x.shape[0], device=x.device)
+        latents, maps = x.split([2 * self.latent_channels, self.num_contrasts], dim=1)
+        return self.unet(latents, timesteps=timesteps, context=maps.flatten(2)[:, :, 0][:, None])
+
+
+def target_condition(target_like: torch.Tensor, targets: Sequence[int], num_contrasts: int) -> torch.Tensor:
+    """The condition of a :class:`TargetDiffusionUNet`.
+
+    Args:
+        target_like: latents (B, C, D, H, W).
+        targets: one contrast per latent.
+        num_contrasts: how many there are.
+
+    Returns:
+        (B, C + num_contrasts, D, H, W).
+    """
+    maps = nn.functional.one_hot(torch.as_tensor(targets), num_contrasts).to(target_like)
+    maps = maps.view(*maps.shape, *(1,) * (target_like.ndim - 2)).expand(-1, -1, *target_like.shape[2:])
+    return torch.cat([target_like, maps], dim=1)
