@@ -3,7 +3,7 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
-from brain_bundles.data import DatasetError, image_datalist, paired_datalist
+from brain_bundles.data import DatasetError, contrast_datalist, image_datalist, paired_datalist
 from brain_bundles.data.phantom import write_phantoms
 
 
@@ -45,3 +45,26 @@ def test_bad_files_are_found_before_they_are_used(dataset):
     for make in (lambda: paired_datalist(dataset, "T1w", "T2w"), lambda: image_datalist(dataset, ["T1w", "T2w"])):
         with pytest.raises(DatasetError, match="sub-0002_T2w"):
             make()
+
+
+def test_subjects_are_used_with_the_contrasts_that_they_have(dataset):
+    (dataset / "sub-0001" / "anat" / "sub-0001_T2w.nii.gz").unlink()
+    items = contrast_datalist(dataset, ["T1w", "FLAIR", "T2w"])
+    found = [(item["participant_id"], item["contrast"]) for item in items]
+    assert found[0] == ("sub-0001", "T1w")
+    assert found[1:3] == [("sub-0002", "T1w"), ("sub-0002", "T2w")]
+    assert len(found) == 5
+    assert all(item["image"].endswith(f"{item['contrast']}.nii.gz") for item in items)
+
+
+def test_problems_of_any_contrast_are_listed(dataset):
+    path = dataset / "sub-0002" / "anat" / "sub-0002_T2w.nii.gz"
+    image = nib.load(path)
+    nib.save(nib.Nifti1Image(image.get_fdata()[1:], image.affine), path)
+    with pytest.raises(DatasetError, match=r"different grids \(1\)"):
+        contrast_datalist(dataset, ["T1w", "T2w"])
+    with pytest.raises(DatasetError, match="no subject has any of PDw, FLAIR"):
+        contrast_datalist(dataset, ["PDw", "FLAIR"])
+    for contrasts in (["T1w"], ["T1w", "T1w"]):
+        with pytest.raises(ValueError, match="expected two or more, each once"):
+            contrast_datalist(dataset, contrasts)

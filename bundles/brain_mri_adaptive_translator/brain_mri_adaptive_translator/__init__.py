@@ -1,16 +1,28 @@
-"""Networks of the adaptive one-to-many translator (Kim & Park 2024, arXiv:2311.00265)."""
+"""The adaptive one-to-many translator's own networks and their training (Kim & Park 2024, arXiv:2311.00265)."""
 
 from brain_mri_adaptive_translator.adaptive_autoencoder import AdaptiveAutoencoder, AdaptiveOutput
+from brain_mri_adaptive_translator.adaptive_trainer import AdaptiveAutoencoderTrainer
 from brain_mri_adaptive_translator.ms_spade import MSSPADE, MSSPADEBlock, SelfModulatedSPADE, SwitchableSPADE
+from brain_mri_adaptive_translator.spade_training import (
+    LatentPairPrepareBatch,
+    LatentTranslation,
+    LatentTranslationLoss,
+)
+from brain_mri_adaptive_translator.target_prepare_batch import TargetPrepareBatch
 from brain_mri_adaptive_translator.target_unet import TargetDiffusionUNet, target_condition
 
 __all__ = [
     "MSSPADE",
     "AdaptiveAutoencoder",
+    "AdaptiveAutoencoderTrainer",
     "AdaptiveOutput",
+    "LatentPairPrepareBatch",
+    "LatentTranslation",
+    "LatentTranslationLoss",
     "MSSPADEBlock",
     "SelfModulatedSPADE",
     "SwitchableSPADE",
     "TargetDiffusionUNet",
+    "TargetPrepareBatch",
     "target_condition",
 ]

@@ -39,16 +39,21 @@ class TargetDiffusionUNet(nn.Module):
             **unet_kwargs,
         )
 
-    def forward(self, x: torch.Tensor, timesteps: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(
+        self, x: torch.Tensor, timesteps: torch.Tensor | None = None, context: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Prediction (B, latent_channels, D, H, W) of the noise, velocity or flow.
 
         Args:
             x: (B, 2 latent_channels + num_contrasts, D, H, W).
             timesteps: (B,); 0 by default, for tools that feed a network one tensor to check or export it.
+            context: None; MONAI's inferers pass it.
 
         Raises:
-            ValueError: for another number of channels.
+            ValueError: for another number of channels, or a context.
         """
+        if context is not None:
+            raise ValueError("the target contrast is told by the last channels of x, not by context.")
         expected = 2 * self.latent_channels + self.num_contrasts
         if x.shape[1] != expected:
             raise ValueError(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from brain_bundles.data.bids import bids_datalist
-from brain_bundles.data.checks import check_images
-from brain_bundles.data.pairs import check_pairs
+from brain_bundles.data.bids import bids_datalist, find_image, select_participants
+from brain_bundles.data.checks import check_images, warn_unoriented
+from brain_bundles.data.pairs import check_pairs, grid_problems
+from brain_bundles.data.problems import raise_problems
 
 
 def paired_datalist(
@@ -58,4 +59,45 @@ def image_datalist(
         for suffix in suffixes
     ]
     check_images(item["image"] for item in images)
+    return images
+
+
+def contrast_datalist(
+    dataset_dir: str | os.PathLike[str], contrasts: Sequence[str], split: str | None = None
+) -> list[dict[str, str]]:
+    """One item per image that there is: ``participant_id``, ``contrast`` and ``image``, its path.
+
+    Subjects may lack some of the contrasts. Every file is read and checked first.
+
+    Args:
+        dataset_dir: BIDS dataset.
+        contrasts: see :func:`brain_bundles.data.image_path`.
+        split: "train", "val", "test", or None for everyone.
+
+    Raises:
+        ValueError: for fewer than two contrasts, one that stands twice, or an unknown one.
+        DatasetError: with every problem of every file, every subject whose contrasts differ in grid, and if no subject
+            has any of them.
+    """
+    if len(contrasts) < 2 or len(set(contrasts)) != len(contrasts):
+        raise ValueError(f"contrasts is {list(contrasts)}, expected two or more, each once.")
+    people, problems = select_participants(dataset_dir, split)
+    subjects: list[dict[str, str]] = []
+    for row in people:
+        person = str(row["participant_id"])
+        paths = {name: find_image(dataset_dir, person, name) for name in contrasts}
+        subjects.append(
+            {"participant_id": person, **{name: str(path) for name, path in paths.items() if path.is_file()}}
+        )
+    images = [
+        {"participant_id": subject["participant_id"], "contrast": name, "image": subject[name]}
+        for subject in subjects
+        for name in contrasts
+        if name in subject
+    ]
+    if people and not images:
+        problems.append(("no images", f"no subject has any of {', '.join(contrasts)}"))
+    problems += grid_problems(subjects, contrasts)
+    raise_problems(f"{len(subjects)} subjects of {os.fspath(dataset_dir)}", problems)
+    warn_unoriented([item["image"] for item in images])
     return images

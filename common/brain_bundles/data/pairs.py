@@ -27,24 +27,40 @@ def check_pairs(datalist: Sequence[Mapping[str, Any]], keys: Sequence[str], *, t
     if isinstance(keys, str) or len(keys) < 2:
         raise ValueError(f"keys is {keys!r}, expected at least two contrasts, for example ['T1w', 'T2w'].")
     problems: list[tuple[str, str]] = []
-    usable: list[str] = []
     if not datalist:
         problems.append(("no images", "the list of subjects is empty"))
     for number, item in enumerate(datalist, start=1):
         who = str(item.get("participant_id", f"item {number}"))
+        problems += [
+            ("missing contrast", f"{who} has no {key}, only {', '.join(item)}") for key in keys if key not in item
+        ]
+    problems += grid_problems(datalist, keys, tolerance=tolerance)
+    raise_problems(f"{len(datalist)} subjects", problems)
+    warn_unoriented(dict.fromkeys(str(item[key]) for item in datalist for key in keys))
+
+
+def grid_problems(
+    datalist: Sequence[Mapping[str, Any]], keys: Sequence[str], *, tolerance: float = 1e-3
+) -> list[tuple[str, str]]:
+    """What is wrong with the contrasts that the subjects have, as (kind, detail): their files, and differing grids.
+
+    Args:
+        datalist: items with a path under some or all of ``keys``.
+        keys: contrasts.
+        tolerance: how far the affines' entries (mm) may differ.
+    """
+    problems: list[tuple[str, str]] = []
+    for number, item in enumerate(datalist, start=1):
+        who = str(item.get("participant_id", f"item {number}"))
         paths = {}
-        for key in keys:
-            if key not in item:
-                problems.append(("missing contrast", f"{who} has no {key}, only {', '.join(item)}"))
-            elif problem := image_problem(item[key]):
+        for key in (key for key in keys if key in item):
+            if problem := image_problem(item[key]):
                 problems.append(problem)
             else:
                 paths[key] = str(item[key])
-        usable += paths.values()
         if text := _difference(paths, tolerance):
             problems.append(("different grids", f"{who}: {text}"))
-    raise_problems(f"{len(datalist)} subjects", problems)
-    warn_unoriented(dict.fromkeys(usable))
+    return problems
 
 
 def _difference(paths: Mapping[str, str], tolerance: float) -> str | None:

@@ -1,6 +1,6 @@
 """Trainers on top of MONAI's, and what makes them run alike on one process and many."""
 
-from brain_bundles.engines.autoencoder_trainer import AutoencoderTrainer
+from brain_bundles.engines.autoencoder_trainer import AutoencoderTrainer, TrainingResults
 from brain_bundles.engines.condition_prepare_batch import ConditionPrepareBatch
 from brain_bundles.engines.distributed import (
     DistributedDataParallel,
@@ -21,6 +21,7 @@ __all__ = [
     "ConditionPrepareBatch",
     "DistributedDataParallel",
     "LatentDiffusionPrepareBatch",
+    "TrainingResults",
     "finish_distributed",
     "init_distributed",
     "is_main_process",

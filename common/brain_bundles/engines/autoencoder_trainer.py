@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from monai.data import MetaTensor
@@ -20,6 +20,18 @@ from brain_bundles.engines.distributed import unwrap
 from brain_bundles.engines.per_sample_noise import per_sample_sampling
 from brain_bundles.losses.kl import KLDivergenceLoss
 from brain_bundles.networks.precision import autocast, resolve_precision
+
+
+class TrainingResults(NamedTuple):
+    """What a network made of a batch.
+
+    ``images`` (N, C, ...) are judged by the perceptual and the adversarial loss beside the ``truth`` of that shape;
+    ``terms`` are the other losses, name -> (weight, scalar).
+    """
+
+    images: torch.Tensor
+    truth: torch.Tensor
+    terms: dict[str, tuple[float, torch.Tensor]]
 
 
 class AutoencoderTrainer(Trainer):
@@ -165,37 +177,50 @@ class AutoencoderTrainer(Trainer):
         seeds = batchdata.get(SAMPLE_SEED) if isinstance(batchdata, dict) else None
         self.state.output = {Keys.IMAGE: image} if label is None else {Keys.IMAGE: image, Keys.LABEL: label}
         image, label = plain(image), plain(image if label is None else label)
-        reconstruction = self._autoencoder_step(image, label, seeds)
-        self.state.output[Keys.PRED] = reconstruction
+        results = self._autoencoder_step(image, label, batchdata, seeds)
+        self.state.output[Keys.PRED] = results.images
         if self.adversarial:
-            self._discriminator_step(image, label, reconstruction)
+            self._discriminator_step(image, results)
         self.fire_event(IterationEvents.MODEL_COMPLETED)
         return self.state.output
 
-    def _autoencoder_step(self, image: torch.Tensor, label: torch.Tensor, seeds: torch.Tensor | None) -> torch.Tensor:
+    def generate(self, image: torch.Tensor, label: torch.Tensor, batchdata: Any) -> TrainingResults:
+        """Run the network on a batch; under autocast. A trainer of another autoencoder replaces this.
+
+        Args:
+            image: input (B, C, ...).
+            label: what the network should make of it.
+            batchdata: what the data loader gave.
+        """
+        output = self.inferer(image, self.network)
+        reconstruction, *latents = output if isinstance(output, tuple) else (output,)
+        reconstruction = reconstruction.float()
+        terms = {"reconstruction_loss": (1.0, self.reconstruction_loss(reconstruction, label))}
+        return TrainingResults(reconstruction, label, {**terms, **self.regularisation(tuple(latents))})
+
+    def _autoencoder_step(
+        self, image: torch.Tensor, label: torch.Tensor, batchdata: Any, seeds: torch.Tensor | None
+    ) -> TrainingResults:
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
         with per_sample_sampling(unwrap(self.network), seeds), autocast(self.precision, self.state.device):
-            output = self.inferer(image, self.network)
-        reconstruction, *latents = output if isinstance(output, tuple) else (output,)
-        reconstruction = reconstruction.float()
+            results = self.generate(image, label, batchdata)
         self.fire_event(IterationEvents.FORWARD_COMPLETED)
         if (perplexity := getattr(unwrap(self.network), "perplexity", None)) is not None:
             self.state.output["perplexity"] = perplexity
 
-        terms = {"reconstruction_loss": (1.0, self.reconstruction_loss(reconstruction, label))}
-        terms.update(self.regularisation(tuple(latents)))
+        terms = dict(results.terms)
         if self.perceptual_loss is not None and self.perceptual_weight > 0:
-            terms["perceptual_loss"] = (self.perceptual_weight, self.perceptual_loss(reconstruction, label))
+            terms["perceptual_loss"] = (self.perceptual_weight, self.perceptual_loss(results.images, results.truth))
         if self.adversarial:
-            terms["adversarial_loss"] = (self.adversarial_weight, self._adversarial_term(image, reconstruction))
+            terms["adversarial_loss"] = (self.adversarial_weight, self._adversarial_term(image, results.images))
         loss = torch.stack([weight * value for weight, value in terms.values()]).sum()
         self.state.output.update({name: value.detach() for name, (_, value) in terms.items()})
         self.state.output[Keys.LOSS] = loss.detach()
         self.fire_event(IterationEvents.LOSS_COMPLETED)
 
         self._step(loss, self.network, self.optimizer, self.generator_scaler)
-        return reconstruction.detach()
+        return results._replace(images=results.images.detach())
 
     def _judged(self, image: torch.Tensor, result: torch.Tensor) -> torch.Tensor:
         """What the discriminator sees: ``result``, with the network's input beside it if it is conditional."""
@@ -211,13 +236,13 @@ class AutoencoderTrainer(Trainer):
         discriminator.requires_grad_(True)
         return self.adversarial_loss(logits.float(), target_is_real=True, for_discriminator=False)
 
-    def _discriminator_step(self, image: torch.Tensor, label: torch.Tensor, reconstruction: torch.Tensor) -> None:
+    def _discriminator_step(self, image: torch.Tensor, results: TrainingResults) -> None:
         assert self.discriminator is not None
         assert self.discriminator_optimizer is not None
         self.discriminator.train()
         self.discriminator_optimizer.zero_grad(set_to_none=True)
         losses = []
-        for result, real in ((reconstruction, False), (label, True)):
+        for result, real in ((results.images, False), (results.truth, True)):
             with autocast(self.precision, self.state.device):
                 logits = last_output(self.discriminator(self._judged(image, result)))
             losses.append(self.adversarial_loss(logits.float(), target_is_real=real, for_discriminator=True))

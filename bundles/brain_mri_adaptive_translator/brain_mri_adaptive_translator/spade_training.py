@@ -1,0 +1,86 @@
+"""The second of two stages: MS-SPADE alone, on latents of a frozen autoencoder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from monai.engines import PrepareBatch
+from torch import nn
+
+from brain_mri_adaptive_translator.adaptive_autoencoder import AdaptiveAutoencoder
+from brain_mri_adaptive_translator.ms_spade import Targets
+
+
+class LatentTranslation(nn.Module):
+    """Translates cached latents there and back; what ``train_spade.json`` trains.
+
+    Args:
+        adaptive_autoencoder: its autoencoder is frozen, its MS-SPADE learns.
+        cycle: whether to go back to the source.
+    """
+
+    def __init__(self, adaptive_autoencoder: AdaptiveAutoencoder, cycle: bool = True) -> None:
+        super().__init__()
+        self.adaptive_autoencoder, self.cycle = adaptive_autoencoder, cycle
+        adaptive_autoencoder.autoencoder.requires_grad_(False)
+
+    def forward(self, z_source: torch.Tensor, sources: Targets, targets: Targets) -> torch.Tensor:
+        """Target-like latents of normalised latents (B, C, d, h, w); with cycle (2 B, C, d, h, w), the second half the
+        way back.
+        """
+        there = self.adaptive_autoencoder.target_like(z_source, targets)
+        return torch.cat([there, self.adaptive_autoencoder.target_like(there, sources)]) if self.cycle else there
+
+    def train(self, mode: bool = True) -> LatentTranslation:
+        """The frozen part stays in evaluation mode."""
+        super().train(mode)
+        self.adaptive_autoencoder.autoencoder.eval()
+        return self
+
+
+class LatentTranslationLoss(nn.Module):
+    """L1 of target-like latents, and of the way back, on the scale of raw latents.
+
+    Normalised latents would count a faint detail of the image as much as its brightness; raw ones count as the decoder
+    does, roughly.
+
+    Args:
+        autoencoder: with ``latent_std``.
+        cycle_weight: of the second half, see :class:`LatentTranslation`; its first half has the weight 1.
+    """
+
+    def __init__(self, autoencoder: AdaptiveAutoencoder, cycle_weight: float = 0.2) -> None:
+        super().__init__()
+        if cycle_weight < 0:
+            raise ValueError(f"cycle_weight must not be negative, got {cycle_weight}; 0 turns the term off.")
+        self.std = autoencoder.autoencoder.latent_std
+        self.cycle_weight = cycle_weight
+
+    def forward(self, prediction: torch.Tensor, latents: torch.Tensor) -> torch.Tensor:
+        """Scalar loss of (N, C, d, h, w) against targets and, if there is a way back, sources after them."""
+        scale = self.std.to(prediction).view(1, -1, *(1,) * (prediction.ndim - 2))
+        error = (scale * (prediction - latents[: len(prediction)])).abs()
+        half = len(latents) // 2
+        loss = error[:half].mean()
+        return loss if len(prediction) == half else loss + self.cycle_weight * error[half:].mean()
+
+
+class LatentPairPrepareBatch(PrepareBatch):
+    """(source latents, targets and sources one after the other, (sources, targets), {}) of a batch of
+    :class:`~brain_bundles.data.RandSource` on cached latents.
+    """
+
+    def __call__(
+        self,
+        batchdata: dict[str, Any],
+        device: str | torch.device | None = None,
+        non_blocking: bool = False,
+        **kwargs: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor, tuple[list[int], list[int]], dict]:
+        source, target = (
+            batchdata[f"{role}_mean"].float().to(device=device, non_blocking=non_blocking)
+            for role in ("source", "target")
+        )
+        indices = (batchdata["source"].tolist(), batchdata["target"].tolist())
+        return source, torch.cat([target, source]), indices, {}

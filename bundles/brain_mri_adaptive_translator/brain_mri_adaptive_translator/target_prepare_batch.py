@@ -1,0 +1,43 @@
+"""The batch of the diffusion training: target-like latents beside the noisy target's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from brain_bundles.engines import LatentDiffusionPrepareBatch
+from monai.networks.schedulers import Scheduler
+
+from brain_mri_adaptive_translator.adaptive_autoencoder import AdaptiveAutoencoder
+from brain_mri_adaptive_translator.target_unet import target_condition
+
+CONDITION = "condition"
+
+
+class TargetPrepareBatch(LatentDiffusionPrepareBatch):
+    """Makes the condition of a :class:`TargetDiffusionUNet` from a batch of :class:`~brain_bundles.data.RandSource` on
+    cached latents, and hands it on as :class:`~brain_bundles.engines.LatentDiffusionPrepareBatch` does.
+
+    Args:
+        scheduler: the noise schedule of the training.
+        autoencoder: its MS-SPADE makes the target-like latents; on the device of the training.
+        **kwargs: of ``LatentDiffusionPrepareBatch``.
+    """
+
+    def __init__(self, scheduler: Scheduler, autoencoder: AdaptiveAutoencoder, **kwargs: Any) -> None:
+        super().__init__(scheduler, latent_key="target", condition_key=CONDITION, condition_mode="concat", **kwargs)
+        self.autoencoder = autoencoder.eval()
+
+    def __call__(
+        self,
+        batchdata: dict[str, Any],  # type: ignore[override]
+        device: str | torch.device | None = None,
+        non_blocking: bool = False,
+        **kwargs: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor | tuple[torch.Tensor, torch.Tensor], tuple, dict[str, Any]]:
+        targets = batchdata["target"].tolist()
+        source = batchdata["source_mean"].as_subclass(torch.Tensor).float()
+        with torch.no_grad():
+            like = self.autoencoder.target_like(source.to(device=device, non_blocking=non_blocking), targets)
+        condition = target_condition(like, targets, len(self.autoencoder.contrasts))
+        return super().__call__({**batchdata, CONDITION: condition}, device, non_blocking, **kwargs)

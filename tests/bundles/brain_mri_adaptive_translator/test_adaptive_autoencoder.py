@@ -1,0 +1,164 @@
+"""Autoencoder and MS-SPADE together: what goes through what, and that all of it learns."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from brain_bundles.data import ContrastPairs, RandSource, SeededDataset
+from brain_mri_adaptive_translator import (
+    MSSPADE,
+    AdaptiveAutoencoder,
+    AdaptiveAutoencoderTrainer,
+    LatentPairPrepareBatch,
+    LatentTranslation,
+    LatentTranslationLoss,
+)
+from ignite.engine import Events
+from monai.data import DataLoader
+from monai.networks.nets import PatchDiscriminator
+
+CONTRASTS = ["T1w", "T2w", "FLAIR"]
+
+
+def images(batch: int = 2, seed: int = 1) -> torch.Tensor:
+    return torch.rand(batch, 1, 8, 8, 8, generator=torch.Generator().manual_seed(seed))
+
+
+@torch.no_grad()
+def test_the_decoder_sees_quantised_latents_alone(adaptive):
+    adaptive.eval()
+    seen = []
+    adaptive.autoencoder.post_quant_conv.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    adaptive(images(), images(seed=2), [0, 1], [2, 0])
+    adaptive.decode_stage_2_outputs(adaptive.target_like(adaptive.encode_moments(images())[0], [1, 2]))
+    assert len(seen) == 3
+    for latents in seen:
+        torch.testing.assert_close(adaptive.autoencoder.quantiser.quantise(latents), latents)
+
+
+@torch.no_grad()
+def test_the_parts_are_those_of_the_networks(adaptive):
+    adaptive.eval()
+    source, target = images(), images(seed=2)
+    out = adaptive(source, target, [0, 1], [2, 0])
+    torch.testing.assert_close(out.reconstruction, adaptive.autoencoder.reconstruct(target))
+    like = adaptive.target_like(adaptive.encode_moments(source)[0], [2, 0])
+    torch.testing.assert_close(out.translation, adaptive.decode_stage_2_outputs(like))
+    back = adaptive.target_like(adaptive.encode_moments(out.translation)[0], [0, 1])
+    torch.testing.assert_close(out.cycle, adaptive.decode_stage_2_outputs(back), rtol=1e-4, atol=1e-5)
+    assert adaptive(source, target, [0, 1], [2, 0], cycle=False).cycle is None
+
+
+@torch.no_grad()
+def test_statistics_change_the_scale_and_not_the_image(adaptive):
+    adaptive.eval()
+
+    def translated() -> torch.Tensor:
+        return adaptive.decode_stage_2_outputs(adaptive.target_like(adaptive.encode_moments(images())[0], [1, 2]))
+
+    before = translated()
+    adaptive.set_latent_statistics([0.5, -1.0], [2.0, 0.5])
+    torch.testing.assert_close(translated(), before, rtol=1e-4, atol=1e-5)
+
+
+def pairs(latents: bool = False) -> DataLoader:
+    items = []
+    for person in range(4):
+        for number, name in enumerate(CONTRASTS):
+            volume = images(1, seed=10 * person + number)[0]
+            content = {"mean": volume.repeat(2, 1, 1, 1), "sigma": 0 * volume} if latents else {"image": volume}
+            items.append({"participant_id": f"sub-{person}", "contrast": name, **content})
+    dataset = SeededDataset(ContrastPairs(items, items), RandSource(CONTRASTS))
+    return DataLoader(dataset, batch_size=6)
+
+
+def train(adaptive, **options):
+    optimizer = torch.optim.Adam(adaptive.parameters(), 1e-3)
+    discriminator = PatchDiscriminator(spatial_dims=3, channels=4, in_channels=1, num_layers_d=1, norm="INSTANCE")
+    outputs = []
+    trainer = AdaptiveAutoencoderTrainer(
+        "cpu",
+        1,
+        pairs(),
+        adaptive,
+        optimizer,
+        discriminator=discriminator,
+        discriminator_optimizer=torch.optim.Adam(discriminator.parameters(), 1e-3),
+        adversarial_warmup_epochs=0,
+        prepare_batch=lambda batch, device, non_blocking, **_: (batch["source_image"], batch["target_image"]),
+        decollate=False,
+        **options,
+    )
+    trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda engine: outputs.append(dict(engine.state.output)))
+    trainer.run()
+    return outputs
+
+
+def test_five_losses_each_with_a_weight(adaptive):
+    def perceptual(prediction, truth):
+        return (prediction.mean() - truth.mean()).abs()
+
+    weights = {"quantisation_weight": 0.5, "adversarial_weight": 0.1, "perceptual_weight": 0.3, "cycle_weight": 2.0}
+    for out in train(adaptive, perceptual_loss=perceptual, **weights):
+        total = out["reconstruction_loss"] + sum(
+            weights[f"{name}_weight"] * out[f"{name}_loss"]
+            for name in ("quantisation", "adversarial", "perceptual", "cycle")
+        )
+        torch.testing.assert_close(out["loss"], total)
+        assert 1 <= float(out["perplexity"]) <= 8
+
+
+def test_every_parameter_learns_in_the_joint_stage(adaptive):
+    before = {name: value.detach().clone() for name, value in adaptive.named_parameters()}
+    train(adaptive)
+    same = [name for name, value in adaptive.named_parameters() if torch.equal(value, before[name])]
+    assert same == []
+
+
+def test_without_a_cycle_there_is_no_term(adaptive):
+    assert all("cycle_loss" not in out for out in train(adaptive, cycle_weight=0))
+    with pytest.raises(ValueError, match="cycle_weight must not be negative, got -1"):
+        train(adaptive, cycle_weight=-1)
+
+
+def test_only_ms_spade_learns_in_the_second_stage(adaptive):
+    adaptive.set_latent_statistics([0.5, -1.0], [2.0, 0.5])
+    network = LatentTranslation(adaptive)
+    loss_function, prepare = LatentTranslationLoss(adaptive, cycle_weight=0.5), LatentPairPrepareBatch()
+    optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], 1e-2)
+    before = {name: value.detach().clone() for name, value in adaptive.state_dict().items()}
+    losses = []
+    for _ in range(6):
+        for batch in pairs(latents=True):
+            source, latents, indices, _ = prepare(batch, "cpu")
+            optimizer.zero_grad()
+            loss = loss_function(network.train()(source, *indices), latents)
+            loss.backward()
+            optimizer.step()
+            losses.append(float(loss))
+    assert losses[-1] < losses[0]
+    changed = {name for name, value in adaptive.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed == {name for name, _ in adaptive.named_parameters() if name.startswith("ms_spade")}
+    assert not adaptive.autoencoder.training
+
+
+def test_the_latent_loss_is_on_the_raw_scale(adaptive):
+    adaptive.set_latent_statistics([0.5, -1.0], [2.0, 0.5])
+    target = torch.zeros(2, 2, 1, 1, 1)
+    prediction = torch.tensor([1.0, 1.0, 3.0, 0.0]).view(2, 2, 1, 1, 1)
+    loss = LatentTranslationLoss(adaptive, cycle_weight=0.5)
+    torch.testing.assert_close(loss(prediction, target), torch.tensor((2 * 1 + 0.5 * 1) / 2 + 0.5 * (2 * 3) / 2))
+    torch.testing.assert_close(loss(prediction[:1], target), torch.tensor((2 * 1 + 0.5 * 1) / 2))
+
+
+@pytest.mark.parametrize(
+    ("spade", "contrasts", "message"),
+    [
+        (MSSPADE(3, 2), ["T1w", "T2w"], "MS-SPADE is for 3 contrasts, contrasts names 2"),
+        (MSSPADE(3, 4), CONTRASTS, "MS-SPADE is for 4 latent channels, the autoencoder has 2"),
+        (MSSPADE(3, 2), ["T1w", "T2w", "T1w"], "contrasts has a name twice"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(adaptive, spade, contrasts, message):
+    with pytest.raises(ValueError, match=message):
+        AdaptiveAutoencoder(adaptive.autoencoder, spade, contrasts)

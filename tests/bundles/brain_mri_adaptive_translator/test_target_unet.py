@@ -1,0 +1,85 @@
+"""The diffusion network, and the batches it is trained on."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+from brain_mri_adaptive_translator import TargetDiffusionUNet, TargetPrepareBatch, target_condition
+from monai.inferers import DiffusionInferer
+from monai.networks.schedulers import DDPMScheduler
+
+
+@pytest.fixture
+def network() -> TargetDiffusionUNet:
+    torch.manual_seed(0)
+    network = TargetDiffusionUNet(
+        3,
+        2,
+        3,
+        channels=(4, 8),
+        num_res_blocks=(1, 1),
+        attention_levels=(False, True),
+        num_head_channels=(0, 4),
+        norm_num_groups=2,
+    )
+    for parameter in network.parameters():  # MONAI's last convolution and attention start at zero
+        torch.nn.init.normal_(parameter, std=0.1)
+    return network.eval()
+
+
+def batch() -> dict:
+    def draw(seed: int) -> torch.Tensor:
+        return torch.randn(4, 2, 4, 4, 4, generator=torch.Generator().manual_seed(seed))
+
+    return {
+        "source_mean": draw(1),
+        "source_sigma": torch.zeros(4, 2, 4, 4, 4),
+        "target_mean": draw(2),
+        "target_sigma": torch.zeros(4, 2, 4, 4, 4),
+        "source": torch.tensor([0, 1, 2, 0]),
+        "target": torch.tensor([1, 2, 0, 2]),
+        "sample_seed": torch.arange(4),
+    }
+
+
+@torch.no_grad()
+def test_the_condition_is_target_like_latents_and_a_token(network):
+    x, like = torch.randn(2, 2, 4, 4, 4), torch.randn(2, 2, 4, 4, 4)
+    condition = target_condition(like, [2, 0], 3)
+    assert condition.shape == (2, 5, 4, 4, 4)
+    times = torch.tensor([3, 700])
+    token = torch.tensor([[[0.0, 0.0, 1.0]], [[1.0, 0.0, 0.0]]])
+    expected = network.unet(torch.cat([x, like], 1), timesteps=times, context=token)
+    torch.testing.assert_close(network(torch.cat([x, condition], 1), times), expected)
+    other = network(torch.cat([x, target_condition(like, [1, 0], 3)], 1), times)
+    assert (other - expected).abs()[0].max() > 1e-4
+    torch.testing.assert_close(other[1], expected[1])
+
+
+def test_batches_hold_the_target_and_the_translated_source(network, adaptive):
+    scheduler = DDPMScheduler(1000, prediction_type="v_prediction")
+    prepare = TargetPrepareBatch(scheduler, adaptive, prediction_type="v_prediction")
+    latent, target, args, extra = prepare(batch(), "cpu")
+    torch.testing.assert_close(latent, batch()["target_mean"])
+    like = adaptive.target_like(batch()["source_mean"], [1, 2, 0, 2])
+    torch.testing.assert_close(extra["condition"], target_condition(like, [1, 2, 0, 2], 3))
+    assert not extra["condition"].requires_grad
+    prediction = DiffusionInferer(scheduler)(latent, network, *args, **extra)
+    assert prediction.shape == target.shape
+
+
+def test_every_parameter_of_the_network_learns(network, adaptive):
+    scheduler = DDPMScheduler(1000, prediction_type="v_prediction")
+    prepare = TargetPrepareBatch(scheduler, adaptive, prediction_type="v_prediction")
+    latent, target, _, extra = prepare(batch(), "cpu")
+    (DiffusionInferer(scheduler)(latent, network.train(), **extra) - target).square().mean().backward()
+    still = {name for name, p in network.named_parameters() if p.grad is None or p.grad.abs().max() == 0}
+    # Attention to a single token gives it the weight 1, whatever the query and the key are.
+    assert {name for name in still if not re.search("attn2.to_[qk]|norm2", name)} == set()
+
+
+def test_a_wrong_number_of_channels_is_named(network):
+    with pytest.raises(ValueError, match="x has 4 channels, expected 7"):
+        network(torch.zeros(1, 4, 4, 4, 4))
