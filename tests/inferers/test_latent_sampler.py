@@ -135,6 +135,31 @@ def test_the_scheduler_gets_float32_and_the_latents_are_its_last_word(autoencode
     torch.testing.assert_close(latents, noise / sample.scheduler.alphas_cumprod[9].sqrt())
 
 
+@pytest.mark.parametrize(("sampler", "prediction_type"), [("ddim", "epsilon"), ("dpm_solver", "v_prediction")])
+def test_a_walk_from_latents_begins_in_the_middle(network, autoencoder, context, sampler, prediction_type):
+    make_one = make(autoencoder, sampler, prediction_type, num_inference_steps=8, start_fraction=0.4)
+    start, seen = torch.randn(3, *SHAPE, generator=torch.Generator().manual_seed(3)), []
+
+    def watched(x, timesteps, context):
+        seen.append((x.clone(), timesteps.clone()))
+        return network(x, timesteps=timesteps, context=context)
+
+    latents = make_one.sample_latents(context, watched, seeds=SEEDS, start=start)
+    times = [int(t[0]) for _, t in seen]
+    assert times == [int(t) for t in make_one.scheduler.timesteps if t <= 4]
+    assert 0 < len(times) < 8
+    noise = torch.stack([torch.randn(SHAPE, generator=generator_for(seed, "noise")) for seed in SEEDS])
+    torch.testing.assert_close(seen[0][0], make_one.scheduler.add_noise(start, noise, torch.tensor([times[0]] * 3)))
+    alone = make_one.sample_latents(context[1:2], network, seeds=SEEDS[1:2], start=start[1:2])
+    torch.testing.assert_close(latents[1:2], alone, rtol=1e-4, atol=1e-4)
+    assert not torch.equal(latents, make_one.sample_latents(context, network, seeds=SEEDS))
+
+
+def test_a_walk_from_latents_takes_one_step_at_least(network, autoencoder, context):
+    sampler, start = make(autoencoder, num_inference_steps=1, start_fraction=0.01), torch.zeros(3, *SHAPE)
+    assert sampler.sample_latents(context, network, seeds=SEEDS, start=start).shape == start.shape
+
+
 def test_images_are_the_decoded_latents_clipped(network, autoencoder, context):
     sample = make(autoencoder)
     latents = sample.sample_latents(context, network, seeds=SEEDS)
@@ -170,6 +195,7 @@ def test_monai_schedulers_work_too(network, autoencoder, context):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"start_fraction": 0.0}, "start_fraction must be above 0 and at most 1, got 0.0"),
         ({"latent_shape": (2, 4)}, r"latent_shape must be \(C, D, H, W\) or \(C, H, W\), all positive, got \[2, 4\]"),
         ({"precision": "half"}, "precision is 'half'; allowed: fp32, bf16, fp16, auto"),
         ({"batch_size": 0}, "batch_size must be positive, got 0"),

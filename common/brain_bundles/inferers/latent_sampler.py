@@ -38,6 +38,9 @@ class LatentSampler(Inferer):
         decode_slab_size: decode this many slices at a time, a third of the memory; None decodes whole volumes.
         mode: how the network takes its condition, as MONAI's DiffusionInferer names it: "crossattn" for tokens
             (B, T, K), "concat" for a latent (B, C, D, H, W) beside the noisy one.
+        start_fraction: of the noise schedule, where a walk from given latents begins: they are noised to the first
+            timestep that is not above this part, and the steps before it are left out (Meng et al. 2021,
+            arXiv:2108.01073). Walks from noise alone take all steps.
         batch_size: samples per pass. A smaller batch is padded to it, a larger one split, so that a sample has the same
             bytes whichever batch it falls in. None takes batches as they come.
         progress: show a bar over the steps, on a terminal.
@@ -57,6 +60,7 @@ class LatentSampler(Inferer):
         precision: str = "auto",
         channels_last: bool | None = None,
         decode_slab_size: int | None = None,
+        start_fraction: float = 1.0,
         batch_size: int | None = None,
         progress: bool = True,
     ) -> None:
@@ -74,6 +78,8 @@ class LatentSampler(Inferer):
             raise ValueError(f"decode_slab_size needs a LatentAutoencoderKL, got a {type(autoencoder).__name__}.")
         if decode_slab_size is not None and decode_slab_size < 1:
             raise ValueError(f"decode_slab_size must be a positive number of slices, got {decode_slab_size}.")
+        if not 0 < start_fraction <= 1:
+            raise ValueError(f"start_fraction must be above 0 and at most 1, got {start_fraction}.")
         if batch_size is not None and batch_size < 1:
             raise ValueError(f"batch_size must be positive, got {batch_size}.")
         self.scheduler = cast(Any, scheduler)  # MONAI's base class does not declare step and set_timesteps
@@ -83,6 +89,7 @@ class LatentSampler(Inferer):
         self.num_inference_steps = num_inference_steps
         self.precision, self.channels_last = precision, channels_last
         self.decode_slab_size, self.batch_size, self.progress = decode_slab_size, batch_size, progress
+        self.start_fraction = start_fraction
         # Only schedulers whose step takes a generator draw noise; these hold no state from step to step.
         self._draws_noise = "generator" in inspect.signature(self.scheduler.step).parameters
         self._set_timesteps(self.latent_shape or ())  # a number of steps that the scheduler refuses is refused now
@@ -107,9 +114,17 @@ class LatentSampler(Inferer):
         return self.decode(self.sample_latents(inputs, network, seeds=seeds))
 
     def sample_latents(
-        self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *, seeds: Sequence[int] | torch.Tensor
+        self,
+        inputs: torch.Tensor,
+        network: Callable[..., torch.Tensor],
+        *,
+        seeds: Sequence[int] | torch.Tensor,
+        start: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Normalised latents (B, C, D, H, W), float32; arguments and errors as for calling the sampler."""
+        """Normalised latents (B, C, D, H, W), float32; arguments and errors as for calling the sampler.
+
+        ``start`` are latents of that shape from which to begin, see ``start_fraction``; None begins with noise.
+        """
         context = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
         numbers = [int(seed) for seed in seeds]
         dimensions, form = ((3,), "(B, T, K)") if self.mode == "crossattn" else ((4, 5), "(B, C, [D,] H, W)")
@@ -122,8 +137,13 @@ class LatentSampler(Inferer):
         size = self.batch_size or len(numbers)
         with torch.inference_mode():
             parts = [
-                self._walk(context[start : start + size], network, numbers[start : start + size])
-                for start in range(0, len(numbers), size)
+                self._walk(
+                    context[first : first + size],
+                    network,
+                    numbers[first : first + size],
+                    None if start is None else start[first : first + size],
+                )
+                for first in range(0, len(numbers), size)
             ]
         latents = torch.cat(parts)
         broken = [
@@ -147,7 +167,13 @@ class LatentSampler(Inferer):
                 images.append(image.float().clamp_(0.0, 1.0).contiguous())
         return torch.cat(images)
 
-    def _walk(self, context: torch.Tensor, network: Callable[..., torch.Tensor], seeds: list[int]) -> torch.Tensor:
+    def _walk(
+        self,
+        context: torch.Tensor,
+        network: Callable[..., torch.Tensor],
+        seeds: list[int],
+        start: torch.Tensor | None,
+    ) -> torch.Tensor:
         """Latents (b, C, D, H, W) of one batch, which is padded with copies of its last sample."""
         missing = max(0, (self.batch_size or 0) - len(seeds))
         context = torch.cat([context, *[context[-1:]] * missing])
@@ -155,7 +181,13 @@ class LatentSampler(Inferer):
         shape = self.latent_shape or tuple(context.shape[1:])
         x = torch.stack([torch.randn(shape, generator=one) for one in generators]).to(context.device)
         self._set_timesteps(shape)
-        bar = tqdm(self.scheduler.timesteps, desc="sampling", leave=False, disable=None if self.progress else True)
+        timesteps = self.scheduler.timesteps
+        if start is not None:
+            low = timesteps <= self.start_fraction * self.scheduler.num_train_timesteps
+            timesteps = timesteps[low] if bool(low.any()) else timesteps[-1:]
+            start = torch.cat([start, *[start[-1:]] * missing])
+            x = self.scheduler.add_noise(start.float(), x, timesteps[:1].expand(len(x)))
+        bar = tqdm(timesteps, desc="sampling", leave=False, disable=None if self.progress else True)
         # One context for all steps: leaving it drops the copies of the weights in low precision. The scheduler's
         # arithmetic is on float32 tensors by operators that autocast leaves alone.
         with autocast(self.precision, x.device):

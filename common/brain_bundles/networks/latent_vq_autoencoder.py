@@ -58,6 +58,6 @@ class LatentVQAutoencoder(LatentAutoencoderKL):
         z = self.encode(x)
         return z, torch.zeros_like(z)
 
-    def decode_stage_2_outputs(self, z: torch.Tensor, slab_size: int | None = None) -> torch.Tensor:
+    def decode_stage_2_outputs(self, z: torch.Tensor, slab_size: int | None = None) -> torch.Tensor:  # type: ignore[override]
         quantised = self.quantiser.quantise(self.denormalise(z))
         return super().decode_stage_2_outputs(self.normalise(quantised), slab_size)
