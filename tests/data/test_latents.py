@@ -224,3 +224,17 @@ def test_handler_measures_when_the_run_completes(monkeypatch, interval, calls):
     engine.run([0], max_epochs=3)
     assert seen == calls
     assert network.training
+
+
+def test_one_scale_for_all_channels_is_their_root_mean_square(monkeypatch):
+    network, seen = Moments(), []
+    monkeypatch.setattr(network, "set_latent_statistics", lambda mean, std: seen.append((mean, std)))
+    image = torch.randn(1, 2, 4, 4, 4, generator=torch.Generator().manual_seed(0)) * torch.tensor([3.0, 0.5]).view(
+        1, 2, 1, 1, 1
+    )
+    for per_channel in (True, False):
+        LatentStatisticsHandler(network, [{"image": image}], per_channel=per_channel)(Engine(lambda *_: None))
+    (mean, each), (same_mean, shared) = seen
+    assert torch.equal(mean, same_mean)
+    assert each[0] != each[1]
+    torch.testing.assert_close(shared, each.square().mean().sqrt().expand(2))

@@ -90,6 +90,27 @@ def test_batches_do_not_depend_on_ranks_or_restarts(tmp_path, done, batch_size):
         assert sorted(batches) == left
 
 
+def test_batches_of_rows_that_are_alike_are_done_whole(tmp_path):
+    source = tmp_path / "T1w.nii.gz"
+    write_nifti(source, np.full((4, 5, 6), 0.5), np.eye(4))
+    files = [("a", "1"), ("a", "2"), ("b", "1"), ("c", "1"), ("c", "2"), ("c", "3")]
+    rows = [
+        {"participant_id": f"sub-{who}", "image": f"{source}{who}", "file": f"{who}{n}.nii.gz", "seed": n}
+        for who, n in files
+    ]
+    output = RunOutput(tmp_path / "out", rows, settings=SETTINGS)
+    output._voxels = lambda row: 1  # the sources are only names here
+    output.prepare()
+    for done in ("a1", "b1", "c1"):
+        write_nifti(output.output_dir / f"{done}.nii.gz", np.full((4, 5, 6), 0.5), np.eye(4))
+    assert [row["file"][:2] for row in output.pending(key="image")] == ["a1", "a2", "c1", "c2", "c3"]
+    shared = [output.pending(key="image", rank=rank, world_size=2) for rank in (0, 1)]
+    assert [[row["file"][:2] for row in rows] for rows in shared] == [["a1", "a2", "c1", "c2", "c3"], []]
+    table = {row["participant_id"]: row for row in read_participants(output.output_dir)}
+    assert table["sub-b"]["seed"] == "1"
+    assert table["sub-a"]["seed"] is None  # each of the images has its own
+
+
 def test_another_start_with_other_settings_or_conditions_is_refused(tmp_path):
     make(tmp_path).prepare()
     before = snapshot(tmp_path)

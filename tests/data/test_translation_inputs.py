@@ -48,7 +48,7 @@ def test_subjects_of_a_dataset(tmp_path, caplog):
         "file": "sub-b/anat/sub-b_FLAIR.nii.gz",
         "source": "T1w",
         "target": "FLAIR",
-        "seed": derive_seed(3, "sub-b"),
+        "seed": derive_seed(3, "sub-b", "FLAIR"),
     }
     assert inputs.rows[2]["image"] == str(plain.with_suffix(""))
     inputs.raise_skipped()  # nothing was
@@ -128,6 +128,52 @@ def test_bad_volumes_are_left_out_and_named_at_the_end(tmp_path, caplog):
         translation_inputs(folder, source="T1w", target="T2w")
 
 
+CONTRASTS = ["T1w", "T2w", "FLAIR"]
+
+
+def found(inputs) -> list[tuple[str, str, str]]:
+    return [(row["participant_id"], row["source"], row["target"]) for row in inputs.rows]
+
+
+def test_several_targets_of_one_source_stand_together(tmp_path):
+    folder = dataset(tmp_path, {"sub-1": "test", "sub-2": "test"})
+    inputs = translation_inputs(folder, source="T1w", target=["T2w", "FLAIR"], contrasts=CONTRASTS)
+    assert found(inputs) == [(f"sub-{i}", "T1w", name) for i in (1, 2) for name in ("T2w", "FLAIR")]
+    assert inputs.rows[1]["file"] == "sub-1/anat/sub-1_FLAIR.nii.gz"
+    assert len({row["seed"] for row in inputs.rows}) == 4
+    alone = translation_inputs(folder, source="T1w", target="FLAIR")
+    assert alone.rows == inputs.rows[1::2]
+    files = translation_inputs(input=image_path(folder, "sub-1", "T1w"), source="T1w", target=["T2w", "FLAIR"])
+    assert [row["file"] for row in files.rows] == ["sub-1_T1w_T2w.nii.gz", "sub-1_T1w_FLAIR.nii.gz"]
+
+
+def test_what_is_missing_is_made_from_the_best_source(tmp_path, caplog):
+    folder = dataset(tmp_path, {f"sub-{i}": "test" for i in range(1, 5)})
+    save(image_path(folder, "sub-1", "FLAIR"))  # lacks T2w
+    save(image_path(folder, "sub-2", "T2w")).write_bytes(b"cut")  # lacks FLAIR, and its T2w cannot be read
+    save(image_path(folder, "sub-4", "T2w"))
+    save(image_path(folder, "sub-4", "FLAIR"))  # complete
+    order = {"T2w": ["FLAIR", "T1w"], "FLAIR": ["T2w", "T1w"]}
+    inputs = translation_inputs(folder, source=None, target="missing", contrasts=CONTRASTS, source_order=order)
+    assert found(inputs) == [
+        ("sub-1", "FLAIR", "T2w"),
+        ("sub-2", "T1w", "FLAIR"),
+        ("sub-3", "T1w", "T2w"),
+        ("sub-3", "T1w", "FLAIR"),
+    ]
+    assert [kind for kind, _ in inputs.problems] == ["unreadable or truncated image"]
+    plain = translation_inputs(folder, source=None, target="missing", contrasts=CONTRASTS)
+    assert found(plain)[0] == ("sub-1", "T1w", "T2w")
+
+
+def test_nothing_missing_and_nothing_known_are_said(tmp_path):
+    folder = dataset(tmp_path, {"sub-1": "test"})
+    with pytest.raises(DatasetError, match="all subjects have T1w"):
+        translation_inputs(folder, source=None, target="missing", contrasts=["T1w"])
+    with pytest.raises(DatasetError, match="sub-1 has none of T2w, FLAIR to make T2w from"):
+        translation_inputs(folder, source=None, target="missing", contrasts=["T2w", "FLAIR"])
+
+
 def test_files_that_cannot_be_translated(tmp_path):
     good = save(tmp_path / "x" / "a.nii.gz")
     twin = save(tmp_path / "y" / "a.nii")
@@ -154,6 +200,11 @@ def test_files_that_cannot_be_translated(tmp_path):
         ({"dataset_dir": ".", "target": "T3w"}, "unknown contrast 'T3w', known are T1w"),
         ({"dataset_dir": ".", "source": "T3w"}, "unknown contrast 'T3w', known are T1w"),
         ({"input": "b", "target": "../T2w"}, r"contrast '\.\./T2w': expected a name such as T2w"),
+        ({"dataset_dir": ".", "contrasts": ["T1w"]}, "unknown contrast 'T2w'; this model knows T1w"),
+        ({"dataset_dir": ".", "target": ["T2w", "T2w"]}, "expected one contrast or several, each once"),
+        ({"dataset_dir": ".", "target": ["T2w", "T1w"]}, "source and target are both 'T1w'"),
+        ({"input": "b", "target": "missing", "contrasts": ["T1w"]}, "target 'missing' is for a BIDS dataset"),
+        ({"dataset_dir": ".", "source": None}, "source None is for a BIDS dataset .* that knows its contrasts"),
         ({"input": "b", "split": "test"}, "only a BIDS dataset has splits"),
         ({"dataset_dir": ".", "split": "all"}, "split is 'all', allowed are train"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import logging
 import math
@@ -155,7 +156,7 @@ class RunOutput:
             ) from error
 
     def pending(
-        self, batch_size: int = 1, *, rank: int | None = None, world_size: int | None = None
+        self, batch_size: int = 1, *, key: str | None = None, rank: int | None = None, world_size: int | None = None
     ) -> list[dict[str, Any]]:
         """The rows that this process still has to do, after :meth:`prepare`.
 
@@ -165,6 +166,7 @@ class RunOutput:
 
         Args:
             batch_size: of the data loader that takes the rows in order.
+            key: entry of the rows; a batch is then a run of rows that are alike in it, whatever their number.
             rank: of this process, by default torch.distributed's, or 0.
             world_size: number of processes, by default torch.distributed's, or 1.
         """
@@ -178,8 +180,11 @@ class RunOutput:
             )
         chosen: list[dict[str, Any]] = []
         finished, damaged = 0, []
-        for start in range(rank * batch_size, len(self.rows), world_size * batch_size):
-            batch = self.rows[start : start + batch_size]
+        if key is None:
+            batches = [self.rows[start : start + batch_size] for start in range(0, len(self.rows), batch_size)]
+        else:
+            batches = [list(rows) for _, rows in itertools.groupby(self.rows, lambda row: row[key])]
+        for batch in batches[rank::world_size]:
             paths = [self.path(row) for row in batch]
             done = [is_complete_nifti(path) for path in paths]
             damaged += [str(path) for path, ok in zip(paths, done, strict=True) if not ok and path.exists()]
@@ -221,7 +226,9 @@ class RunOutput:
         people: dict[Any, dict[str, Any]] = {}
         for row in conditions:
             about = {key: value for key, value in row.items() if key not in ABOUT_FILES}
-            people.setdefault(row["participant_id"], about)
+            known = people.setdefault(row["participant_id"], about)
+            # What differs between the images of a participant, such as the seed, is not the participant's.
+            people[row["participant_id"]] = {key: value for key, value in known.items() if about.get(key) == value}
         table = self.output_dir / "participants.tsv"
         listed = table.is_file() and (
             not self.derived or people.keys() <= {row.get("participant_id") for row in read_tsv(table)}

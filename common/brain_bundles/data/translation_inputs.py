@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,15 @@ from brain_bundles.data.seeding import derive_seed
 logger = logging.getLogger(__name__)
 _NIFTI = re.compile(r"\.nii(\.gz)?$", re.IGNORECASE)
 Paths = str | os.PathLike[str]
+MISSING = "missing"
 
 
 @dataclass(frozen=True)
 class TranslationInputs:
-    """The volumes of a translation.
+    """The volumes of a translation, those of one source one after the other.
 
     Attributes:
-        rows: one per usable volume, for :class:`RunOutput` and as items of a data set: ``participant_id`` (of BIDS, or
+        rows: one per volume to make, for :class:`RunOutput` and as items of a data set: ``participant_id`` (of BIDS, or
             the name of the file without its ending), ``image`` (path), ``source_sha256``, ``file`` (where the
             translation goes, relative to the output), ``source`` and ``target`` (contrasts), ``seed`` (of the volume).
         problems: (kind, detail with the file's name) of each volume that is left out.
@@ -60,8 +61,10 @@ def translation_inputs(
     dataset_dir: Paths | None = None,
     input: Paths | Sequence[Paths] | None = None,  # noqa: A002  (the option's name on the command line)
     *,
-    source: str,
-    target: str,
+    source: str | None,
+    target: str | Sequence[str],
+    contrasts: Sequence[str] | None = None,
+    source_order: Mapping[str, Sequence[str]] | None = None,
     split: str | None = None,
     seed: int = 0,
 ) -> TranslationInputs:
@@ -71,15 +74,20 @@ def translation_inputs(
         dataset_dir: BIDS dataset; without a participants.tsv every folder sub-* is a subject.
         input: a NIfTI file, a folder of them or several of both. Of a folder those are left out whose name ends in
             another contrast than ``source``, such as what an earlier run put there.
-        source: contrast to translate from.
-        target: contrast to translate to. In a BIDS dataset both must be known to :func:`image_path`.
+        source: contrast to translate from. None, in a BIDS dataset, takes for each target the best usable one that the
+            subject has.
+        target: contrast to translate to, or several. In a BIDS dataset all must be known to :func:`image_path`, and
+            ``"missing"`` makes for each subject those of ``contrasts`` that it lacks.
+        contrasts: what the model knows, None for any; needed to choose a source or what is missing.
+        source_order: target -> its sources, the best one first; by default the order of ``contrasts``.
         split: "train", "val", "test", or None for everyone; of a BIDS dataset.
-        seed: of the run; a volume's own seed depends on it and on the participant_id, not on the other volumes.
+        seed: of the run; a volume's own seed depends on it, on the participant_id and on the target, not on the other
+            volumes.
 
     Raises:
         FileNotFoundError: if dataset_dir does not exist, or has neither a participants.tsv nor subjects.
-        ValueError: unless exactly one of dataset_dir and input is given; if source and target are equal or no names of
-            contrasts; for an unknown split.
+        ValueError: unless exactly one of dataset_dir and input is given; if the source is a target; for names of no
+            contrasts, or of some that are not in ``contrasts``; for an unknown split.
         DatasetError: if no volume can be used, with the reason for each, or participants.tsv cannot be read.
     """
     if (dataset_dir is None) == (input is None):
@@ -87,45 +95,88 @@ def translation_inputs(
             f"dataset_dir is {dataset_dir} and input is {input}; give one: dataset_dir for a BIDS dataset, input for a "
             "NIfTI file or a folder of them."
         )
-    if source == target:
-        raise ValueError(f"source and target are both {source!r}; a translation needs two contrasts.")
-    for name in (source, target):
-        if not re.fullmatch(r"[A-Za-z0-9]+([-_][A-Za-z0-9]+)*", name):
-            raise ValueError(f"contrast {name!r}: expected a name such as T2w, of letters and digits.")
+    targets = [target] if isinstance(target, str) else list(target)
+    _check_contrasts(source, targets, contrasts, in_dataset=dataset_dir is not None)
     if dataset_dir is not None:
         where = os.fspath(dataset_dir)
-        found, problems = _subjects(where, source, target, split)
+        order = {name: list((source_order or {}).get(name, contrasts or [])) for name in (*targets, *(contrasts or []))}
+        found, problems = _subjects(where, source, targets, list(contrasts or []), order, split)
     else:
         if split is not None:
             raise ValueError(
                 f"split is {split!r}, but only a BIDS dataset has splits; give dataset_dir or leave it out."
             )
         assert input is not None
+        assert source is not None
         inputs = [Path(input)] if isinstance(input, (str, os.PathLike)) else [Path(path) for path in input]
         where = ", ".join(str(path) for path in inputs[:3]) + (" ..." if len(inputs) > 3 else "")
-        found, problems = _files(inputs, source, target)
+        found, problems = _files(inputs, source, targets)
 
+    checked: dict[Path, tuple[str, str] | None] = {}
     rows = []
-    for name, path, file in found:
-        if problem := image_problem(path):
-            problems.append(problem)
-            continue
-        # No name here may begin with image_: MONAI's Spacingd takes such entries for metadata of the image.
-        row: dict[str, Any] = {"participant_id": name, "image": str(path), "source_sha256": hash_file(path)}
-        rows.append({**row, "file": file, "source": source, "target": target, "seed": derive_seed(seed, name)})
+    for job in found:
+        for name, path in job.sources:
+            if path not in checked:
+                checked[path] = image_problem(path)
+            if checked[path] is None:
+                # No name here may begin with image_: MONAI's Spacingd takes such entries for metadata of the image.
+                row: dict[str, Any] = {"participant_id": job.person, "image": str(path), "file": job.file}
+                own_seed = derive_seed(seed, job.person, job.target)
+                rows.append({**row, "source": name, "target": job.target, "seed": own_seed})
+                break
+    problems += [problem for problem in checked.values() if problem is not None]
     if not rows:
         raise_problems(where, problems or [("no images", "there is nothing to translate; expected .nii.gz or .nii")])
     for kind, detail in problems:
         logger.warning("Left out, %s: %s", kind, detail)
-    warn_unoriented([row["image"] for row in rows])
+    files = list(dict.fromkeys(row["image"] for row in rows))
+    warn_unoriented(files)
+    hashes = {file: hash_file(file) for file in files}
+    rows = [{**row, "source_sha256": digest} for file, digest in hashes.items() for row in rows if row["image"] == file]
     return TranslationInputs(rows, problems, dataset_dir is not None, where)
 
 
-# Participant, path of the source, and file of the translation.
-_Found = tuple[list[tuple[str, Path, str]], list[tuple[str, str]]]
+@dataclass(frozen=True)
+class _Job:
+    """One volume to make: of whom, which contrast, into which file, and from what, the best source first."""
+
+    person: str
+    target: str
+    file: str
+    sources: list[tuple[str, Path]]
 
 
-def _subjects(dataset_dir: str, source: str, target: str, split: str | None) -> _Found:
+_Found = tuple[list[_Job], list[tuple[str, str]]]
+
+
+def _check_contrasts(
+    source: str | None, targets: Sequence[str], contrasts: Sequence[str] | None, *, in_dataset: bool
+) -> None:
+    known = None if contrasts is None else set(contrasts)
+    if not targets or len(set(targets)) != len(targets):
+        raise ValueError(f"target is {list(targets)}, expected one contrast or several, each once.")
+    if source in targets:
+        raise ValueError(f"source and target are both {source!r}; a translation needs two contrasts.")
+    if (source is None or MISSING in targets) and (known is None or not in_dataset):
+        what = "source None" if source is None else f"target {MISSING!r}"
+        raise ValueError(f"{what} is for a BIDS dataset (dataset_dir) and a model that knows its contrasts.")
+    if MISSING in targets and len(targets) > 1:
+        raise ValueError(f"target is {list(targets)}; {MISSING!r} stands alone.")
+    for name in (*([source] if source is not None else []), *(name for name in targets if name != MISSING)):
+        if not re.fullmatch(r"[A-Za-z0-9]+([-_][A-Za-z0-9]+)*", name):
+            raise ValueError(f"contrast {name!r}: expected a name such as T2w, of letters and digits.")
+        if known is not None and name not in known:
+            raise ValueError(f"unknown contrast {name!r}; this model knows {', '.join(contrasts or [])}.")
+
+
+def _subjects(
+    dataset_dir: str,
+    source: str | None,
+    targets: Sequence[str],
+    contrasts: Sequence[str],
+    order: Mapping[str, Sequence[str]],
+    split: str | None,
+) -> _Found:
     folder = Path(dataset_dir)
     problems: list[tuple[str, str]] = []
     people = sorted(path.name for path in folder.glob("sub-*") if path.is_dir())
@@ -133,34 +184,49 @@ def _subjects(dataset_dir: str, source: str, target: str, split: str | None) -> 
         rows, problems = select_participants(folder, split)
         people = [str(row["participant_id"]) for row in rows]
     found = []
+    complete = 0
     for person in people:
-        file = image_path("", person, target).as_posix()
-        path = find_image(folder, person, source)
-        if path.is_file():
-            found.append((person, path, file))
-        else:
-            problems.append(missing_image(folder, person, path))
-    return found, problems
+        paths = {name: find_image(folder, person, name) for name in (contrasts if source is None else [source])}
+        there = {name: path for name, path in paths.items() if path.is_file()}
+        wanted = list(targets)
+        if targets == [MISSING]:
+            wanted = [name for name in contrasts if not find_image(folder, person, name).is_file()]
+            complete += not wanted
+        for target in wanted:
+            chosen = [(name, there[name]) for name in ([source] if source else order[target]) if name in there]
+            chosen = [(name, path) for name, path in chosen if name != target]
+            if chosen:
+                found.append(_Job(person, target, image_path("", person, target).as_posix(), chosen))
+            elif source is not None:
+                problems.append(missing_image(folder, person, paths[source]))
+            else:
+                problems.append(("no source", f"{person} has none of {', '.join(contrasts)} to make {target} from"))
+    if people and complete == len(people):
+        problems.append(("nothing is missing", f"all subjects have {', '.join(contrasts)}"))
+    return found, list(dict.fromkeys(problems))
 
 
-def _files(inputs: Sequence[Path], source: str, target: str) -> _Found:
-    found: dict[str, tuple[str, Path, str]] = {}
+def _files(inputs: Sequence[Path], source: str, targets: Sequence[str]) -> _Found:
+    found: dict[str, _Job] = {}
     problems = []
-    for path in _nifti_files(inputs, source, target):
+    for path in _nifti_files(inputs, source, targets):
         stem = _NIFTI.sub("", path.name)
-        file = f"{stem}_{target}.nii.gz"
         if stem == path.name:
             problems.append(("not NIfTI", f"{path}: expected a name that ends in .nii.gz or .nii"))
-        elif file in found:
-            problems.append(("same name", f"{path}: {found[file][1]} becomes {file}, too; rename one of them"))
-        else:
-            found[file] = (stem, path, file)
+            continue
+        for target in targets:
+            file = f"{stem}_{target}.nii.gz"
+            if file in found:
+                other = found[file].sources[0][1]
+                problems.append(("same name", f"{path}: {other} becomes {file}, too; rename one of them"))
+            else:
+                found[file] = _Job(stem, target, file, [(source, path)])
     return list(found.values()), problems
 
 
-def _nifti_files(inputs: Sequence[Path], source: str, target: str) -> Iterator[Path]:
+def _nifti_files(inputs: Sequence[Path], source: str, targets: Sequence[str]) -> Iterator[Path]:
     """The files that are named, and those of the folders that may be of the source contrast."""
-    endings = {*FOLDERS, source, target, f"{target}_std"}
+    endings = {*FOLDERS, source, *targets, *(f"{target}_std" for target in targets)}
     for path in inputs:
         if not path.is_dir():
             yield path

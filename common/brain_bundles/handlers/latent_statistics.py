@@ -25,18 +25,26 @@ class LatentStatisticsHandler:
         interval: also measure every that many epochs, for files that are written during the training; None is at the
             end only.
         precision: fp32, bf16, fp16 or auto.
+        per_channel: one standard deviation per channel, so that the diffusion stage sees all channels alike; False
+            stores their root mean square for all, so that channels which carry more of the image stay larger.
 
     Raises:
         ValueError: if ``interval`` is below 1.
     """
 
     def __init__(
-        self, autoencoder: nn.Module, data_loader: Iterable, *, interval: int | None = None, precision: str = "fp32"
+        self,
+        autoencoder: nn.Module,
+        data_loader: Iterable,
+        *,
+        interval: int | None = None,
+        precision: str = "fp32",
+        per_channel: bool = True,
     ) -> None:
         if interval is not None and interval < 1:
             raise ValueError(f"LatentStatisticsHandler: interval must be at least 1 epoch, got {interval}.")
         self.autoencoder, self.data_loader = autoencoder, data_loader
-        self.interval, self.precision = interval, precision
+        self.interval, self.precision, self.per_channel = interval, precision, per_channel
 
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.COMPLETED, self)
@@ -46,6 +54,8 @@ class LatentStatisticsHandler:
     def __call__(self, engine: Engine) -> None:
         network = unwrap(self.autoencoder)
         mean, std = measure_latent_statistics(network, self.data_loader, precision=self.precision)
+        if not self.per_channel:
+            std = std.square().mean().sqrt().expand_as(std)
         network.set_latent_statistics(mean, std)  # type: ignore[operator]
         logger.info(
             "Latent mean %s, std %s.", [round(v, 4) for v in mean.tolist()], [round(v, 4) for v in std.tolist()]

@@ -30,7 +30,8 @@ class LatentSampler(Inferer):
     Args:
         scheduler: any MONAI scheduler, for example of :func:`brain_bundles.schedulers.make_scheduler`.
         autoencoder: decodes normalised latents with ``decode_stage_2_outputs``.
-        latent_shape: (C, D, H, W) of one latent, or (C, H, W); None with mode concat takes the condition's.
+        latent_shape: (C, D, H, W) of one latent, or (C, H, W); None with mode concat takes the condition's grid and the
+            autoencoder's channels.
         num_inference_steps: network evaluations per sample.
         precision: "fp32", "bf16", "fp16" or "auto", see :func:`resolve_precision`.
         channels_last: run the networks with channels as the fastest axis; None chooses what measures fastest: True on
@@ -178,7 +179,7 @@ class LatentSampler(Inferer):
         missing = max(0, (self.batch_size or 0) - len(seeds))
         context = torch.cat([context, *[context[-1:]] * missing])
         generators = [generator_for(seed, "noise") for seed in [*seeds, *seeds[-1:] * missing]]
-        shape = self.latent_shape or tuple(context.shape[1:])
+        shape = self.latent_shape or (self.autoencoder.latent_channels, *context.shape[2:])
         x = torch.stack([torch.randn(shape, generator=one) for one in generators]).to(context.device)
         self._set_timesteps(shape)
         timesteps = self.scheduler.timesteps

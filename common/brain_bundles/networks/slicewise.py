@@ -36,6 +36,11 @@ class SlicewiseAutoencoder(nn.Module):
         self.autoencoder: Any = autoencoder  # the mixin does not declare reconstruct, which MONAI's classes bring
         self.slice_axis, self.slices_per_pass = slice_axis, slices_per_pass
 
+    @property
+    def latent_channels(self) -> int:
+        """Channels of a latent."""
+        return self.autoencoder.latent_channels
+
     def set_latent_statistics(self, mean: torch.Tensor, std: torch.Tensor) -> None:
         """See :meth:`LatentStatistics.set_latent_statistics`."""
         self.autoencoder.set_latent_statistics(mean, std)
