@@ -2,6 +2,7 @@
 
 from brain_mri_adaptive_translator.adaptive_autoencoder import AdaptiveAutoencoder, AdaptiveOutput
 from brain_mri_adaptive_translator.adaptive_trainer import AdaptiveAutoencoderTrainer
+from brain_mri_adaptive_translator.adaptive_translator import AdaptiveTranslator
 from brain_mri_adaptive_translator.ms_spade import MSSPADE, MSSPADEBlock, SelfModulatedSPADE, SwitchableSPADE
 from brain_mri_adaptive_translator.spade_training import (
     LatentPairPrepareBatch,
@@ -9,6 +10,7 @@ from brain_mri_adaptive_translator.spade_training import (
     LatentTranslationLoss,
 )
 from brain_mri_adaptive_translator.target_prepare_batch import TargetPrepareBatch
+from brain_mri_adaptive_translator.target_rows import SplitTargetsd, TargetsPrepareBatch, group_by_image
 from brain_mri_adaptive_translator.target_unet import TargetDiffusionUNet, target_condition
 
 __all__ = [
@@ -16,13 +18,17 @@ __all__ = [
     "AdaptiveAutoencoder",
     "AdaptiveAutoencoderTrainer",
     "AdaptiveOutput",
+    "AdaptiveTranslator",
     "LatentPairPrepareBatch",
     "LatentTranslation",
     "LatentTranslationLoss",
     "MSSPADEBlock",
     "SelfModulatedSPADE",
+    "SplitTargetsd",
     "SwitchableSPADE",
     "TargetDiffusionUNet",
     "TargetPrepareBatch",
+    "TargetsPrepareBatch",
+    "group_by_image",
     "target_condition",
 ]
