@@ -238,3 +238,26 @@ def test_one_scale_for_all_channels_is_their_root_mean_square(monkeypatch):
     assert torch.equal(mean, same_mean)
     assert each[0] != each[1]
     torch.testing.assert_close(shared, each.square().mean().sqrt().expand(2))
+
+
+def test_items_may_lack_an_image_when_that_is_allowed(datalist, tmp_path):
+    first, second = (item["image"] for item in datalist[:2])
+    subjects = [{"name": "a", "T1w": first, "T2w": second}, {"name": "b", "T2w": first}]
+
+    def load(item: dict) -> dict:
+        present = tuple(key for key in ("T1w", "T2w") if key in item)
+        return preprocessing(keys=present)(item)
+
+    options = {"transform": load, "image_key": ["T1w", "T2w"]}
+    with pytest.raises(ValueError, match="1 items lack 'T1w' or 'T2w', the first is item 1"):
+        cached(subjects, tmp_path, **options)
+    data = cached(subjects, tmp_path, allow_missing_keys=True, **options)
+    assert set(data[0]) == {"name", "T1w_mean", "T1w_sigma", "T2w_mean", "T2w_sigma"}
+    assert set(data[1]) == {"name", "T2w_mean", "T2w_sigma"}
+    torch.testing.assert_close(data[1]["T2w_mean"], data[0]["T1w_mean"])
+    again = cached(subjects, tmp_path, allow_missing_keys=True, **options)
+    assert again.path == data.path
+    other = [subjects[0], {"name": "b", "T1w": first}]  # the same file as another contrast
+    assert cached(other, tmp_path, allow_missing_keys=True, **options).path != data.path
+    with pytest.raises(ValueError, match="allow_missing_keys needs batch_size 1, got 2"):
+        cached(subjects, tmp_path, allow_missing_keys=True, batch_size=2, **options)

@@ -11,7 +11,7 @@ from brain_bundles.engines import AutoencoderTrainer, TrainingResults
 class AdaptiveAutoencoderTrainer(AutoencoderTrainer):
     """Trains an :class:`AdaptiveAutoencoder`: reconstruction, quantisation, adversarial, perceptual and cycle losses.
 
-    A batch has the entries of :class:`~brain_bundles.data.RandSource` on images: ``source_image``, ``target_image``
+    A batch has the entries of :class:`~brain_bundles.transforms.RandContrastPair` on images: ``image`` and ``label``
     (B, 1, D, H, W), ``source`` and ``target`` (B,). The target is reconstructed and the source translated to it, and
     both results are compared with the target by L1 (their mean is the reconstruction loss), by the perceptual loss and
     by the discriminator. The cycle loss is the L1 between the source and the translation of the translation.

@@ -69,7 +69,7 @@ class AdaptiveTranslator(Inferer):
         if unknown := [name for name in targets if name not in autoencoder.contrasts]:
             raise ValueError(f"unknown contrast {unknown[0]!r}; this model knows {', '.join(autoencoder.contrasts)}.")
         source = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
-        names = list(range(len(source))) if images is None else list(images)
+        names: list[Hashable] = [*range(len(source))] if images is None else list(images)
         first = {name: names.index(name) for name in dict.fromkeys(names)}
         place = {name: number for number, name in enumerate(first)}
         indices = [autoencoder.contrasts.index(name) for name in targets]

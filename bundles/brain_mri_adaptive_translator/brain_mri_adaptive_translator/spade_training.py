@@ -68,7 +68,7 @@ class LatentTranslationLoss(nn.Module):
 
 class LatentPairPrepareBatch(PrepareBatch):
     """(source latents, targets and sources one after the other, (sources, targets), {}) of a batch of
-    :class:`~brain_bundles.data.RandSource` on cached latents.
+    :class:`~brain_bundles.transforms.RandContrastPair` on cached latents.
     """
 
     def __call__(
@@ -79,8 +79,7 @@ class LatentPairPrepareBatch(PrepareBatch):
         **kwargs: Any,
     ) -> tuple[torch.Tensor, torch.Tensor, tuple[list[int], list[int]], dict]:
         source, target = (
-            batchdata[f"{role}_mean"].float().to(device=device, non_blocking=non_blocking)
-            for role in ("source", "target")
+            batchdata[f"{key}_mean"].float().to(device=device, non_blocking=non_blocking) for key in ("image", "label")
         )
         indices = (batchdata["source"].tolist(), batchdata["target"].tolist())
         return source, torch.cat([target, source]), indices, {}

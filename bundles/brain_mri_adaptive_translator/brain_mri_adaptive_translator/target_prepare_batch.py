@@ -15,8 +15,9 @@ CONDITION = "condition"
 
 
 class TargetPrepareBatch(LatentDiffusionPrepareBatch):
-    """Makes the condition of a :class:`TargetDiffusionUNet` from a batch of :class:`~brain_bundles.data.RandSource` on
-    cached latents, and hands it on as :class:`~brain_bundles.engines.LatentDiffusionPrepareBatch` does.
+    """Makes the condition of a :class:`TargetDiffusionUNet` from a batch of cached latents, drawn by
+    :class:`~brain_bundles.transforms.RandContrastPair`, and hands it on as
+    :class:`~brain_bundles.engines.LatentDiffusionPrepareBatch` does.
 
     Args:
         scheduler: the noise schedule of the training.
@@ -25,7 +26,7 @@ class TargetPrepareBatch(LatentDiffusionPrepareBatch):
     """
 
     def __init__(self, scheduler: Scheduler, autoencoder: AdaptiveAutoencoder, **kwargs: Any) -> None:
-        super().__init__(scheduler, latent_key="target", condition_key=CONDITION, condition_mode="concat", **kwargs)
+        super().__init__(scheduler, latent_key="label", condition_key=CONDITION, condition_mode="concat", **kwargs)
         self.autoencoder = autoencoder.eval()
 
     def __call__(
@@ -36,7 +37,7 @@ class TargetPrepareBatch(LatentDiffusionPrepareBatch):
         **kwargs: Any,
     ) -> tuple[torch.Tensor, torch.Tensor | tuple[torch.Tensor, torch.Tensor], tuple, dict[str, Any]]:
         targets = batchdata["target"].tolist()
-        source = batchdata["source_mean"].as_subclass(torch.Tensor).float()
+        source = batchdata["image_mean"].as_subclass(torch.Tensor).float()
         with torch.no_grad():
             like = self.autoencoder.target_like(source.to(device=device, non_blocking=non_blocking), targets)
         condition = target_condition(like, targets, len(self.autoencoder.contrasts))

@@ -29,7 +29,7 @@ class SplitTargetsd(Transform):
 
 
 class TargetsPrepareBatch(PrepareBatch):
-    """Hands a ``SupervisedEvaluator``'s :class:`AdaptiveTranslator` sources, seeds, targets, and what each source is."""
+    """Hands a ``SupervisedEvaluator``'s :class:`AdaptiveTranslator` its sources and what it needs to know of them."""
 
     def __call__(
         self,

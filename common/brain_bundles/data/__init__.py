@@ -10,7 +10,6 @@ from brain_bundles.data.bids import (
 )
 from brain_bundles.data.checks import check_images, image_problem
 from brain_bundles.data.conditions import make_condition_table
-from brain_bundles.data.contrast_pairs import ContrastPairs, RandSource
 from brain_bundles.data.contrasts import contrast_datalist, image_datalist, paired_datalist
 from brain_bundles.data.covariates import Covariates, CovariateScaler
 from brain_bundles.data.epoch_sampler import EpochIndex, EpochSampler
@@ -29,14 +28,12 @@ from brain_bundles.data.translation_inputs import TranslationInputs, translation
 __all__ = [
     "SAMPLE_SEED",
     "CachedLatents",
-    "ContrastPairs",
     "CovariateScaler",
     "Covariates",
     "DatasetError",
     "EpochIndex",
     "EpochSampler",
     "PopulationModel",
-    "RandSource",
     "RunOutput",
     "SeededDataset",
     "TranslationInputs",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 
@@ -9,6 +10,8 @@ from brain_bundles.data.bids import bids_datalist, find_image, select_participan
 from brain_bundles.data.checks import check_images, warn_unoriented
 from brain_bundles.data.pairs import check_pairs, grid_problems
 from brain_bundles.data.problems import raise_problems
+
+logger = logging.getLogger(__name__)
 
 
 def paired_datalist(
@@ -65,9 +68,9 @@ def image_datalist(
 def contrast_datalist(
     dataset_dir: str | os.PathLike[str], contrasts: Sequence[str], split: str | None = None
 ) -> list[dict[str, str]]:
-    """One item per image that there is: ``participant_id``, ``contrast`` and ``image``, its path.
+    """One item per participant: ``participant_id`` and a path for each of the contrasts that they have.
 
-    Subjects may lack some of the contrasts. Every file is read and checked first.
+    Participants with fewer than two of them are left out. Every file is read and checked first.
 
     Args:
         dataset_dir: BIDS dataset.
@@ -77,27 +80,23 @@ def contrast_datalist(
     Raises:
         ValueError: for fewer than two contrasts, one that stands twice, or an unknown one.
         DatasetError: with every problem of every file, every subject whose contrasts differ in grid, and if no subject
-            has any of them.
+            has two of them.
     """
     if len(contrasts) < 2 or len(set(contrasts)) != len(contrasts):
         raise ValueError(f"contrasts is {list(contrasts)}, expected two or more, each once.")
     people, problems = select_participants(dataset_dir, split)
-    subjects: list[dict[str, str]] = []
+    subjects = []
     for row in people:
         person = str(row["participant_id"])
         paths = {name: find_image(dataset_dir, person, name) for name in contrasts}
-        subjects.append(
-            {"participant_id": person, **{name: str(path) for name, path in paths.items() if path.is_file()}}
-        )
-    images = [
-        {"participant_id": subject["participant_id"], "contrast": name, "image": subject[name]}
-        for subject in subjects
-        for name in contrasts
-        if name in subject
-    ]
-    if people and not images:
-        problems.append(("no images", f"no subject has any of {', '.join(contrasts)}"))
+        there = {name: str(path) for name, path in paths.items() if path.is_file()}
+        if len(there) > 1:
+            subjects.append({"participant_id": person, **there})
+    if len(subjects) < len(people):
+        logger.info("%d subjects have fewer than two of %s.", len(people) - len(subjects), ", ".join(contrasts))
+    if people and not subjects:
+        problems.append(("no pairs", f"no subject has two of {', '.join(contrasts)}"))
     problems += grid_problems(subjects, contrasts)
-    raise_problems(f"{len(subjects)} subjects of {os.fspath(dataset_dir)}", problems)
-    warn_unoriented([item["image"] for item in images])
-    return images
+    raise_problems(f"{len(people)} subjects of {os.fspath(dataset_dir)}", problems)
+    warn_unoriented([subject[name] for subject in subjects for name in contrasts if name in subject])
+    return subjects

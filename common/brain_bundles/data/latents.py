@@ -46,9 +46,11 @@ class CachedLatents(torch.utils.data.Dataset):
         num_workers: processes that load images.
         precision: fp32, bf16, fp16 or auto, of the encoder.
         dtype: fp32 or fp16, of the file; fp16 halves it, with an error below 0.05 % of a latent.
+        allow_missing_keys: items may lack some of several images, and then lack their entries; needs batch_size 1.
 
     Raises:
-        ValueError: if the datalist is empty, an item lacks the image, or images differ in shape after the transform.
+        ValueError: if the datalist is empty, an item lacks an image (with allow_missing_keys, all images), or images
+            differ in shape after the transform.
         FileNotFoundError: if an image does not exist.
     """
 
@@ -64,15 +66,19 @@ class CachedLatents(torch.utils.data.Dataset):
         num_workers: int = 0,
         precision: str = "fp32",
         dtype: str = "fp32",
+        allow_missing_keys: bool = False,
     ) -> None:
         keys = [image_key] if isinstance(image_key, str) else list(image_key)
         if not datalist:
             raise ValueError("CachedLatents: the datalist is empty; check dataset_dir and the split.")
-        if lacking := [i for i, item in enumerate(datalist) if not set(keys) <= set(item)]:
+        enough = any if allow_missing_keys else all
+        if lacking := [i for i, item in enumerate(datalist) if not enough(key in item for key in keys)]:
             raise ValueError(
                 f"CachedLatents: {len(lacking)} items lack {' or '.join(map(repr, keys))}, the first is item "
                 f"{lacking[0]}."
             )
+        if allow_missing_keys and batch_size != 1:
+            raise ValueError(f"CachedLatents: allow_missing_keys needs batch_size 1, got {batch_size}.")
         if dtype not in DTYPES:
             raise ValueError(f"CachedLatents: dtype is {dtype!r}; allowed: {', '.join(DTYPES)}.")
         self.datalist, self.image_keys, self.dtype = datalist, keys, DTYPES[dtype]
@@ -84,7 +90,7 @@ class CachedLatents(torch.utils.data.Dataset):
             f"{FORMAT}|{dtype}|{resolve_precision(precision, device)}|{image_key}",
             module_fingerprint(autoencoder),
             describe(transform),
-            *(_image_fingerprint(item[key]) for item in datalist for key in keys),
+            *(f"{key}|{_image_fingerprint(item[key])}" for item in datalist for key in keys if key in item),
         ]
         self.key = hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
         self.path = Path(cache_dir) / f"latents_{self.key}.pt"
@@ -97,16 +103,20 @@ class CachedLatents(torch.utils.data.Dataset):
                 time.sleep(0.2)
         self.latents: dict[str, torch.Tensor] = read_plain(self.path)
 
-    def _write(self, moments: Iterator[list[torch.Tensor]]) -> None:
+    def _write(self, moments: Iterator[list[torch.Tensor | None]]) -> None:
         logger.info("Encoding %d images into %s.", len(self.datalist), self.path)
-        stored: list[torch.Tensor] = []
+        stored: list[torch.Tensor] = []  # of an image that is missing: zeros, which nobody reads
         filled = 0
         bar = tqdm(total=len(self.datalist), desc="encoding", leave=False, disable=not sys.stderr.isatty())
         for parts in moments:
+            there = [part for part in parts if part is not None]
             if not stored:
-                stored = [torch.empty((len(self.datalist), *part.shape[1:]), dtype=self.dtype) for part in parts]
-            what = f"item {filled} ({', '.join(str(self.datalist[filled][key]) for key in self.image_keys)})"
+                shape = (len(self.datalist), *there[0].shape[1:])
+                stored = [torch.zeros(shape, dtype=self.dtype) for _ in parts]
+            what = f"item {filled} ({', '.join(str(self.datalist[filled].get(key)) for key in self.image_keys)})"
             for whole, part in zip(stored, parts, strict=True):
+                if part is None:
+                    continue
                 if part.shape[1:] != whole.shape[1:]:
                     raise ValueError(
                         f"{what} has a latent of shape {tuple(part.shape[1:])}, the ones before "
@@ -118,8 +128,8 @@ class CachedLatents(torch.utils.data.Dataset):
                         "image, or encode in fp32."
                     )
                 whole[filled : filled + len(part)] = part
-            filled += len(parts[0])
-            bar.update(len(parts[0]))
+            filled += len(there[0])
+            bar.update(len(there[0]))
         bar.close()
         save_atomically(dict(zip(self.names, stored, strict=True)), self.path)
 
@@ -127,21 +137,29 @@ class CachedLatents(torch.utils.data.Dataset):
         return len(self.datalist)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        item = {name: value for name, value in self.datalist[index].items() if name not in self.image_keys}
-        return {**item, **{name: values[index] for name, values in self.latents.items()}}
+        whole = self.datalist[index]
+        item = {name: value for name, value in whole.items() if name not in self.image_keys}
+        # Two entries per image, in the order of the keys.
+        there = [key in whole for key in self.image_keys for _ in range(2)]
+        return {**item, **{name: self.latents[name][index] for name, ok in zip(self.names, there, strict=True) if ok}}
 
 
 @torch.no_grad()
 def encode(
     autoencoder: nn.Module, loader: Iterable, image_keys: Sequence[str] = ("image",), precision: str = "fp32"
-) -> Iterator[list[torch.Tensor]]:
-    """Mean and sigma (B, C, d, h, w) of the normalised latents of each image of a batch, float32 on the CPU."""
+) -> Iterator[list[torch.Tensor | None]]:
+    """Mean and sigma (B, C, d, h, w) of the normalised latents of each image of a batch, float32 on the CPU; None and
+    None for an image that the batch lacks.
+    """
     for images in _images(loader, image_keys, autoencoder):
-        moments = []
+        moments: list[torch.Tensor | None] = []
         for image in images:
+            if image is None:
+                moments += [None, None]
+                continue
             with autocast(precision, image.device):
-                moments += autoencoder.encode_moments(image)  # type: ignore[operator]
-        yield [part.float().cpu() for part in moments]
+                moments += [part.float().cpu() for part in autoencoder.encode_moments(image)]  # type: ignore[operator]
+        yield moments
 
 
 @torch.no_grad()
@@ -167,6 +185,8 @@ def measure_latent_statistics(
     """
     sums = None
     for (image,) in _images(loader, [image_key], autoencoder):
+        if image is None:
+            raise ValueError(f"measure_latent_statistics: a batch lacks {image_key!r}.")
         with autocast(precision, image.device):
             mu, sigma = autoencoder.raw_moments(image)  # type: ignore[operator]
         mu, sigma = (part.double().transpose(0, 1).flatten(1) for part in (mu, sigma))
@@ -182,14 +202,14 @@ def measure_latent_statistics(
     return mean.float().cpu(), std.float().cpu()
 
 
-def _images(loader: Iterable, image_keys: Sequence[str], autoencoder: nn.Module) -> Iterator[list[torch.Tensor]]:
+def _images(loader: Iterable, image_keys: Sequence[str], autoencoder: nn.Module) -> Iterator[list[torch.Tensor | None]]:
     """The plain images of each batch on the autoencoder's device; the autoencoder is in eval mode meanwhile."""
     device = next(autoencoder.parameters()).device
     training = autoencoder.training
     autoencoder.eval()
     try:
         for batch in loader:
-            yield [batch[key].as_subclass(torch.Tensor).to(device) for key in image_keys]
+            yield [batch[key].as_subclass(torch.Tensor).to(device) if key in batch else None for key in image_keys]
     finally:
         autoencoder.train(training)
 

@@ -25,6 +25,7 @@ class LatentStatisticsHandler:
         interval: also measure every that many epochs, for files that are written during the training; None is at the
             end only.
         precision: fp32, bf16, fp16 or auto.
+        image_key: entry of the image in a batch.
         per_channel: one standard deviation per channel, so that the diffusion stage sees all channels alike; False
             stores their root mean square for all, so that channels which carry more of the image stay larger.
 
@@ -39,12 +40,14 @@ class LatentStatisticsHandler:
         *,
         interval: int | None = None,
         precision: str = "fp32",
+        image_key: str = "image",
         per_channel: bool = True,
     ) -> None:
         if interval is not None and interval < 1:
             raise ValueError(f"LatentStatisticsHandler: interval must be at least 1 epoch, got {interval}.")
         self.autoencoder, self.data_loader = autoencoder, data_loader
-        self.interval, self.precision, self.per_channel = interval, precision, per_channel
+        self.interval, self.precision = interval, precision
+        self.image_key, self.per_channel = image_key, per_channel
 
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.COMPLETED, self)
@@ -53,7 +56,9 @@ class LatentStatisticsHandler:
 
     def __call__(self, engine: Engine) -> None:
         network = unwrap(self.autoencoder)
-        mean, std = measure_latent_statistics(network, self.data_loader, precision=self.precision)
+        mean, std = measure_latent_statistics(
+            network, self.data_loader, image_key=self.image_key, precision=self.precision
+        )
         if not self.per_channel:
             std = std.square().mean().sqrt().expand_as(std)
         network.set_latent_statistics(mean, std)  # type: ignore[operator]

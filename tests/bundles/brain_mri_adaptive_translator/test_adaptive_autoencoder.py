@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from brain_bundles.data import ContrastPairs, RandSource, SeededDataset
+from brain_bundles.data import SeededDataset
+from brain_bundles.transforms import RandContrastPair
 from brain_mri_adaptive_translator import (
     MSSPADE,
     AdaptiveAutoencoder,
@@ -62,13 +63,16 @@ def test_statistics_change_the_scale_and_not_the_image(adaptive):
 
 
 def pairs(latents: bool = False) -> DataLoader:
-    items = []
-    for person in range(4):
+    items: list[dict] = []
+    for person in range(12):
+        items.append({"participant_id": f"sub-{person}"})
         for number, name in enumerate(CONTRASTS):
             volume = images(1, seed=10 * person + number)[0]
-            content = {"mean": volume.repeat(2, 1, 1, 1), "sigma": 0 * volume} if latents else {"image": volume}
-            items.append({"participant_id": f"sub-{person}", "contrast": name, **content})
-    dataset = SeededDataset(ContrastPairs(items, items), RandSource(CONTRASTS))
+            if latents:
+                items[-1] |= {f"{name}_mean": volume.repeat(2, 1, 1, 1), f"{name}_sigma": 0 * volume}
+            else:
+                items[-1][name] = volume
+    dataset = SeededDataset(items, RandContrastPair(CONTRASTS))
     return DataLoader(dataset, batch_size=6)
 
 
@@ -85,7 +89,6 @@ def train(adaptive, **options):
         discriminator=discriminator,
         discriminator_optimizer=torch.optim.Adam(discriminator.parameters(), 1e-3),
         adversarial_warmup_epochs=0,
-        prepare_batch=lambda batch, device, non_blocking, **_: (batch["source_image"], batch["target_image"]),
         decollate=False,
         **options,
     )

@@ -34,10 +34,10 @@ def batch() -> dict:
         return torch.randn(4, 2, 4, 4, 4, generator=torch.Generator().manual_seed(seed))
 
     return {
-        "source_mean": draw(1),
-        "source_sigma": torch.zeros(4, 2, 4, 4, 4),
-        "target_mean": draw(2),
-        "target_sigma": torch.zeros(4, 2, 4, 4, 4),
+        "image_mean": draw(1),
+        "image_sigma": torch.zeros(4, 2, 4, 4, 4),
+        "label_mean": draw(2),
+        "label_sigma": torch.zeros(4, 2, 4, 4, 4),
         "source": torch.tensor([0, 1, 2, 0]),
         "target": torch.tensor([1, 2, 0, 2]),
         "sample_seed": torch.arange(4),
@@ -62,8 +62,8 @@ def test_batches_hold_the_target_and_the_translated_source(network, adaptive):
     scheduler = DDPMScheduler(1000, prediction_type="v_prediction")
     prepare = TargetPrepareBatch(scheduler, adaptive, prediction_type="v_prediction")
     latent, target, args, extra = prepare(batch(), "cpu")
-    torch.testing.assert_close(latent, batch()["target_mean"])
-    like = adaptive.target_like(batch()["source_mean"], [1, 2, 0, 2])
+    torch.testing.assert_close(latent, batch()["label_mean"])
+    like = adaptive.target_like(batch()["image_mean"], [1, 2, 0, 2])
     torch.testing.assert_close(extra["condition"], target_condition(like, [1, 2, 0, 2], 3))
     assert not extra["condition"].requires_grad
     prediction = DiffusionInferer(scheduler)(latent, network, *args, **extra)

@@ -1,0 +1,62 @@
+"""Subjects with several contrasts, of which some may lack."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+from monai.transforms import Randomizable, Transform
+
+from brain_bundles.transforms.preprocessing import image_preprocessing
+
+
+class ContrastPreprocessing(Transform):
+    """:func:`image_preprocessing` of the contrasts that a subject has; the first of them is the reference.
+
+    Args:
+        contrasts: entries of an item that are paths, where it has them.
+        **options: of :func:`image_preprocessing`.
+
+    Raises:
+        ValueError: when called, for an item without any contrast.
+    """
+
+    def __init__(self, contrasts: Sequence[str], **options: Any) -> None:
+        self.contrasts, self.options = list(contrasts), options
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> Mapping[Hashable, Any]:
+        present = [name for name in self.contrasts if name in data]
+        return image_preprocessing(present, **self.options)(data)
+
+
+class RandContrastPair(Randomizable, Transform):
+    """Draw two of a subject's contrasts, a target and then a source among the others.
+
+    The item gets ``source`` and ``target``, the places of the two in ``contrasts``, and their volumes with MONAI's keys
+    ``image`` and ``label``, or, from an item of cached latents, ``image_mean``, ``image_sigma``, ``label_mean`` and
+    ``label_sigma``. The contrasts themselves are taken out, so that items of subjects with different contrasts make a
+    batch.
+
+    Args:
+        contrasts: all that the model knows.
+
+    Raises:
+        ValueError: when called, for a subject with fewer than two of them.
+    """
+
+    def __init__(self, contrasts: Sequence[str]) -> None:
+        self.contrasts = list(contrasts)
+
+    def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        parts = ("", "_mean", "_sigma")
+        present = [name for name in self.contrasts if any(f"{name}{part}" in data for part in parts)]
+        if len(present) < 2:
+            raise ValueError(f"{data.get('participant_id', 'an item')} has {present}; a pair needs two contrasts.")
+        target = present.pop(int(self.R.randint(len(present))))
+        source = present[int(self.R.randint(len(present)))]
+        taken = {f"{name}{part}" for name in self.contrasts for part in parts}
+        result = {name: value for name, value in data.items() if name not in taken}
+        for role, key, name in (("source", "image", source), ("target", "label", target)):
+            result[role] = self.contrasts.index(name)
+            result |= {f"{key}{part}": data[f"{name}{part}"] for part in parts if f"{name}{part}" in data}
+        return result
