@@ -85,24 +85,37 @@ class AdaptiveAutoencoder(nn.Module):
         """Images (B, 1, D, H, W) of normalised latents; see :class:`~brain_bundles.networks.LatentVQAutoencoder`."""
         return self.autoencoder.decode_stage_2_outputs(z, slab_size)
 
+    def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
+        """Images (B, 1, D, H, W) through encoder, quantiser and decoder."""
+        return self.autoencoder.reconstruct(x)
+
+    def translate(self, x: torch.Tensor, targets: Targets) -> torch.Tensor:
+        """Images (B, 1, D, H, W) through encoder, MS-SPADE, quantiser and decoder: a translation without diffusion."""
+        return self.decode_stage_2_outputs(self.target_like(self.encode_moments(x)[0], targets))
+
     def forward(
         self,
-        source_image: torch.Tensor,
         target_image: torch.Tensor,
-        sources: Targets,
-        targets: Targets,
+        source_image: torch.Tensor | None = None,
+        sources: Targets = (),
+        targets: Targets = (),
         cycle: bool = True,
-    ) -> AdaptiveOutput:
+    ) -> AdaptiveOutput | tuple[torch.Tensor, torch.Tensor]:
         """Reconstruct the target, translate the source to it, and the translation back to the source.
 
         Args:
-            source_image: (B, 1, D, H, W).
-            target_image: the same subjects in the target contrast.
+            target_image: (B, 1, D, H, W).
+            source_image: the same subjects in the source contrast; None reconstructs alone.
             sources: contrast of each source, (B,).
             targets: contrast of each target, (B,).
             cycle: whether to go back to the source, through decoder and encoder.
+
+        Returns:
+            all of it; without a source the reconstruction and the scalar quantisation loss.
         """
         network = self.autoencoder
+        if source_image is None:
+            return network(target_image)
         z_source, z_target = network.encode(torch.cat([source_image, target_image])).chunk(2)
         both, loss = network.quantiser(torch.cat([z_target, self.ms_spade(z_source, targets)]))
         reconstruction, translation = network.decode(both).chunk(2)

@@ -37,10 +37,10 @@ class TrainingResults(NamedTuple):
 class AutoencoderTrainer(Trainer):
     """One iteration is a step of the autoencoder, then, after the warm-up, a step of the discriminator.
 
-    The autoencoder minimises ``L1 + kl_weight KL + perceptual_weight P + adversarial_weight A``; the discriminator the
-    mean of its losses on real and reconstructed images. ``engine.state.output`` holds image, pred, the total ``loss``
-    and every term, unweighted, as ``<term>_loss``; a term that is off has no entry. A network that has a ``perplexity``
-    (a :class:`~brain_bundles.networks.LatentVQAutoencoder`) gives that too.
+    The autoencoder minimises ``reconstruction_weight L1 + kl_weight KL + perceptual_weight P + adversarial_weight A``;
+    the discriminator the mean of its losses on real and reconstructed images. ``engine.state.output`` holds image,
+    pred, the total ``loss`` and every term, unweighted, as ``<term>_loss``; a term that is off has no entry. A network
+    that has a ``perplexity`` (a :class:`~brain_bundles.networks.LatentVQAutoencoder`) gives that too.
 
     The network returns the reconstruction and what its regularisation needs: (mu, sigma) of a KL autoencoder, the
     quantisation loss of a VQ-VAE, or nothing. Where prepare_batch gives a label, the output is compared with it instead
@@ -57,6 +57,7 @@ class AutoencoderTrainer(Trainer):
         discriminator: for example MONAI's PatchDiscriminator, None for no adversarial loss.
         discriminator_optimizer: needed with a discriminator.
         reconstruction_loss: of (reconstruction, image), L1 by default.
+        reconstruction_weight: its weight.
         kl_weight: weight of the KL term, a sum over latent elements (see KLDivergenceLoss).
         quantisation_weight: weight of the quantisation loss of a VQ-VAE.
         perceptual_loss: of (reconstruction, image), None is off; see ``make_perceptual_loss``.
@@ -87,6 +88,7 @@ class AutoencoderTrainer(Trainer):
         discriminator: nn.Module | None = None,
         discriminator_optimizer: Optimizer | None = None,
         reconstruction_loss: Callable | None = None,
+        reconstruction_weight: float = 1.0,
         kl_weight: float = 1e-6,
         quantisation_weight: float = 1.0,
         perceptual_loss: Callable | None = None,
@@ -109,6 +111,7 @@ class AutoencoderTrainer(Trainer):
         decollate: bool = True,
     ) -> None:
         weights = {
+            "reconstruction_weight": reconstruction_weight,
             "kl_weight": kl_weight,
             "quantisation_weight": quantisation_weight,
             "perceptual_weight": perceptual_weight,
@@ -126,6 +129,7 @@ class AutoencoderTrainer(Trainer):
         self.network, self.optimizer = network, optimizer
         self.discriminator, self.discriminator_optimizer = discriminator, discriminator_optimizer
         self.reconstruction_loss = reconstruction_loss or nn.L1Loss()
+        self.reconstruction_weight = reconstruction_weight
         self.kl_loss, self.kl_weight = KLDivergenceLoss(), kl_weight
         self.quantisation_weight = quantisation_weight
         self.conditional_discriminator = conditional_discriminator
@@ -195,7 +199,7 @@ class AutoencoderTrainer(Trainer):
         output = self.inferer(image, self.network)
         reconstruction, *latents = output if isinstance(output, tuple) else (output,)
         reconstruction = reconstruction.float()
-        terms = {"reconstruction_loss": (1.0, self.reconstruction_loss(reconstruction, label))}
+        terms = {"reconstruction_loss": (self.reconstruction_weight, self.reconstruction_loss(reconstruction, label))}
         return TrainingResults(reconstruction, label, {**terms, **self.regularisation(tuple(latents))})
 
     def _autoencoder_step(

@@ -30,7 +30,7 @@ def test_the_decoder_sees_quantised_latents_alone(adaptive):
     adaptive.eval()
     seen = []
     adaptive.autoencoder.post_quant_conv.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
-    adaptive(images(), images(seed=2), [0, 1], [2, 0])
+    adaptive(images(seed=2), images(), [0, 1], [2, 0])
     adaptive.decode_stage_2_outputs(adaptive.target_like(adaptive.encode_moments(images())[0], [1, 2]))
     assert len(seen) == 3
     for latents in seen:
@@ -41,13 +41,13 @@ def test_the_decoder_sees_quantised_latents_alone(adaptive):
 def test_the_parts_are_those_of_the_networks(adaptive):
     adaptive.eval()
     source, target = images(), images(seed=2)
-    out = adaptive(source, target, [0, 1], [2, 0])
+    out = adaptive(target, source, [0, 1], [2, 0])
     torch.testing.assert_close(out.reconstruction, adaptive.autoencoder.reconstruct(target))
     like = adaptive.target_like(adaptive.encode_moments(source)[0], [2, 0])
     torch.testing.assert_close(out.translation, adaptive.decode_stage_2_outputs(like))
     back = adaptive.target_like(adaptive.encode_moments(out.translation)[0], [0, 1])
     torch.testing.assert_close(out.cycle, adaptive.decode_stage_2_outputs(back), rtol=1e-4, atol=1e-5)
-    assert adaptive(source, target, [0, 1], [2, 0], cycle=False).cycle is None
+    assert adaptive(target, source, [0, 1], [2, 0], cycle=False).cycle is None
 
 
 @torch.no_grad()
@@ -55,7 +55,7 @@ def test_statistics_change_the_scale_and_not_the_image(adaptive):
     adaptive.eval()
 
     def translated() -> torch.Tensor:
-        return adaptive.decode_stage_2_outputs(adaptive.target_like(adaptive.encode_moments(images())[0], [1, 2]))
+        return adaptive.translate(images(), [1, 2])
 
     before = translated()
     adaptive.set_latent_statistics([0.5, -1.0], [2.0, 0.5])
@@ -97,16 +97,20 @@ def train(adaptive, **options):
     return outputs
 
 
-def test_five_losses_each_with_a_weight(adaptive):
+def test_every_loss_has_a_weight(adaptive):
     def perceptual(prediction, truth):
         return (prediction.mean() - truth.mean()).abs()
 
-    weights = {"quantisation_weight": 0.5, "adversarial_weight": 0.1, "perceptual_weight": 0.3, "cycle_weight": 2.0}
+    weights = {
+        "reconstruction_weight": 0.7,
+        "translation_weight": 0.9,
+        "quantisation_weight": 0.5,
+        "adversarial_weight": 0.1,
+        "perceptual_weight": 0.3,
+        "cycle_weight": 2.0,
+    }
     for out in train(adaptive, perceptual_loss=perceptual, **weights):
-        total = out["reconstruction_loss"] + sum(
-            weights[f"{name}_weight"] * out[f"{name}_loss"]
-            for name in ("quantisation", "adversarial", "perceptual", "cycle")
-        )
+        total = sum(weight * out[name.replace("weight", "loss")] for name, weight in weights.items())
         torch.testing.assert_close(out["loss"], total)
         assert 1 <= float(out["perplexity"]) <= 8
 
@@ -118,8 +122,18 @@ def test_every_parameter_learns_in_the_joint_stage(adaptive):
     assert same == []
 
 
+def test_the_first_of_two_stages_leaves_ms_spade_alone(adaptive):
+    before = {name: value.detach().clone() for name, value in adaptive.named_parameters()}
+    outputs = train(adaptive, translation_weight=0, cycle_weight=0)
+    assert all(not {"translation_loss", "cycle_loss"} & set(out) for out in outputs)
+    same = {name for name, value in adaptive.named_parameters() if torch.equal(value, before[name])}
+    assert same == {name for name in before if name.startswith("ms_spade")}
+
+
 def test_without_a_cycle_there_is_no_term(adaptive):
     assert all("cycle_loss" not in out for out in train(adaptive, cycle_weight=0))
+    with pytest.raises(ValueError, match="a cycle goes through a translation"):
+        train(adaptive, translation_weight=0)
     with pytest.raises(ValueError, match="cycle_weight must not be negative, got -1"):
         train(adaptive, cycle_weight=-1)
 
