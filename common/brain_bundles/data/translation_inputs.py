@@ -188,6 +188,10 @@ def _subjects(
     for person in people:
         paths = {name: find_image(folder, person, name) for name in (contrasts if source is None else [source])}
         there = {name: path for name, path in paths.items() if path.is_file()}
+        if not there:
+            none = ("no source", f"{person} has none of {', '.join(contrasts)}")
+            problems.append(none if source is None else missing_image(folder, person, paths[source]))
+            continue
         wanted = list(targets)
         if targets == [MISSING]:
             wanted = [name for name in contrasts if not find_image(folder, person, name).is_file()]
@@ -197,13 +201,11 @@ def _subjects(
             chosen = [(name, path) for name, path in chosen if name != target]
             if chosen:
                 found.append(_Job(person, target, image_path("", person, target).as_posix(), chosen))
-            elif source is not None:
-                problems.append(missing_image(folder, person, paths[source]))
             else:
-                problems.append(("no source", f"{person} has none of {', '.join(contrasts)} to make {target} from"))
+                problems.append(("no source", f"{person}: none of its contrasts makes {target}"))
     if people and complete == len(people):
         problems.append(("nothing is missing", f"all subjects have {', '.join(contrasts)}"))
-    return found, list(dict.fromkeys(problems))
+    return found, problems
 
 
 def _files(inputs: Sequence[Path], source: str, targets: Sequence[str]) -> _Found:

@@ -61,7 +61,7 @@ def test_the_baseline_has_the_budget_of_the_slice_model():
 
 
 def test_the_volumetric_layers_are_a_small_share_of_the_network():
-    """13.9 % of the parameters and 11.7 % of the computation at the default size; bars 15 and 20 %."""
+    """14.6 % of the parameters and 16.6 % of the computation at the default size; bars 15 and 20 %."""
     config = parser("inference")
     with torch.device("meta"):
         network = config.get_parsed_content("network_def").eval()
@@ -70,11 +70,11 @@ def test_the_volumetric_layers_are_a_small_share_of_the_network():
         added = sum(value.numel() for layer in layers for value in layer.parameters())
         assert added / total < 0.15
         with FlopCounterMode(display=False) as counter:
-            network(torch.empty(1, 16, 4, 20, 24), torch.empty(1))
+            network(torch.empty(1, 24, 4, 20, 24), torch.empty(1))
         with FlopCounterMode(display=False) as slices:
             for layer in layers:
                 layer.forward = lambda x: x  # type: ignore[method-assign]
-            network(torch.empty(1, 16, 4, 20, 24), torch.empty(1))
+            network(torch.empty(1, 24, 4, 20, 24), torch.empty(1))
     assert 1 - slices.get_total_flops() / counter.get_total_flops() < 0.20
 
 

@@ -1,0 +1,81 @@
+"""What the config files promise without running a workflow."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import torch
+from monai.bundle import ConfigParser
+
+from .conftest import BUNDLE
+
+STAGES = ("train_autoencoder", "train_spade", "train", "inference")
+
+
+def load(name: str) -> dict[str, Any]:
+    return json.loads((BUNDLE / "configs" / f"{name}.json").read_text())
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "vq_def",
+        "ms_spade_def",
+        "autoencoder_def",
+        "network_def",
+        "contrasts",
+        "spacing",
+        "spatial_size",
+        "prediction_type",
+        "beta_start",
+        "beta_end",
+        "intensity_percentiles",
+        "ckpt_dir",
+    ],
+)
+def test_copies_of_one_setting_are_equal(key):
+    names = [name for name in STAGES if not (name == "train_spade" and key == "network_def")]
+    copies = [content[key] for name in names if key in (content := load(name))]
+    assert len(copies) >= 2
+    assert all(copy == copies[0] for copy in copies)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_paper_overlay_has_the_published_sizes(stage):
+    """A codebook of 8192, latents of 36x48x36x4 for 144x192x144, attention at down-sampling 2 and 4."""
+    config = ConfigParser()
+    config.read_config([str(BUNDLE / "configs" / f"{name}.json") for name in (stage, "paper")])
+    with torch.device("meta"):
+        vq = config.get_parsed_content("vq_def").eval()
+        assert vq.quantiser.num_embeddings == 8192
+        mean, _ = vq.raw_moments(torch.empty(1, 1, 144, 192, 144))
+        assert mean.shape == (1, 4, 36, 48, 36)
+        if stage in ("train", "inference"):
+            network = config.get_parsed_content("network_def").eval()
+            levels = [
+                any("attentions" in name for name, _ in block.named_modules()) for block in network.unet.down_blocks
+            ]
+            assert levels == [False, True, True]
+            x = torch.empty(1, 2 * 4 + 4, 36, 48, 36)
+            assert network(x, torch.empty(1)).shape == mean.shape
+
+
+def test_a_contrast_more_is_config_only():
+    config = ConfigParser()
+    config.read_config(str(BUNDLE / "configs" / "inference.json"))
+    config["contrasts"] = ["T1w", "T2w", "PDw"]
+    assert config.get_parsed_content("autoencoder_def").ms_spade.num_contrasts == 3
+    assert config.get_parsed_content("network_def").num_contrasts == 3
+
+
+def test_verify_net_in_out(tmp_path):
+    command = [sys.executable, "-W", "ignore", "-m", "monai.bundle", "verify_net_in_out", "network_def"]
+    for option, name in {"meta_file": "metadata", "config_file": "inference"}.items():
+        command += [f"--{option}", str(BUNDLE / "configs" / f"{name}.json")]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "data shape of network is verified with no error" in result.stdout + result.stderr

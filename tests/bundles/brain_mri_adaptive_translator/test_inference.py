@@ -1,0 +1,114 @@
+"""Translations by the bundle's own config, with weights of a few steps."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from brain_bundles.data import DatasetError, hash_file, image_path
+from monai.bundle import ConfigWorkflow
+
+from .conftest import BUNDLE
+
+
+def images(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.nii.gz"))}
+
+
+@pytest.fixture(scope="module")
+def translated(trained, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("out") / "test"
+    trained.run("inference", folder, split="test")
+    return folder
+
+
+def test_all_other_contrasts_are_made_on_the_grid_of_the_source(trained, translated):
+    people = sorted(path.name for path in translated.glob("sub-*"))
+    assert len(people) >= 2
+    assert len(images(translated)) == 2 * len(people)
+    for person in people:
+        source = nib.load(image_path(trained.dataset_dir, person, "T1w"))
+        for target in ("T2w", "FLAIR"):
+            path = image_path(translated, person, target)
+            image = nib.load(path)
+            assert image.shape == source.shape
+            np.testing.assert_allclose(image.affine, source.affine)
+            data = image.get_fdata()
+            assert data.min() >= 0
+            assert data.max() <= 1
+            sidecar = json.loads(Path(str(path).replace(".nii.gz", ".json")).read_text())
+            assert sidecar["SourceContrast"] == "T1w"
+            assert sidecar["TargetContrast"] == target
+            assert sidecar["Model"] == "brain_mri_adaptive_translator"
+            assert sidecar["ModelHash"] == hash_file(trained.ckpt_dir / "model.pt")
+            assert isinstance(sidecar["Seed"], int)
+    assert (translated / "preview.png").is_file()
+
+
+def test_a_target_has_the_same_values_alone_and_among_others(trained, translated, tmp_path):
+    trained.run("inference", tmp_path / "one", split="test", targets=["FLAIR"])
+    for name in images(tmp_path / "one"):
+        one, among = (nib.load(folder / name).get_fdata() for folder in (tmp_path / "one", translated))
+        np.testing.assert_allclose(one, among, atol=2e-3)  # int16 steps, and float32 sums of another batch
+
+
+def test_a_run_goes_on_where_it_stopped(trained, translated, tmp_path):
+    shutil.copytree(translated, tmp_path / "again")
+    gone = sorted((tmp_path / "again").rglob("*_FLAIR.nii.gz"))[0]
+    gone.unlink()
+    trained.run("inference", tmp_path / "again", split="test")
+    assert images(tmp_path / "again") == images(translated)
+
+
+def test_what_is_missing_is_filled_in(trained, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(trained.dataset_dir, data)
+    image_path(data, "sub-0002", "T1w").unlink()
+    trained.run("inference", tmp_path / "out", dataset_dir=str(data), targets="missing")
+    assert set(images(tmp_path / "out")) == {
+        "sub-0001/anat/sub-0001_FLAIR.nii.gz",
+        "sub-0002/anat/sub-0002_T1w.nii.gz",
+    }
+    sidecar = json.loads((tmp_path / "out" / "sub-0002" / "anat" / "sub-0002_T1w.json").read_text())
+    assert sidecar["SourceContrast"] == "T2w"
+
+
+def test_files_and_a_start_at_the_target_like_latent(trained, tmp_path):
+    source = image_path(trained.dataset_dir, "sub-0002", "T2w")
+    trained.run("inference", tmp_path / "out", input=str(source), source="T2w", targets=["T1w"], start="target_like")
+    assert set(images(tmp_path / "out")) == {"sub-0002_T2w_T1w.nii.gz"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"source": "PDw"}, "unknown contrast 'PDw'; this model knows T1w, T2w, FLAIR"),
+        ({"targets": ["T1w", "T2w"]}, "source and target are both 'T1w'"),
+    ],
+)
+def test_contrasts_that_cannot_be(trained, tmp_path, options, message):
+    with pytest.raises(RuntimeError) as error:
+        trained.run("inference", tmp_path, **options)
+    assert message in str(error.value.__cause__)
+
+
+def test_a_dataset_without_any_known_contrast(trained, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(trained.dataset_dir, data)
+    for path in data.rglob("anat/*.nii.gz"):
+        path.unlink()
+    with pytest.raises(RuntimeError) as error:
+        trained.run("inference", tmp_path / "out", dataset_dir=str(data), targets="missing")
+    assert isinstance(error.value.__cause__, DatasetError)
+    assert "sub-0003 has none of T1w, T2w, FLAIR" in str(error.value.__cause__)
+
+
+def test_inference_has_every_property(trained, tmp_path):
+    workflow: ConfigWorkflow = trained.workflow("inference", tmp_path, split="test")
+    workflow.initialize()
+    assert workflow.check_properties() == []
+    assert BUNDLE.name == "brain_mri_adaptive_translator"

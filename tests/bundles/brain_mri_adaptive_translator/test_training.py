@@ -1,0 +1,46 @@
+"""The stages by their own configs, on tiny phantoms."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from brain_bundles.networks.loading import read_plain
+
+from .conftest import Bundle
+
+
+def weights(bundle: Bundle, name: str) -> dict[str, torch.Tensor]:
+    return read_plain(bundle.ckpt_dir / f"{name}.pt")
+
+
+def test_stages_write_plain_weights_that_fit_the_next(trained):
+    autoencoder = weights(trained, "autoencoder")
+    assert {"autoencoder.latent_mean", "autoencoder.quantiser.codebooks"} <= set(autoencoder)
+    assert any(name.startswith("ms_spade.") for name in autoencoder)
+    assert autoencoder["autoencoder.latent_std"].unique().numel() == 1  # one scale for all channels
+    assert all(isinstance(value, torch.Tensor) for value in weights(trained, "model").values())
+
+
+def test_training_ms_spade_leaves_the_autoencoder_alone(trained, tmp_path):
+    before = weights(trained, "autoencoder")
+    bundle = Bundle(trained.dataset_dir, tmp_path / "models")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "autoencoder.pt").write_bytes((trained.ckpt_dir / "autoencoder.pt").read_bytes())
+    bundle.run("train_spade", tmp_path / "out")
+    after = weights(bundle, "autoencoder")
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed
+    assert all(name.startswith("ms_spade.") for name in changed)
+
+
+def test_the_autoencoder_alone_is_the_first_of_two_stages(trained, tmp_path):
+    bundle = Bundle(trained.dataset_dir, tmp_path / "models")
+    bundle.run("train_autoencoder", tmp_path / "out", translation_weight=0, cycle_weight=0)
+    assert "autoencoder.latent_std" in weights(bundle, "autoencoder")
+
+
+@pytest.mark.parametrize("name", ["train_autoencoder", "train_spade", "train"])
+def test_workflows_have_every_property(trained, tmp_path, name):
+    workflow = trained.workflow(name, tmp_path)
+    workflow.initialize()
+    assert workflow.check_properties() == []
