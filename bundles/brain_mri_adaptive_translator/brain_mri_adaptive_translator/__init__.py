@@ -2,7 +2,8 @@
 
 from brain_mri_adaptive_translator.adaptive_autoencoder import AdaptiveAutoencoder, AdaptiveOutput
 from brain_mri_adaptive_translator.adaptive_trainer import AdaptiveAutoencoderTrainer
-from brain_mri_adaptive_translator.adaptive_translator import AdaptiveTranslator
+from brain_mri_adaptive_translator.adaptive_translator import AdaptiveTranslator, Translation
+from brain_mri_adaptive_translator.matrix_evaluation import evaluate_matrix, with_segmentations
 from brain_mri_adaptive_translator.ms_spade import MSSPADE, MSSPADEBlock, SelfModulatedSPADE, SwitchableSPADE
 from brain_mri_adaptive_translator.spade_training import (
     LatentPairPrepareBatch,
@@ -29,6 +30,9 @@ __all__ = [
     "TargetDiffusionUNet",
     "TargetPrepareBatch",
     "TargetsPrepareBatch",
+    "Translation",
+    "evaluate_matrix",
     "group_by_image",
     "target_condition",
+    "with_segmentations",
 ]

@@ -58,7 +58,7 @@ def score_translation(
     slice_axis: int = 2,
     data_range: float = 1.0,
     ssim_kernel_size: int = 7,
-    ms_ssim_kernel_size: int = 5,
+    ms_ssim_kernel_size: int | None = 5,
 ) -> TranslationScores:
     """Compare a translated volume with the true one. What lies outside of the mask changes no score.
 
@@ -69,7 +69,8 @@ def score_translation(
         slice_axis: 0, 1 or 2, the axis along which slices follow one another; 2 is axial in RAS.
         data_range: span of the intensities, for PSNR and both SSIM.
         ssim_kernel_size: odd side of the window, voxels.
-        ms_ssim_kernel_size: the same for MS-SSIM; every side of the volumes needs 16 times as many voxels.
+        ms_ssim_kernel_size: the same for MS-SSIM; every side of the volumes needs 16 times as many voxels. None leaves
+            MS-SSIM out, NaN.
 
     Raises:
         ValueError: if shapes differ or are not (D, H, W), a volume is not finite, the mask is empty or not boolean,
@@ -78,7 +79,7 @@ def score_translation(
     a, b, inside = _plain(prediction), _plain(target), _plain(mask)
     a, inside = a.to(b.device), inside.to(b.device)
     _check(a, b, inside, slice_axis, data_range)
-    if ms_ssim_kernel_size % 2 == 0:
+    if ms_ssim_kernel_size is not None and ms_ssim_kernel_size % 2 == 0:
         raise ValueError(f"ms_ssim_kernel_size must be odd, got {ms_ssim_kernel_size}.")
     # The windows of SSIM reach over the mask's edge: there, too, only the brain counts.
     a, b = (torch.where(inside, volume.double(), 0.0) for volume in (a, b))
@@ -89,7 +90,7 @@ def score_translation(
         mae=float(error[inside].abs().mean()),
         psnr=20 * math.log10(data_range) - 10 * math.log10(mse) if mse > 0 else math.inf,
         ssim=_masked_ssim(a, b, inside, ssim_kernel_size, data_range),
-        ms_ssim=_ms_ssim_or_nan(a, b, ms_ssim_kernel_size, data_range),
+        ms_ssim=math.nan if ms_ssim_kernel_size is None else _ms_ssim_or_nan(a, b, ms_ssim_kernel_size, data_range),
         nmse=mse / power if power > 0 else math.nan,
         through_plane_error=_through_plane_error(error, inside, slice_axis),
     )

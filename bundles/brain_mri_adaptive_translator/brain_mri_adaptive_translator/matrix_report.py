@@ -1,0 +1,156 @@
+"""The matrix of sources and targets for people: tables, a file of all scores, and a picture."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from brain_bundles.data.atomic import atomic_write
+from brain_bundles.data.participants import format_cell
+from brain_bundles.handlers.evaluation_report import cell, table
+from brain_bundles.handlers.montage import save_montage
+
+COPY, REGRESSION = "copy", "intensity regression"  # the baselines
+METRICS: Mapping[str, tuple[str, str]] = {
+    "psnr": ("PSNR (dB) ↑", ".2f"),
+    "ssim": ("SSIM ↑", ".4f"),
+    "mae": ("MAE ↓", ".4f"),
+    "nmse": ("NMSE ↓", ".4f"),
+}
+
+
+@dataclass(frozen=True)
+class CellScore:
+    """What one method reached for one subject, source, target and region (brain, tumour, outside tumour)."""
+
+    participant_id: str
+    method: str
+    source: str
+    target: str
+    region: str
+    mae: float
+    psnr: float
+    ssim: float
+    nmse: float
+
+
+def summarise_matrix(cells: Sequence[CellScore]) -> dict[str, Any]:
+    """method -> region -> "source to target" -> metric -> mean and (sample) standard deviation over the subjects.
+
+    The entry ``all`` of a region is the mean over its cells, each counting once. None where a number is undefined.
+    """
+    summary: dict[str, Any] = {}
+    for method in dict.fromkeys(one.method for one in cells):
+        of_method = [one for one in cells if one.method == method]
+        for region in dict.fromkeys(one.region for one in of_method):
+            rows = [one for one in of_method if one.region == region]
+            result: dict[str, Any] = {}
+            for key in dict.fromkeys((one.source, one.target) for one in rows):
+                mine = [one for one in rows if (one.source, one.target) == key]
+                result[" to ".join(key)] = {
+                    "num_subjects": len(mine),
+                    **{name: _spread([getattr(one, name) for one in mine]) for name in METRICS},
+                }
+            means = {name: [entry[name]["mean"] for entry in result.values()] for name in METRICS}
+            result["all"] = {
+                name: {"mean": None if None in values else float(np.mean(values)), "std": None}
+                for name, values in means.items()
+            }
+            summary.setdefault(method, {})[region] = result
+    return summary
+
+
+def _spread(values: Sequence[float]) -> dict[str, float | None]:
+    array = np.array(values, dtype=np.float64)
+    if not np.isfinite(array).all():
+        return {"mean": None, "std": None}
+    return {"mean": float(array.mean()), "std": float(array.std(ddof=1)) if array.size > 1 else None}
+
+
+def matrix_markdown(metrics: Mapping[str, Any]) -> str:
+    """The metrics of :func:`evaluate_matrix` as Markdown: the mean over cells per method, and PSNR cell by cell."""
+    methods, contrasts = metrics["methods"], metrics["contrasts"]
+    lines = [
+        f"# Translation between {', '.join(contrasts)}",
+        "",
+        f"{metrics['num_subjects']} subjects; ↓ lower is better, ↑ higher is better.",
+        "Intensities are in [0, 1]; scores are of the brain, where source or target is above 0.",
+        "",
+    ]
+    for region in dict.fromkeys(region for regions in methods.values() for region in regions):
+        lines += [f"## Mean over the cells: {region}", ""]
+        lines += table(
+            ["method", "cells", *(title for title, _ in METRICS.values())],
+            [
+                [
+                    method,
+                    str(len(regions[region]) - 1),
+                    *(cell(regions[region]["all"][name]["mean"], form) for name, (_, form) in METRICS.items()),
+                ]
+                for method, regions in methods.items()
+                if region in regions
+            ],
+        )
+        lines += [""]
+    for method, regions in methods.items():
+        lines += [f"## PSNR (dB), source by target: {method}", ""]
+        rows = []
+        for source in contrasts:
+            row = [source]
+            for target in contrasts:
+                entry = regions["brain"].get(f"{source} to {target}")
+                text = "" if entry is None else cell(entry["psnr"]["mean"], ".2f")
+                if entry is not None and entry["psnr"]["std"] is not None:
+                    text += f" ± {entry['psnr']['std']:.2f}"
+                row.append(text)
+            rows.append(row)
+        lines += [*table(["source", *contrasts], rows), ""]
+    lines += [
+        f"- `{COPY}` is the source itself.",
+        f"- `{REGRESSION}` is the mean target intensity given the source's, voxel by voxel.",
+        f"  It is fitted to {metrics['num_train_subjects']} training subjects.",
+        "- n/a: undefined or infinite for at least one subject.",
+    ]
+    return "\n".join([*lines, ""])
+
+
+def write_cells(path: str | os.PathLike[str], cells: Sequence[CellScore]) -> None:
+    """Write a table with one row per score; n/a for what is undefined or infinite."""
+    names = list(CellScore.__dataclass_fields__)
+    lines = ["\t".join(names)]
+    for one in cells:
+        values = asdict(one).values()
+        shown = [float(f"{v:.6g}") if isinstance(v, float) and math.isfinite(v) else v for v in values]
+        lines.append(
+            "\t".join(format_cell(None if isinstance(v, float) and not math.isfinite(v) else v) for v in shown)
+        )
+    atomic_write(path, "".join(f"{line}\n" for line in lines))
+
+
+def draw_matrix(
+    path: str | os.PathLike[str],
+    *,
+    name: str,
+    contrasts: Sequence[str],
+    volumes: Mapping[str, torch.Tensor],
+    predictions: Mapping[tuple[str, str], torch.Tensor],
+    spacing: float,
+) -> None:
+    """A picture of one subject: a row per source, a column per target; the true volumes are on the diagonal.
+
+    Raises:
+        ImportError: if matplotlib is not installed.
+    """
+    shown, labels = [], []
+    for source in contrasts:
+        for target in contrasts:
+            true = source == target
+            shown.append(volumes[source] if true else predictions[source, target])
+            labels.append(f"{source} (true)" if true else f"{source} to {target}")
+    save_montage(Path(path), shown, labels, title=name, spacing=[spacing] * 3, columns=len(contrasts))
