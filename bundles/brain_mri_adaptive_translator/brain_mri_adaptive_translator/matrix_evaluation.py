@@ -162,7 +162,9 @@ def _load(
         return volumes, None
     labels = LoadImage(image_only=True, ensure_channel_first=True)(item[SEGMENTATION])
     labels = ResampleToMatch(mode="nearest", padding_mode="zeros")(labels, img_dst=loaded[present[0]])
-    return volumes, torch.isin(labels.as_tensor()[0].round().long(), torch.tensor(list(tumour_labels)))
+    return volumes, torch.isin(
+        torch.as_tensor(labels).as_subclass(torch.Tensor)[0].round().long(), torch.tensor(list(tumour_labels))
+    )
 
 
 def _fit(
