@@ -8,8 +8,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from brain_bundles.networks import LatentVQAutoencoder
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +37,25 @@ def bids_errors() -> Callable[[Path], list[str]]:
         return [f"{i['code']} {i.get('location')}" for i in issues if i["severity"] == "error"]
 
     return validate
+
+
+@pytest.fixture
+def make_vq_autoencoder() -> Callable[..., LatentVQAutoencoder]:
+    """A factory of small vector-quantised autoencoders, with the same weights each time."""
+
+    def make(spatial_dims: int = 3, num_embeddings: int = 8, **options: Any) -> LatentVQAutoencoder:
+        torch.manual_seed(0)
+        return LatentVQAutoencoder(
+            spatial_dims=spatial_dims,
+            channels=(4, 8),
+            attention_levels=(False, False),
+            num_res_blocks=(1, 1),
+            latent_channels=2,
+            norm_num_groups=2,
+            with_encoder_nonlocal_attn=False,
+            with_decoder_nonlocal_attn=False,
+            num_embeddings=num_embeddings,
+            **options,
+        )
+
+    return make

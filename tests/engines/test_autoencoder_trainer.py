@@ -6,7 +6,6 @@ from brain_bundles.data import EpochSampler, SeededDataset
 from brain_bundles.engines import AutoencoderTrainer
 from brain_bundles.handlers.losses import scalar_losses
 from brain_bundles.losses import KLDivergenceLoss
-from brain_bundles.networks import LatentVQAutoencoder
 from ignite.engine import Events
 from monai.data import DataLoader
 from monai.networks.nets import VQVAE, AutoencoderKL, PatchDiscriminator
@@ -172,19 +171,8 @@ def test_a_vq_vae_is_trained_with_its_quantisation_loss():
         torch.testing.assert_close(out["loss"], out["reconstruction_loss"] + 0.5 * out["quantisation_loss"])
 
 
-def test_the_perplexity_of_a_codebook_is_reported():
-    network = LatentVQAutoencoder(
-        spatial_dims=3,
-        channels=(4, 8),
-        attention_levels=(False, False),
-        num_res_blocks=(1, 1),
-        latent_channels=2,
-        norm_num_groups=2,
-        with_encoder_nonlocal_attn=False,
-        with_decoder_nonlocal_attn=False,
-        num_embeddings=8,
-    )
-    _, outputs = run(network)
+def test_the_perplexity_of_a_codebook_is_reported(make_vq_autoencoder):
+    _, outputs = run(make_vq_autoencoder())
     assert {"quantisation_loss", "perplexity"} <= set(scalar_losses(outputs[0]))
     assert all(1 <= float(out["perplexity"]) <= 8 for out in outputs)
 

@@ -12,14 +12,13 @@ from typing import Any, Protocol
 import torch
 from brain_bundles.data import derive_seed, segmentation_path
 from brain_bundles.data.atomic import atomic_write
+from brain_bundles.handlers.translation_report import COPY, REGRESSION
 from brain_bundles.metrics import IntensityRegression
 from brain_bundles.metrics.translation import brain_mask, score_translation
 from monai.transforms import LoadImage, ResampleToMatch
 from tqdm import tqdm
 
 from brain_mri_adaptive_translator.matrix_report import (
-    COPY,
-    REGRESSION,
     CellScore,
     draw_matrix,
     matrix_markdown,
@@ -80,7 +79,6 @@ def evaluate_matrix(
     train = list(train_datalist[:num_train_subjects])
     regressions = _fit(train, preprocessing, contrasts)
     given = {name: method for name, method in methods.items() if method is not None}
-    pairs = {name: {k: m for k, m in cells.items() if m is not None} for name, cells in (pair_methods or {}).items()}
     cells: list[CellScore] = []
     drawn: dict[str, Any] | None = None
     for item in tqdm(test_datalist, desc="evaluate", unit="subject", disable=None):
@@ -100,7 +98,7 @@ def evaluate_matrix(
             }
             for method, translate in given.items():
                 made[method] = _call(translate, volumes[source], targets, seeds)
-            for method, of_pairs in pairs.items():
+            for method, of_pairs in (pair_methods or {}).items():
                 made[method] = {}
                 for target, one_seed in zip(targets, seeds, strict=True):
                     if (pair := of_pairs.get(f"{source} to {target}")) is not None:

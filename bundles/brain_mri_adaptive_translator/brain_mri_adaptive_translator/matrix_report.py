@@ -15,14 +15,10 @@ from brain_bundles.data.atomic import atomic_write
 from brain_bundles.data.participants import format_cell
 from brain_bundles.handlers.evaluation_report import cell, table
 from brain_bundles.handlers.montage import save_montage
+from brain_bundles.handlers.translation_report import COPY, REGRESSION
+from brain_bundles.handlers.translation_report import METRICS as SHARED_METRICS
 
-COPY, REGRESSION = "copy", "intensity regression"  # the baselines
-METRICS: Mapping[str, tuple[str, str]] = {
-    "psnr": ("PSNR (dB) ↑", ".2f"),
-    "ssim": ("SSIM ↑", ".4f"),
-    "mae": ("MAE ↓", ".4f"),
-    "nmse": ("NMSE ↓", ".4f"),
-}
+METRICS = {name: SHARED_METRICS[name] for name in ("psnr", "ssim", "mae", "nmse")}
 
 
 @dataclass(frozen=True)
@@ -125,11 +121,12 @@ def write_cells(path: str | os.PathLike[str], cells: Sequence[CellScore]) -> Non
     names = list(CellScore.__dataclass_fields__)
     lines = ["\t".join(names)]
     for one in cells:
-        values = asdict(one).values()
-        shown = [float(f"{v:.6g}") if isinstance(v, float) and math.isfinite(v) else v for v in values]
-        lines.append(
-            "\t".join(format_cell(None if isinstance(v, float) and not math.isfinite(v) else v) for v in shown)
-        )
+        cells_of_row = []
+        for value in asdict(one).values():
+            if isinstance(value, float):
+                value = float(f"{value:.6g}") if math.isfinite(value) else None
+            cells_of_row.append(format_cell(value))
+        lines.append("\t".join(cells_of_row))
     atomic_write(path, "".join(f"{line}\n" for line in lines))
 
 

@@ -14,7 +14,6 @@ from torch import nn
 from tqdm import tqdm
 
 from brain_bundles.data.seeding import generator_for
-from brain_bundles.networks.latent_autoencoder_kl import LatentAutoencoderKL
 from brain_bundles.networks.precision import PRECISIONS, autocast, resolve_precision
 
 CONDITION_MODES = ("crossattn", "concat")
@@ -75,7 +74,7 @@ class LatentSampler(Inferer):
             raise ValueError(f"latent_shape must be (C, D, H, W) or (C, H, W), all positive, got {list(latent_shape)}.")
         if precision not in PRECISIONS:
             raise ValueError(f"precision is {precision!r}; allowed: {', '.join(PRECISIONS)}.")
-        if decode_slab_size is not None and not isinstance(autoencoder, LatentAutoencoderKL):
+        if decode_slab_size is not None and not _decodes_in_slabs(autoencoder):
             raise ValueError(f"decode_slab_size needs a LatentAutoencoderKL, got a {type(autoencoder).__name__}.")
         if decode_slab_size is not None and decode_slab_size < 1:
             raise ValueError(f"decode_slab_size must be a positive number of slices, got {decode_slab_size}.")
@@ -236,3 +235,7 @@ class LatentSampler(Inferer):
             for parameter in network.parameters():
                 if parameter.ndim in (4, 5):
                     parameter.data = self._format(parameter.data)
+
+
+def _decodes_in_slabs(autoencoder: Any) -> bool:
+    return "slab_size" in inspect.signature(autoencoder.decode_stage_2_outputs).parameters

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from brain_bundles.data.phantom import write_phantoms
-from brain_bundles.networks import LatentVQAutoencoder
-from brain_mri_adaptive_translator import MSSPADE, AdaptiveAutoencoder
+from brain_mri_adaptive_translator import MSSPADE, AdaptiveAutoencoder, TargetDiffusionUNet
 
 from ..conftest import BundleRunner
 
@@ -87,17 +86,23 @@ def trained(tiny_contrasts, tmp_path_factory):
 
 
 @pytest.fixture
-def adaptive() -> AdaptiveAutoencoder:
+def adaptive(make_vq_autoencoder) -> AdaptiveAutoencoder:
+    return AdaptiveAutoencoder(make_vq_autoencoder(), MSSPADE(3, 2, channels=(4,), hidden_channels=4), CONTRASTS)
+
+
+@pytest.fixture
+def network() -> TargetDiffusionUNet:
     torch.manual_seed(0)
-    autoencoder = LatentVQAutoencoder(
-        spatial_dims=3,
+    network = TargetDiffusionUNet(
+        3,
+        2,
+        3,
         channels=(4, 8),
-        attention_levels=(False, False),
         num_res_blocks=(1, 1),
-        latent_channels=2,
+        attention_levels=(False, True),
+        num_head_channels=(0, 4),
         norm_num_groups=2,
-        with_encoder_nonlocal_attn=False,
-        with_decoder_nonlocal_attn=False,
-        num_embeddings=8,
     )
-    return AdaptiveAutoencoder(autoencoder, MSSPADE(3, 2, channels=(4,), hidden_channels=4), CONTRASTS)
+    for parameter in network.parameters():  # MONAI's last convolution and attention start at zero
+        torch.nn.init.normal_(parameter, std=0.1)
+    return network.eval()

@@ -9,32 +9,15 @@ from brain_bundles.schedulers import make_scheduler
 from brain_mri_adaptive_translator import (
     AdaptiveTranslator,
     SplitTargetsd,
-    TargetDiffusionUNet,
     TargetsPrepareBatch,
     group_by_image,
 )
 from monai.data import DataLoader, Dataset
 
 
-@pytest.fixture
-def network() -> TargetDiffusionUNet:
-    torch.manual_seed(0)
-    network = TargetDiffusionUNet(
-        3,
-        2,
-        3,
-        channels=(4, 8),
-        num_res_blocks=(1, 1),
-        attention_levels=(False, True),
-        num_head_channels=(0, 4),
-        norm_num_groups=2,
-    )
-    for parameter in network.parameters():
-        torch.nn.init.normal_(parameter, std=0.1)
-    return network.eval()
-
-
-def translator(adaptive, *, start_fraction: float = 1.0, **options) -> AdaptiveTranslator:
+def translator(
+    adaptive, *, start_fraction: float = 1.0, decode_slab_size: int | None = None, **options
+) -> AdaptiveTranslator:
     adaptive.eval().set_latent_statistics([0.5, -1.0], [2.0, 0.5])
     sampler = LatentSampler(
         make_scheduler("dpm_solver", prediction_type="v_prediction"),
@@ -44,6 +27,7 @@ def translator(adaptive, *, start_fraction: float = 1.0, **options) -> AdaptiveT
         mode="concat",
         precision="fp32",
         start_fraction=start_fraction,
+        decode_slab_size=decode_slab_size,
     )
     return AdaptiveTranslator(sampler, **options)
 
@@ -73,6 +57,14 @@ def test_ms_spade_alone_needs_no_network(adaptive):
         like = adaptive.target_like(adaptive.encode_moments(source)[0], [1, 2])
         expected = adaptive.decode_stage_2_outputs(like).clamp(0, 1)
     torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_decoding_in_slabs_gives_the_same_volumes(adaptive, network):
+    whole, slabs = translator(adaptive), translator(adaptive, decode_slab_size=2)
+    options = {"seeds": [1], "targets": ["T2w"]}
+    torch.testing.assert_close(
+        slabs(volumes(1), network, **options), whole(volumes(1), network, **options), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_a_start_at_the_target_like_latent_takes_fewer_steps(adaptive, network):

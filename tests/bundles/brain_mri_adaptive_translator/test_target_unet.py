@@ -6,27 +6,9 @@ import re
 
 import pytest
 import torch
-from brain_mri_adaptive_translator import TargetDiffusionUNet, TargetPrepareBatch, target_condition
+from brain_mri_adaptive_translator import TargetPrepareBatch, target_condition
 from monai.inferers import DiffusionInferer
 from monai.networks.schedulers import DDPMScheduler
-
-
-@pytest.fixture
-def network() -> TargetDiffusionUNet:
-    torch.manual_seed(0)
-    network = TargetDiffusionUNet(
-        3,
-        2,
-        3,
-        channels=(4, 8),
-        num_res_blocks=(1, 1),
-        attention_levels=(False, True),
-        num_head_channels=(0, 4),
-        norm_num_groups=2,
-    )
-    for parameter in network.parameters():  # MONAI's last convolution and attention start at zero
-        torch.nn.init.normal_(parameter, std=0.1)
-    return network.eval()
 
 
 def batch() -> dict:
