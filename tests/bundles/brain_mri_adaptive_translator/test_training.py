@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 from brain_bundles.networks.loading import read_plain
@@ -44,3 +46,16 @@ def test_workflows_have_every_property(trained, tmp_path, name):
     workflow = trained.workflow(name, tmp_path)
     workflow.initialize()
     assert workflow.check_properties() == []
+
+
+@pytest.mark.parametrize("name", ["train_autoencoder", "train_spade", "train"])
+def test_stages_train_in_two_processes(trained, tmp_path, name):
+    """A batch leaves the layers of the targets that it lacks without a gradient, which DDP minds unless it is told."""
+    models = tmp_path / "models"
+    shutil.copytree(trained.ckpt_dir, models)
+    before = {path.name: path.stat().st_mtime_ns for path in models.glob("*.pt")}
+    bundle = Bundle(trained.dataset_dir, models)
+    process = bundle.start(bundle.command(name, tmp_path / "out", "multi_gpu_train", processes=2), tmp_path)
+    log = process.communicate(timeout=240)[0]
+    assert process.returncode == 0, log
+    assert any(path.stat().st_mtime_ns != before[path.name] for path in models.glob("*.pt"))
