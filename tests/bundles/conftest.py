@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import torch
+from brain_bundles.networks.loading import read_plain
 from monai.bundle import ConfigWorkflow
 
 
@@ -64,6 +68,31 @@ class BundleRunner:
         return subprocess.Popen(
             command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
+
+    def copy_to(self, folder: Path) -> BundleRunner:
+        """The same with a copy of its weights, to train them further."""
+        shutil.copytree(self.ckpt_dir, folder)
+        return type(self)(self.dataset_dir, folder)
+
+    def train_twice(self, name: str, file: str, folder: Path, **options: object) -> list[dict[str, torch.Tensor]]:
+        """The weights in ``file`` after a whole training, and after one that was killed and resumed.
+
+        The kill is SIGKILL, somewhere after the first checkpoint.
+        """
+        results = []
+        for case in ("whole", "killed"):
+            bundle, output = self.copy_to(folder / case / "models"), folder / case / "out"
+            if case == "killed":
+                process = bundle.start(bundle.command(name, output, resume=True, **options), folder)
+                checkpoint, deadline = output / "checkpoint.pt", time.monotonic() + 240
+                while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
+                    time.sleep(0.05)
+                process.send_signal(signal.SIGKILL)
+                log = process.communicate()[0]
+                assert checkpoint.exists(), log
+            bundle.run(name, output, resume=True, **options)
+            results.append(read_plain(bundle.ckpt_dir / file))
+        return results
 
 
 @pytest.fixture(scope="session", autouse=True)

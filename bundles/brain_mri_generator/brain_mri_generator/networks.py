@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
+from monai.networks.blocks.pos_embed_utils import build_fourier_position_embedding
 from monai.networks.nets import DiffusionModelUNet
 from torch import nn
 
@@ -21,9 +23,18 @@ class ConditionedDiffusionUNet(nn.Module):
         covariate_scale: the covariates are multiplied by it. Scaled to [0, 1] by the range of a population they
             vary by 0.12 to 0.22 (one standard deviation), beside latents that vary by 1.
             1 is the published network.
+        position_channels: channels of a learned map beside the latent that tells the UNet where it is, an even number.
+            Brains are centred on their grid, so a short training learns the anatomy of a place from it, where the
+            convolutions alone would have to find the place first. 0 is the published network.
+        position_size: spatial size of that map, the latents' in training; for latents of another size it is
+            interpolated.
         unet_kwargs: the other arguments of :class:`monai.networks.nets.DiffusionModelUNet`.
 
-    Source: Pinaya et al. 2022, arXiv 2209.07162, section 2.2; hybrid conditioning as in Rombach et al. 2022.
+    Raises:
+        ValueError: if ``position_channels`` is odd, or given without ``position_size``.
+
+    Source: Pinaya et al. 2022, arXiv 2209.07162, section 2.2; hybrid conditioning as in Rombach et al. 2022; learned
+    positions as in Dosovitskiy et al. 2021, arXiv 2010.11929, section 3.1, from Fourier features at the start.
     """
 
     def __init__(
@@ -32,15 +43,26 @@ class ConditionedDiffusionUNet(nn.Module):
         latent_channels: int,
         num_covariates: int = 4,
         covariate_scale: float = 1.0,
+        position_channels: int = 0,
+        position_size: Sequence[int] | None = None,
         **unet_kwargs: Any,
     ) -> None:
         super().__init__()
         self.latent_channels = latent_channels
         self.num_covariates = num_covariates
         self.covariate_scale = covariate_scale
+        self.position: nn.Parameter | None = None
+        if position_channels:
+            if position_size is None or len(position_size) != spatial_dims or position_channels % 2:
+                raise ValueError(
+                    f"position_channels must be even and come with a position_size of {spatial_dims} numbers, got "
+                    f"{position_channels} and {position_size}."
+                )
+            features = build_fourier_position_embedding(list(position_size), position_channels, spatial_dims)
+            self.position = nn.Parameter(features.detach().transpose(1, 2).unflatten(2, tuple(position_size)))
         self.unet = DiffusionModelUNet(
             spatial_dims=spatial_dims,
-            in_channels=latent_channels + num_covariates,
+            in_channels=latent_channels + num_covariates + position_channels,
             out_channels=latent_channels,
             with_conditioning=True,
             cross_attention_dim=num_covariates,
@@ -75,4 +97,16 @@ class ConditionedDiffusionUNet(nn.Module):
             )
         context = context * self.covariate_scale
         maps = context[:, 0].reshape(x.shape[0], -1, *(1,) * (x.ndim - 2)).expand(-1, -1, *x.shape[2:])
-        return self.unet(torch.cat([x, maps.to(x.dtype)], dim=1), timesteps=timesteps, context=context)
+        channels = [x, maps.to(x.dtype)]
+        if self.position is not None:
+            channels.append(self._position_of(x).to(x.dtype))
+        return self.unet(torch.cat(channels, dim=1), timesteps=timesteps, context=context)
+
+    def _position_of(self, x: torch.Tensor) -> torch.Tensor:
+        """The learned map for every sample of ``x``, (B, position_channels, D, H, W)."""
+        assert self.position is not None
+        position = self.position
+        if position.shape[2:] != x.shape[2:]:
+            mode = "trilinear" if x.ndim == 5 else "bilinear"
+            position = nn.functional.interpolate(position, size=x.shape[2:], mode=mode, align_corners=False)
+        return position.expand(x.shape[0], -1, *x.shape[2:])

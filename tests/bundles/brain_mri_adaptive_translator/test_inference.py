@@ -64,6 +64,15 @@ def test_a_run_goes_on_where_it_stopped(trained, translated, tmp_path):
     assert images(tmp_path / "again") == images(translated)
 
 
+@pytest.mark.distributed
+def test_two_processes_write_the_same_bytes_as_one(trained, translated, tmp_path):
+    command = trained.command("inference", tmp_path / "two", "multi_gpu_inference", processes=2, split="test")
+    process = trained.start(command, tmp_path)
+    log = process.communicate(timeout=300)[0]
+    assert process.returncode == 0, log
+    assert images(tmp_path / "two") == images(translated)
+
+
 def test_what_is_missing_is_filled_in(trained, tmp_path):
     data = tmp_path / "data"
     shutil.copytree(trained.dataset_dir, data)

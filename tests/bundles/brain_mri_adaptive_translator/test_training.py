@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 import torch
 from brain_bundles.networks.loading import read_plain
@@ -25,9 +23,7 @@ def test_stages_write_plain_weights_that_fit_the_next(trained):
 
 def test_training_ms_spade_leaves_the_autoencoder_alone(trained, tmp_path):
     before = weights(trained, "autoencoder")
-    bundle = Bundle(trained.dataset_dir, tmp_path / "models")
-    (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "autoencoder.pt").write_bytes((trained.ckpt_dir / "autoencoder.pt").read_bytes())
+    bundle = trained.copy_to(tmp_path / "models")
     bundle.run("train_spade", tmp_path / "out")
     after = weights(bundle, "autoencoder")
     changed = {name for name in before if not torch.equal(before[name], after[name])}
@@ -48,14 +44,22 @@ def test_workflows_have_every_property(trained, tmp_path, name):
     assert workflow.check_properties() == []
 
 
+@pytest.mark.parametrize(
+    ("name", "file"), [("train_autoencoder", "autoencoder"), ("train_spade", "autoencoder"), ("train", "model")]
+)
+def test_a_killed_training_that_is_resumed_ends_like_an_uninterrupted_one(trained, tmp_path, name, file):
+    whole, killed = trained.train_twice(name, f"{file}.pt", tmp_path, max_epochs=4)
+    assert whole.keys() == killed.keys()
+    assert all(torch.equal(whole[key], killed[key]) for key in whole)
+
+
+@pytest.mark.distributed
 @pytest.mark.parametrize("name", ["train_autoencoder", "train_spade", "train"])
 def test_stages_train_in_two_processes(trained, tmp_path, name):
     """A batch leaves the layers of the targets that it lacks without a gradient, which DDP minds unless it is told."""
-    models = tmp_path / "models"
-    shutil.copytree(trained.ckpt_dir, models)
-    before = {path.name: path.stat().st_mtime_ns for path in models.glob("*.pt")}
-    bundle = Bundle(trained.dataset_dir, models)
+    bundle = trained.copy_to(tmp_path / "models")
+    before = {path.name: path.stat().st_mtime_ns for path in bundle.ckpt_dir.glob("*.pt")}
     process = bundle.start(bundle.command(name, tmp_path / "out", "multi_gpu_train", processes=2), tmp_path)
     log = process.communicate(timeout=240)[0]
     assert process.returncode == 0, log
-    assert any(path.stat().st_mtime_ns != before[path.name] for path in models.glob("*.pt"))
+    assert any(path.stat().st_mtime_ns != before[path.name] for path in bundle.ckpt_dir.glob("*.pt"))

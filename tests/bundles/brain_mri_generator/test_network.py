@@ -65,6 +65,64 @@ def test_a_condition_of_another_shape_is_refused(network):
         network(torch.zeros(1, 3, 8, 8, 8), torch.zeros(1), torch.zeros(1, 4))
 
 
+@pytest.fixture
+def placed():
+    """A network with a learned map of positions."""
+    torch.manual_seed(0)
+    network = ConditionedDiffusionUNet(
+        3,
+        3,
+        position_channels=4,
+        position_size=[8, 12, 4],
+        channels=[8, 8],
+        num_res_blocks=[1, 1],
+        attention_levels=[False, True],
+        num_head_channels=[0, 8],
+        norm_num_groups=4,
+    ).eval()
+    torch.nn.init.normal_(network.unet.out[-1].conv.weight)
+    return network
+
+
+def test_the_map_of_positions_starts_as_fourier_features_of_the_place(placed):
+    """Its second half holds the cosines of the angles whose sines are the first: the squares sum to 1."""
+    assert placed.position.shape == (1, 4, 8, 12, 4)
+    assert placed.position.requires_grad
+    torch.testing.assert_close(placed.position[:, :2] ** 2 + placed.position[:, 2:] ** 2, torch.ones(1, 2, 8, 12, 4))
+    angle = torch.atan2(placed.position[0, 0], placed.position[0, 2])  # a linear function of the place
+    turns = torch.exp(1j * angle)
+    for axis in range(3):
+        steps = turns.narrow(axis, 1, turns.shape[axis] - 1) / turns.narrow(axis, 0, turns.shape[axis] - 1)
+        torch.testing.assert_close(steps, steps.flatten()[0].expand_as(steps), atol=1e-4, rtol=0)
+
+
+def test_positions_enter_beside_the_covariates(placed):
+    x, t, c = torch.randn(2, 3, 8, 12, 4), torch.tensor([10.0, 700.0]), torch.rand(2, 1, 4)
+    maps = torch.ones(2, 4, 8, 12, 4) * c.reshape(2, 4, 1, 1, 1)
+    inputs = torch.cat([x, maps, placed.position.expand(2, -1, -1, -1, -1)], 1)
+    torch.testing.assert_close(placed(x, t, c), placed.unet(inputs, timesteps=t, context=c))
+
+
+def test_the_map_of_positions_is_trained(placed):
+    placed(torch.randn(2, 3, 8, 12, 4), torch.tensor([10.0, 700.0]), torch.rand(2, 1, 4)).square().mean().backward()
+    assert float(placed.position.grad.abs().sum()) > 0
+
+
+def test_latents_of_another_size_get_interpolated_positions(placed):
+    assert placed(torch.zeros(1, 3, 16, 12, 8), torch.zeros(1), torch.zeros(1, 1, 4)).shape == (1, 3, 16, 12, 8)
+    with torch.no_grad():
+        placed.position.copy_(torch.arange(8.0).reshape(1, 1, 8, 1, 1).expand_as(placed.position))
+    finer = placed._position_of(torch.zeros(1, 3, 16, 12, 4))
+    torch.testing.assert_close(finer[0, 0, 1:-1, 0, 0], torch.arange(0.25, 7, 0.5))
+
+
+@pytest.mark.parametrize("wrong", [{"position_size": None}, {"position_size": [8, 8]}, {"position_channels": 3}])
+def test_a_map_of_positions_needs_an_even_number_of_channels_and_a_size(wrong):
+    arguments = {"position_channels": 4, "position_size": [8, 8, 8], **wrong}
+    with pytest.raises(ValueError, match="position_channels must be even and come with a position_size of 3 numbers"):
+        ConditionedDiffusionUNet(3, 3, **arguments)
+
+
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
 @pytest.mark.filterwarnings("ignore:`torch.jit.trace` is deprecated")
 def test_tracing_keeps_the_three_inputs_and_other_shapes(network):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
-import time
 
 import nibabel as nib
 import numpy as np
@@ -55,9 +53,7 @@ def test_the_volumetric_training_leaves_the_slice_network_alone(trained):
 
 
 def test_train_all_trains_the_slice_network_too(trained, tmp_path):
-    models = tmp_path / "models"
-    shutil.copytree(trained.ckpt_dir, models)
-    bundle = Bundle(trained.dataset_dir, models)
+    bundle = trained.copy_to(tmp_path / "models")
     bundle.run("train", tmp_path / "out", max_epochs=1, train_all=True, volumetric_attention=True)
     slices, volumes = weights(bundle, "train_slices"), weights(bundle, "train")
     assert any(not torch.equal(volumes[name], value) for name, value in slices.items())
@@ -137,20 +133,5 @@ def test_all_bad_pairs_are_reported_before_the_training(tiny_pairs, trained, tmp
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_killed_training_that_is_resumed_ends_like_an_uninterrupted_one(trained, tmp_path, stage):
-    results = []
-    for case in ("whole", "killed"):
-        models = tmp_path / case / "models"
-        shutil.copytree(trained.ckpt_dir, models)
-        bundle, output = Bundle(trained.dataset_dir, models), tmp_path / case / "out"
-        options = {"max_epochs": 4, "resume": True}
-        if case == "killed":
-            process = bundle.start(bundle.command(stage, output, **options), tmp_path)
-            deadline = time.monotonic() + 240
-            while not (output / "checkpoint.pt").exists() and process.poll() is None and time.monotonic() < deadline:
-                time.sleep(0.05)
-            process.send_signal(signal.SIGKILL)
-            log = process.communicate()[0]
-            assert (output / "checkpoint.pt").exists(), log
-        bundle.run(stage, output, **options)
-        results.append(weights(bundle, stage))
-    assert all(torch.equal(results[0][key], results[1][key]) for key in results[0])
+    whole, killed = trained.train_twice(stage, FILES[stage], tmp_path, max_epochs=4)
+    assert all(torch.equal(whole[key], killed[key]) for key in whole)
