@@ -15,13 +15,22 @@ import torch
 from brain_bundles.networks import LatentVQAutoencoder
 
 
+class RealData(type(Path())):  # type: ignore[misc]
+    """The folder of real scans. A test that reaches for a part of it (population, t1_flair ...) that is not there is
+    skipped; a file that such a part lacks is a failure.
+    """
+
+    def __truediv__(self, key: str) -> Path:
+        part = Path(self, Path(key).parts[0])
+        if not part.is_dir():
+            pytest.skip(f"no real scans in {part}; set BRAIN_BUNDLES_REAL_DATA to a folder that has them")
+        return Path(self, key)
+
+
 @pytest.fixture(scope="session")
 def real_data_dir() -> Path:
-    """The folder of real scans; tests that ask for it are skipped where it is missing."""
-    folder = Path(os.environ.get("BRAIN_BUNDLES_REAL_DATA") or Path(__file__).parents[2] / "shared" / "real")
-    if not (folder / "population").is_dir():
-        pytest.skip(f"no real scans in {folder}; set BRAIN_BUNDLES_REAL_DATA to a folder that has them")
-    return folder
+    """The folder of real scans; tests that need a part of it that is missing are skipped."""
+    return RealData(os.environ.get("BRAIN_BUNDLES_REAL_DATA") or Path(__file__).parents[2] / "shared" / "real")
 
 
 @pytest.fixture(scope="session")

@@ -45,6 +45,8 @@ def test_all_bad_images_are_listed_at_once(tmp_path):
         save(tmp_path / "nan.nii.gz", nan),
         save(tmp_path / "zero.nii.gz", 0 * GOOD),
         save(tmp_path / "constant.nii.gz", 0 * GOOD + 3),
+        save(tmp_path / "mask.nii.gz", (np.abs(GOOD) > np.median(np.abs(GOOD))) * 7.0),
+        save(tmp_path / "negative.nii.gz", -np.abs(GOOD)),
         save(tmp_path / "colour.nii.gz", rgb),
         truncated,
         short,
@@ -58,11 +60,11 @@ def test_all_bad_images_are_listed_at_once(tmp_path):
         "2D image (2)": ["flat.nii.gz: shape (6, 7)", "slice.nii.gz: shape (6, 7, 1)"],
         "4D image (1)": ["series.nii.gz: shape (6, 7, 8, 3)"],
         "NaN or infinite voxels (1)": ["nan.nii.gz: 3 of 336 voxels"],
-        "empty volume (1)": ["zero.nii.gz: every voxel is 0"],
-        "constant volume (1)": ["constant.nii.gz: every voxel is 3"],
+        "empty volume (2)": ["zero.nii.gz: every voxel is 0", "negative.nii.gz: no voxel is above 0"],
+        "constant volume (2)": ["constant.nii.gz: every voxel is 3", "mask.nii.gz: every voxel above 0 is 7"],
         "colour image (1)": ["colour.nii.gz"],
         "unreadable or truncated image (3)": ["truncated.nii.gz", "short.nii", "text.nii.gz"],
-        "12 images: 11 problems": [],
+        "14 images: 13 problems": [],
     }
     for kind, details in expected.items():
         assert kind in message

@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from brain_bundles import BrainBundlesWarning
 from brain_bundles.data import (
     DatasetError,
     derive_seed,
@@ -61,9 +62,16 @@ def test_the_table_and_the_arguments_agree(tmp_path):
     )
 
 
+@pytest.mark.parametrize(("spelling", "sex"), [("male", "M"), ("m", "M"), ("Female", "F"), ("F", "F")])
+def test_a_fixed_value_is_spelt_as_in_a_table(tmp_path, spelling, sex):
+    rows = make_condition_table(num_samples=2, sex=spelling, age="60")  # as a config may have it, in quotes
+    assert rows == make_condition_table(conditions=write(tmp_path, "sex age\n" + f"{spelling} 60\n" * 2))
+    assert rows == make_condition_table(num_samples=2, sex=sex, age=60.0)
+
+
 def test_outside_of_the_training_range_is_one_warning(tmp_path):
     path = write(tmp_path, "age ventricular_volume\n30 20\n60 20\n60 171\n95 20\n")
-    with pytest.warns(UserWarning, match="outside of the training range") as caught:
+    with pytest.warns(BrainBundlesWarning, match="outside of the training range") as caught:
         rows = make_condition_table(conditions=path)
     (message,) = (str(w.message) for w in caught)
     assert "row 1 (sub-0001): age 30 is outside of 40 to 86 years" in message
@@ -75,7 +83,7 @@ def test_outside_of_the_training_range_is_one_warning(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert make_condition_table(conditions=path, bounds=bounds) == rows
-    with pytest.warns(UserWarning, match="and 5 more"):
+    with pytest.warns(BrainBundlesWarning, match="and 5 more"):
         make_condition_table(num_samples=25, age=39.0)
 
 

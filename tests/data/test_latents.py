@@ -261,3 +261,18 @@ def test_items_may_lack_an_image_when_that_is_allowed(datalist, tmp_path):
     assert cached(other, tmp_path, allow_missing_keys=True, **options).path != data.path
     with pytest.raises(ValueError, match="allow_missing_keys needs batch_size 1, got 2"):
         cached(subjects, tmp_path, allow_missing_keys=True, batch_size=2, **options)
+
+
+def test_the_spread_of_a_channel_is_that_of_drawn_latents(datalist, tmp_path):
+    data = cached(datalist, tmp_path)
+    mean, sigma = (torch.stack([data[i][name] for i in range(len(data))]) for name in ("mean", "sigma"))
+    draws = torch.stack([mean + sigma * torch.randn(mean.shape) for _ in range(200)])
+    torch.testing.assert_close(data.channel_std(), draws.transpose(0, 2).flatten(1).std(1), atol=0.01, rtol=0.02)
+
+
+def test_the_spread_is_of_one_image(datalist, tmp_path):
+    items = [{**item, "label": item["image"]} for item in datalist]
+    keys = ("image", "label")
+    several = cached(items, tmp_path, transform=preprocessing(keys=keys), image_key=list(keys))
+    with pytest.raises(ValueError, match="channel_std is of one image per item"):
+        several.channel_std()

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import json
+import logging
+import math
 
+import numpy as np
 import pytest
-from brain_bundles.data import DatasetError, read_participants, read_tsv, write_participants, write_split
+from brain_bundles.data import (
+    DatasetError,
+    read_participants,
+    read_tsv,
+    write_nifti,
+    write_participants,
+    write_split,
+    write_volumes,
+)
+from brain_bundles.handlers import measurement
+from brain_bundles.metrics import BrainVolumes
 
 ROW = {"participant_id": "sub-01", "age": 61.25, "sex": "F", "ventricular_volume": 20.0, "brain_volume": 1101.5}
 
@@ -114,3 +127,66 @@ def test_split_shares_and_reproducibility(tmp_path):
         write_split(tmp_path)
     with pytest.raises(ValueError, match="sum below 1"):
         write_split(tmp_path, val=0.5, test=0.5)
+
+
+@pytest.fixture
+def unmeasured(tmp_path):
+    """A dataset of three people; the volumes of the first are recorded, those of the others are not."""
+    rows = [ROW, *({"participant_id": f"sub-0{i}", "age": 70 + i, "sex": "M", "site": "A"} for i in (2, 3))]
+    write_participants(tmp_path, rows, columns={"site": {"Description": "scanner site"}})
+    return tmp_path
+
+
+def test_measured_volumes_are_written_where_there_are_none(unmeasured, monkeypatch, caplog):
+    for i in (1, 2, 3):
+        name = f"sub-0{i}"
+        write_nifti(unmeasured / name / "anat" / f"{name}_T1w.nii.gz", np.zeros((4, 4, 4)), np.eye(4))
+    answers = iter([BrainVolumes(1.0, 2.0), BrainVolumes(31.25, 1000.0), BrainVolumes(math.nan, math.nan)])
+    monkeypatch.setattr(measurement, "measure_file", lambda path: next(answers))
+    with caplog.at_level(logging.INFO):
+        measured = measurement.measure_folder(unmeasured, progress=False)
+    assert "lacks volumes of 2 participants; brain_bundles.data.write_volumes(" in caplog.text
+    table = unmeasured / "measured.tsv"
+    measurement.write_measurements(table, measured)
+    assert write_volumes(unmeasured, table) == 2
+    rows = read_participants(unmeasured)
+    assert [row["ventricular_volume"] for row in rows] == [20.0, 31.25, None]
+    assert [row["brain_volume"] for row in rows] == [1101.5, 1000.0, None]
+    assert [(row["age"], row["site"]) for row in rows] == [(61.25, None), (72.0, "A"), (73.0, "A")]
+    columns = json.loads((unmeasured / "participants.json").read_text())
+    assert columns["site"] == {"Description": "scanner site"}
+    assert columns["ventricular_volume"]["Units"] == "mL"
+    assert write_volumes(unmeasured, table) == 0
+
+
+def test_a_dataset_without_the_columns_gets_them(tmp_path):
+    write_participants(tmp_path, [{"participant_id": "sub-01", "age": 50.0, "sex": "F"}])
+    table = tmp_path / "measured.tsv"
+    table.write_text("participant_id\tventricular_volume\tbrain_volume\nsub-01\t12\tn/a\n")
+    assert write_volumes(tmp_path, table) == 1
+    (row,) = read_participants(tmp_path)
+    assert row == {"participant_id": "sub-01", "age": 50.0, "sex": "F", "ventricular_volume": 12.0}
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["sub-09\t12\t1000"], r"not in participants.tsv \(1\):\n  sub-09"),
+        (["sub-02\t-1\t1000"], "sub-02: ventricular_volume is -1"),
+        (["sub-02\t12\t1000", "sub-02\t13\t1000"], "duplicate participant_id"),
+    ],
+)
+def test_a_table_of_other_people_is_refused_whole(unmeasured, lines, message):
+    before = (unmeasured / "participants.tsv").read_bytes()
+    table = unmeasured / "measured.tsv"
+    table.write_text("\n".join(["participant_id\tventricular_volume\tbrain_volume", "sub-03\t12\t1000", *lines]))
+    with pytest.raises(DatasetError, match=message):
+        write_volumes(unmeasured, table)
+    assert (unmeasured / "participants.tsv").read_bytes() == before
+
+
+def test_a_table_without_volumes_is_named(unmeasured):
+    table = unmeasured / "ages.tsv"
+    table.write_text("participant_id\tage\nsub-02\t50\n")
+    with pytest.raises(DatasetError, match=r"missing column \(1\):\n  ventricular_volume, brain_volume"):
+        write_volumes(unmeasured, table)

@@ -92,6 +92,7 @@ def test_the_means_are_those_of_the_rows(evaluate):
     values = [float(line[column]) for line in lines[1:] if line[1] == "half"]
     expected = {"mean": np.mean(values), "std": np.std(values, ddof=1)}
     assert metrics["methods"]["half"]["psnr"] == pytest.approx(expected, rel=1e-4)  # six digits in the file
+    assert [metrics["subjects"][f"sub-0{i}"]["half"]["psnr"] for i in (3, 4, 5)] == pytest.approx(values, rel=1e-4)
     assert {line[lines[0].index("ms_ssim")] for line in lines[1:]} == {"n/a"}
 
 

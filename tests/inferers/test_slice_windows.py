@@ -60,12 +60,27 @@ def test_errors_at_the_border_of_a_window_are_faded_out():
     assert float(error) < 0.2
 
 
-def test_windows_shrink_until_they_fit_into_memory(volume, caplog):
+def test_windows_fade_alike_all_over_the_slice():
+    """Two windows that disagree: the step where one takes over is as small at the slice's rim as in its middle."""
+    count = iter(range(100))
+
+    def disagree(x, *, timesteps):
+        return torch.full_like(x, float(next(count) % 2))
+
+    fused = SliceWindows(16)(torch.zeros(1, 1, 64, 20, 24), disagree, timesteps=torch.zeros(1))[0, 0]
+    torch.testing.assert_close(fused, fused[:, 10:11, 12:13].expand_as(fused))
+    assert float(fused.diff(dim=0).abs().max()) < 1 / 8 + 1e-6  # linear over the half that windows share
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("too much"), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
+)
+def test_windows_shrink_until_they_fit_into_memory(volume, caplog, error):
     network = Recorder()
 
     def small(x, *, timesteps):
         if x.shape[2] > 6:
-            raise torch.OutOfMemoryError("too much")
+            raise error
         return network(x, timesteps=timesteps)
 
     windows = SliceWindows()
@@ -74,8 +89,16 @@ def test_windows_shrink_until_they_fit_into_memory(volume, caplog):
         assert fused.shape == (2, 1, 20, 4, 6)
     assert {shape[2] for shape in network.shapes} == {5}
     assert caplog.text.count("Out of memory") == 2
-    with pytest.raises(torch.OutOfMemoryError):
+    with pytest.raises(type(error)):
         SliceWindows(10)(volume, small, timesteps=torch.zeros(2))  # what was asked for is not changed
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory(volume):
+    def broken(x, *, timesteps):
+        raise RuntimeError("shapes do not fit")
+
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        SliceWindows()(volume, broken, timesteps=torch.zeros(2))
 
 
 def test_bad_arguments_are_refused():

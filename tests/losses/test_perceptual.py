@@ -15,6 +15,19 @@ def test_off_by_default():
     assert make_perceptual_loss() is None
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"pretrained_path": "vgg.pth"}, "pretrained_path is 'vgg.pth', but"),
+        ({"allow_download": True}, "allow_download is true, but"),
+        ({"pretrained_path": "vgg.pth", "allow_download": True}, "'vgg.pth' and allow_download is true, but"),
+    ],
+)
+def test_weights_of_a_term_that_is_off_are_an_error_that_names_the_key(options, said):
+    with pytest.raises(ValueError, match=rf"{said} network_type is null.*set network_type \(perceptual_network"):
+        make_perceptual_loss(None, **options)
+
+
 @pytest.mark.parametrize("name", perceptual.NETWORK_TYPES)
 def test_no_weights_and_no_permission_is_an_error_that_names_the_ways_out(name):
     with pytest.raises(FileNotFoundError, match=f"{name!r} needs weights that are not on this machine.*allow_download"):

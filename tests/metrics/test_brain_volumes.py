@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("nilearn")
+from brain_bundles import BrainBundlesWarning
 from brain_bundles.data import bids_datalist
 from brain_bundles.data.phantom import write_phantoms
 from brain_bundles.metrics import measure_volumes
@@ -72,19 +73,19 @@ def test_other_voxel_sizes_measure_the_same(brains):
     ],
 )
 def test_what_cannot_be_measured_is_nan_with_the_reason(image, reason):
-    with pytest.warns(UserWarning, match=f"sub-7: ventricles and brain cannot be measured.*{reason}"):
+    with pytest.warns(BrainBundlesWarning, match=f"sub-7: ventricles and brain cannot be measured.*{reason}"):
         measured = measure_volumes(image, 2.0, name="sub-7")
     assert np.isnan(measured).all()
 
 
 def test_noise_in_the_shape_of_a_brain_is_not_measured(brains):
     noise = np.random.default_rng(0).uniform(0.2, 1, brains[0][0].shape) * (brains[0][0] > 0)
-    with pytest.warns(UserWarning, match="cannot be measured"):
+    with pytest.warns(BrainBundlesWarning, match="cannot be measured"):
         assert np.isnan(measure_volumes(noise, 2.0)).all()
 
 
 def test_a_brain_on_its_side_is_not_measured(brains):
-    with pytest.warns(UserWarning, match="upright"):
+    with pytest.warns(BrainBundlesWarning, match="upright"):
         assert np.isnan(measure_volumes(brains[0][0].transpose(1, 2, 0)[::-1], 2.0)).all()
 
 

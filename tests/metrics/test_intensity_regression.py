@@ -39,9 +39,17 @@ def test_empty_bins_are_interpolated_and_the_ends_are_constant():
     torch.testing.assert_close(regression.predict(query), torch.tensor([0.2, 0.2, 0.5, 0.8, 0.8]))
 
 
-def test_zero_stays_zero_and_is_not_fitted():
+def test_zero_stays_zero_and_does_not_touch_the_lowest_bin():
     regression = fitted([0.0, 0.1, 0.9], [1.0, 0.3, 0.3], num_bins=2)
     torch.testing.assert_close(regression.predict(torch.tensor([0.0, 1e-6, 0.5])), torch.tensor([0.0, 0.3, 0.3]))
+
+
+def test_zero_inside_the_mask_is_tissue_with_a_mean_of_its_own():
+    regression = fitted([0.0, 0.0, 0.1, 0.9], [1.0, 0.5, 0.3, 0.3], num_bins=2)
+    query, mask = torch.tensor([0.0, 0.0, 0.5]), torch.tensor([True, False, True])
+    torch.testing.assert_close(regression.predict(query, mask), torch.tensor([0.75, 0.0, 0.3]))
+    never = fitted([0.1, 0.9], [0.3, 0.3], num_bins=2)
+    torch.testing.assert_close(never.predict(query, mask), torch.tensor([0.0, 0.0, 0.3]))
 
 
 def test_only_the_mask_counts():

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from brain_bundles.networks import autocast, resolve_precision
+from brain_bundles.networks import autocast, needs_loss_scaling, resolve_precision
 
 
 def test_named_precisions_are_themselves():
@@ -23,3 +23,12 @@ def test_bad_precisions_are_named():
         resolve_precision("fp8", "cpu")
     with pytest.raises(ValueError, match="'fp16' needs a GPU"):
         autocast("fp16", "cpu")
+
+
+def test_only_fp16_needs_its_loss_scaled(monkeypatch):
+    assert not needs_loss_scaling("auto", "cpu")
+    assert needs_loss_scaling("fp16", "cuda")
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)
+    assert needs_loss_scaling("auto", "cuda")
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
+    assert not needs_loss_scaling("auto", "cuda")

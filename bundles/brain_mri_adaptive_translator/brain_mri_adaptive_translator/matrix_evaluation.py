@@ -91,7 +91,9 @@ def evaluate_matrix(
             made: dict[str, dict[str, torch.Tensor]] = {
                 COPY: dict.fromkeys(targets, volumes[source]),
                 REGRESSION: {
-                    target: regressions[source, target].predict(volumes[source])
+                    target: regressions[source, target].predict(
+                        volumes[source], brain_mask(volumes[source], volumes[target])
+                    )
                     for target in targets
                     if (source, target) in regressions
                 },

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from brain_bundles.networks import VelocityPreconditioning
 from monai.networks.blocks.pos_embed_utils import build_fourier_position_embedding
 from monai.networks.nets import DiffusionModelUNet
 from torch import nn
@@ -28,6 +29,7 @@ class ConditionedDiffusionUNet(nn.Module):
             convolutions alone would have to find the place first. 0 is the published network.
         position_size: spatial size of that map, the latents' in training; for latents of another size it is
             interpolated.
+        preconditioning: for latents whose channels differ in scale; None is the published network.
         unet_kwargs: the other arguments of :class:`monai.networks.nets.DiffusionModelUNet`.
 
     Raises:
@@ -45,12 +47,14 @@ class ConditionedDiffusionUNet(nn.Module):
         covariate_scale: float = 1.0,
         position_channels: int = 0,
         position_size: Sequence[int] | None = None,
+        preconditioning: VelocityPreconditioning | None = None,
         **unet_kwargs: Any,
     ) -> None:
         super().__init__()
         self.latent_channels = latent_channels
         self.num_covariates = num_covariates
         self.covariate_scale = covariate_scale
+        self.preconditioning = preconditioning
         self.position: nn.Parameter | None = None
         if position_channels:
             if position_size is None or len(position_size) != spatial_dims or position_channels % 2:
@@ -100,7 +104,11 @@ class ConditionedDiffusionUNet(nn.Module):
         channels = [x, maps.to(x.dtype)]
         if self.position is not None:
             channels.append(self._position_of(x).to(x.dtype))
-        return self.unet(torch.cat(channels, dim=1), timesteps=timesteps, context=context)
+        if self.preconditioning is None:
+            return self.unet(torch.cat(channels, dim=1), timesteps=timesteps, context=context)
+        c_in, c_skip, c_out = (c.to(x.dtype) for c in self.preconditioning.coefficients(timesteps, x.ndim))
+        channels[0] = c_in * x
+        return c_skip * x + c_out * self.unet(torch.cat(channels, dim=1), timesteps=timesteps, context=context)
 
     def _position_of(self, x: torch.Tensor) -> torch.Tensor:
         """The learned map for every sample of ``x``, (B, position_channels, D, H, W)."""

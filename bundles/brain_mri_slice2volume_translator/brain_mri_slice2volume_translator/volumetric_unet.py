@@ -34,7 +34,11 @@ class SlicewiseDiffusionUNet(nn.Module):
         self.unet = slice_network
 
     def forward(
-        self, x: torch.Tensor, timesteps: torch.Tensor | None = None, context: torch.Tensor | None = None
+        self,
+        x: torch.Tensor,
+        timesteps: torch.Tensor | None = None,
+        context: torch.Tensor | None = None,
+        class_labels: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Prediction of the noise, velocity or flow, whichever the network was trained for.
 
@@ -42,6 +46,7 @@ class SlicewiseDiffusionUNet(nn.Module):
             x: noisy target latents beside source latents (B, C, S, H, W), S slices; or single slices (B, C, H, W).
             timesteps: (B,), one for all slices of a volume; 0 by default, for tools that feed a network one tensor.
             context: tokens for cross-attention (B, T, K), the same for all slices; for networks trained with them.
+            class_labels: (B,), the same for all slices; for networks with ``num_class_embeds``.
 
         Returns:
             Prediction, (B, C', S, H, W) or (B, C', H, W).
@@ -57,8 +62,12 @@ class SlicewiseDiffusionUNet(nn.Module):
             timesteps = torch.zeros(batch, device=x.device)
         self._set_num_slices(num_slices)
         slices = volumes.transpose(1, 2).reshape(batch * num_slices, channels, height, width)
-        per_slice = context if context is None else context.repeat_interleave(num_slices, dim=0)
-        prediction = self.unet(slices, timesteps.repeat_interleave(num_slices, dim=0), context=per_slice)
+        conditions = {
+            name: value.repeat_interleave(num_slices, dim=0)
+            for name, value in {"context": context, "class_labels": class_labels}.items()
+            if value is not None
+        }
+        prediction = self.unet(slices, timesteps.repeat_interleave(num_slices, dim=0), **conditions)
         unfolded = prediction.reshape(batch, num_slices, -1, height, width).transpose(1, 2)
         return unfolded if x.ndim == 5 else unfolded.squeeze(2)
 
@@ -105,7 +114,9 @@ class VolumetricDiffusionUNet(SlicewiseDiffusionUNet):
             for convolution in (block.conv1, block.conv2):
                 convolution.add_module("volumetric", VolumetricConvolution(block.out_channels, kernel_size))
             if volumetric_attention:
-                block.conv2.add_module("attention", VolumetricAttention(block.out_channels, block.norm2.num_groups))
+                block.conv2.add_module(
+                    "volumetric_attention", VolumetricAttention(block.out_channels, block.norm2.num_groups)
+                )
         self.to(device=reference.device, dtype=reference.dtype)
 
     def volumetric_layers(self) -> list[VolumetricLayer]:

@@ -10,14 +10,14 @@ from brain_bundles.data.bids import (
 )
 from brain_bundles.data.checks import check_images, image_problem
 from brain_bundles.data.conditions import make_condition_table
-from brain_bundles.data.contrasts import contrast_datalist, image_datalist, paired_datalist
+from brain_bundles.data.contrasts import checked_datalist, contrast_datalist, image_datalist, paired_datalist
 from brain_bundles.data.covariates import Covariates, CovariateScaler
 from brain_bundles.data.epoch_sampler import EpochIndex, EpochSampler
 from brain_bundles.data.grid import grid_affine
 from brain_bundles.data.latents import CachedLatents, measure_latent_statistics
 from brain_bundles.data.nifti import is_complete_nifti, write_labels, write_nifti
 from brain_bundles.data.pairs import check_pairs
-from brain_bundles.data.participants import read_participants, read_tsv, write_participants, write_split
+from brain_bundles.data.participants import read_participants, read_tsv, write_participants, write_split, write_volumes
 from brain_bundles.data.population import PopulationModel
 from brain_bundles.data.problems import DatasetError
 from brain_bundles.data.run_output import RunOutput, hash_file
@@ -41,6 +41,7 @@ __all__ = [
     "bids_datalist",
     "check_images",
     "check_pairs",
+    "checked_datalist",
     "contrast_datalist",
     "derive_seed",
     "generator_for",
@@ -64,4 +65,5 @@ __all__ = [
     "write_participants",
     "write_segmentation_description",
     "write_split",
+    "write_volumes",
 ]

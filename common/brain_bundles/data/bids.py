@@ -164,6 +164,19 @@ def bids_datalist(
         ValueError: for an unknown suffix, split or covariate.
         DatasetError: with every missing image, missing or impossible covariate, repeated id and unknown split.
     """
+    items, problems = collect_items(dataset_dir, suffixes, split, covariates=covariates)
+    raise_problems(Path(dataset_dir), problems)
+    return items
+
+
+def collect_items(
+    dataset_dir: str | os.PathLike[str],
+    suffixes: str | Sequence[str],
+    split: str | None = None,
+    *,
+    covariates: Sequence[str] = COVARIATES,
+) -> tuple[list[dict[str, str | float]], list[tuple[str, str]]]:
+    """What :func:`bids_datalist` returns, and what it would raise, as (kind, detail)."""
     folder = Path(dataset_dir)
     suffixes = [suffixes] if isinstance(suffixes, str) else list(suffixes)
     if not suffixes:
@@ -189,5 +202,4 @@ def bids_datalist(
         if len(suffixes) == 1:
             item["image"] = item[suffixes[0]]
         items.append(item)
-    raise_problems(folder, problems)
-    return items
+    return items, problems

@@ -16,6 +16,7 @@ from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from brain_bundles.data.problems import raise_problems
+from brain_bundles.user_warning import BrainBundlesWarning
 
 
 def check_images(paths: Iterable[str | os.PathLike[str]], *, read_voxels: bool = True) -> None:
@@ -27,7 +28,7 @@ def check_images(paths: Iterable[str | os.PathLike[str]], *, read_voxels: bool =
 
     Raises:
         DatasetError: with the name of every file that is missing, unreadable or truncated, not 3D, of colours, without
-            a usable affine, or that has NaN, one constant value or only zeros.
+            a usable affine, or that has NaN, one constant value, a brain of one value, or nothing above 0.
 
     Warns:
         UserWarning: once, with the files whose header has no orientation, which are taken as the format's default.
@@ -80,7 +81,7 @@ def warn_unoriented(paths: Iterable[str | os.PathLike[str]]) -> None:
         warnings.warn(
             f"No orientation (sform and qform code 0), so left and right are the format's default: {shown}. "
             "Look at them in a viewer and set the sform.",
-            UserWarning,
+            BrainBundlesWarning,
             stacklevel=3,
         )
 
@@ -107,4 +108,8 @@ def _voxel_problem(image: SpatialImage) -> tuple[str, str] | None:
     low, high = float(data.min()), float(data.max())
     if low == high:
         return ("empty volume", "every voxel is 0") if low == 0 else ("constant volume", f"every voxel is {low:g}")
+    if high <= 0:
+        return "empty volume", f"no voxel is above 0, the largest is {high:g}"
+    if data[data > 0].min() == high:
+        return "constant volume", f"every voxel above 0 is {high:g}; is this a mask?"
     return None

@@ -7,14 +7,16 @@ import re
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from brain_bundles.data.covariates import COVARIATES, CovariateScaler, check_covariate
+from brain_bundles.data.covariates import COVARIATES, CovariateScaler
 from brain_bundles.data.participants import parse_covariate, read_tsv
 from brain_bundles.data.population import PopulationModel
 from brain_bundles.data.problems import DatasetError, raise_problems
 from brain_bundles.data.seeding import derive_seed
+from brain_bundles.user_warning import BrainBundlesWarning
 
 # Drawn values are rounded to what such volumes are measured to; given ones stay as they are.
 _DECIMALS: Mapping[str, int] = {"age": 1, "ventricular_volume": 2, "brain_volume": 1}
@@ -41,7 +43,7 @@ def make_condition_table(
             brain_volume. Blank and ``n/a`` cells are drawn from the population given the rest of their row.
         num_samples: how many samples, where there is no table; 1 by default.
         age: years, of all samples.
-        sex: "M" or "F".
+        sex: "M" or "F", or as a table may spell it: male, f ...
         ventricular_volume: mL.
         brain_volume: mL.
         seed: of the run.
@@ -58,7 +60,7 @@ def make_condition_table(
         ValueError: if a table and fixed values are both given, or num_samples or a fixed value is impossible.
 
     Warns:
-        UserWarning: once, with every row outside of the training range.
+        BrainBundlesWarning: once, with every row outside of the training range.
     """
     population = population or PopulationModel.default()
     scaler = CovariateScaler(bounds if bounds is not None else population.range)
@@ -99,8 +101,8 @@ def make_condition_table(
         shown = outside[:20] + ([f"  ... and {len(outside) - 20} more"] if len(outside) > 20 else [])
         warnings.warn(
             "Conditions outside of the training range, where the model extrapolates:\n" + "\n".join(shown),
-            UserWarning,
-            2,
+            BrainBundlesWarning,
+            stacklevel=2,
         )
     return rows
 
@@ -109,10 +111,10 @@ def _given_by_values(num_samples: int | None, fixed: Mapping[str, object]) -> li
     count = 1 if num_samples is None else num_samples
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise ValueError(f"num_samples is {num_samples!r}, expected a whole number of at least 1.")
-    problems = [p for name, value in fixed.items() if (p := check_covariate(name, value))]
+    given, problems = _parse(fixed)
     if problems:
         raise ValueError(f"Impossible condition: {'; '.join(problems)}.")
-    return [dict(fixed) for _ in range(count)]
+    return [dict(given) for _ in range(count)]
 
 
 def _given_by_table(path: Path) -> list[dict]:
@@ -132,14 +134,22 @@ def _given_by_table(path: Path) -> list[dict]:
             )
         elif identity and ids.index(identity) < number - 1:
             problems.append(("duplicate participant_id", f"{place} repeats row {ids.index(identity) + 1}"))
-        row: dict = {"participant_id": identity} if identity else {}
-        for name in COVARIATES:
-            try:
-                value = parse_covariate(name, text.get(name))
-            except ValueError as error:
-                problems.append(("impossible value", f"{place}: {error}"))
-            else:
-                row |= {} if value is None else {name: value}
-        given.append(row)
+        values, impossible = _parse({name: text.get(name) for name in COVARIATES})
+        problems += [("impossible value", f"{place}: {problem}") for problem in impossible]
+        given.append({"participant_id": identity, **values} if identity else values)
     raise_problems(path, problems)
     return given
+
+
+def _parse(row: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The covariates that ``row`` gives, typed, and what is wrong with the others, each as a phrase."""
+    values: dict[str, Any] = {}
+    problems = []
+    for name, given in row.items():
+        try:
+            value = parse_covariate(name, given)
+        except ValueError as error:
+            problems.append(str(error))
+        else:
+            values |= {} if value is None else {name: value}
+    return values, problems

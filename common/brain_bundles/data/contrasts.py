@@ -5,26 +5,72 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
-from brain_bundles.data.bids import bids_datalist, find_image, select_participants
-from brain_bundles.data.checks import check_images, warn_unoriented
-from brain_bundles.data.pairs import check_pairs, grid_problems
+from brain_bundles.data.bids import collect_items, find_image, select_participants
+from brain_bundles.data.checks import warn_unoriented
+from brain_bundles.data.covariates import COVARIATES
+from brain_bundles.data.pairs import grid_problems
 from brain_bundles.data.problems import raise_problems
 
 logger = logging.getLogger(__name__)
 
 
+def checked_datalist(
+    dataset_dir: str | os.PathLike[str],
+    suffixes: str | Sequence[str],
+    split: str | None = None,
+    *,
+    covariates: Sequence[str] = COVARIATES,
+    check_also: Sequence[str] = (),
+) -> list[dict[str, str | float]]:
+    """:func:`brain_bundles.data.bids_datalist`, after every file was read and checked; all findings come at once.
+
+    Args:
+        dataset_dir: BIDS dataset in which every participant of the split has all contrasts, on one grid.
+        suffixes: contrasts, see :func:`brain_bundles.data.image_path`.
+        split: "train", "val", "test", or None for everyone.
+        covariates: columns that every participant must have and every item carries; () where images are enough.
+        check_also: other splits to check as well, so that a training names the bad files of its validation at once.
+
+    Raises:
+        ValueError: for an unknown suffix, split or covariate.
+        DatasetError: with every problem of every participant and every file, see
+            :func:`brain_bundles.data.check_images`, and every subject whose contrasts differ in grid.
+    """
+    names = [suffixes] if isinstance(suffixes, str) else list(suffixes)
+    parts = {}
+    problems: list[tuple[str, str]] = []
+    for part in dict.fromkeys((split, *check_also)):
+        parts[part], found = collect_items(dataset_dir, names, part, covariates=covariates)
+        problems += found
+    items = [item for part in parts.values() for item in part]
+    there = [
+        {key: value for key, value in item.items() if key not in names or Path(str(value)).is_file()} for item in items
+    ]
+    problems += grid_problems(there, names)
+    raise_problems(f"{len(items)} subjects of {os.fspath(dataset_dir)}", problems)
+    warn_unoriented([str(item[name]) for item in items for name in names])
+    return parts[split]
+
+
 def paired_datalist(
-    dataset_dir: str | os.PathLike[str], source: str, target: str, split: str | None = None
+    dataset_dir: str | os.PathLike[str],
+    source: str,
+    target: str,
+    split: str | None = None,
+    *,
+    check_also: Sequence[str] = (),
 ) -> list[dict[str, str]]:
     """One item per participant: ``image`` is the path of the source contrast, ``label`` that of the target.
 
-    Every file is read and checked first, see :func:`brain_bundles.data.check_pairs`.
+    Every file is read and checked first, see :func:`checked_datalist`.
 
     Args:
         dataset_dir: BIDS dataset in which every participant of the split has both contrasts.
         source, target: two contrasts, see :func:`brain_bundles.data.image_path`.
         split: "train", "val", "test", or None for everyone.
+        check_also: other splits to check as well.
 
     Raises:
         ValueError: if the two are one contrast, or unknown.
@@ -32,41 +78,45 @@ def paired_datalist(
     """
     if source == target:
         raise ValueError(f"source and target are both {source!r}; give two contrasts.")
-    items = bids_datalist(dataset_dir, [source, target], split, covariates=())
-    pairs = [
+    items = checked_datalist(dataset_dir, [source, target], split, covariates=(), check_also=check_also)
+    return [
         {"participant_id": str(i["participant_id"]), "image": str(i[source]), "label": str(i[target])} for i in items
     ]
-    check_pairs(pairs, ["image", "label"])
-    return pairs
 
 
 def image_datalist(
-    dataset_dir: str | os.PathLike[str], suffixes: Sequence[str], split: str | None = None
+    dataset_dir: str | os.PathLike[str],
+    suffixes: Sequence[str],
+    split: str | None = None,
+    *,
+    check_also: Sequence[str] = (),
 ) -> list[dict[str, str]]:
     """One item per image, with its path as ``image``; for an autoencoder that learns several contrasts at once.
 
-    Every file is read and checked first, see :func:`brain_bundles.data.check_images`.
+    Every file is read and checked first, see :func:`checked_datalist`.
 
     Args:
-        dataset_dir: BIDS dataset in which every participant of the split has all contrasts.
+        dataset_dir: BIDS dataset in which every participant of the split has all contrasts, on one grid.
         suffixes: contrasts, see :func:`brain_bundles.data.image_path`.
         split: "train", "val", "test", or None for everyone.
+        check_also: other splits to check as well.
 
     Raises:
-        DatasetError: with every problem of every file.
+        DatasetError: with every problem of every participant.
     """
-    items = bids_datalist(dataset_dir, suffixes, split, covariates=())
-    images = [
+    return [
         {"participant_id": str(item["participant_id"]), "image": str(item[suffix])}
-        for item in items
+        for item in checked_datalist(dataset_dir, suffixes, split, covariates=(), check_also=check_also)
         for suffix in suffixes
     ]
-    check_images(item["image"] for item in images)
-    return images
 
 
 def contrast_datalist(
-    dataset_dir: str | os.PathLike[str], contrasts: Sequence[str], split: str | None = None
+    dataset_dir: str | os.PathLike[str],
+    contrasts: Sequence[str],
+    split: str | None = None,
+    *,
+    check_also: Sequence[str] = (),
 ) -> list[dict[str, str]]:
     """One item per participant: ``participant_id`` and a path for each of the contrasts that they have.
 
@@ -76,6 +126,7 @@ def contrast_datalist(
         dataset_dir: BIDS dataset.
         contrasts: see :func:`brain_bundles.data.image_path`.
         split: "train", "val", "test", or None for everyone.
+        check_also: other splits to check as well.
 
     Raises:
         ValueError: for fewer than two contrasts, one that stands twice, or an unknown one.
@@ -84,19 +135,25 @@ def contrast_datalist(
     """
     if len(contrasts) < 2 or len(set(contrasts)) != len(contrasts):
         raise ValueError(f"contrasts is {list(contrasts)}, expected two or more, each once.")
-    people, problems = select_participants(dataset_dir, split)
-    subjects = []
-    for row in people:
-        person = str(row["participant_id"])
-        paths = {name: find_image(dataset_dir, person, name) for name in contrasts}
-        there = {name: str(path) for name, path in paths.items() if path.is_file()}
-        if len(there) > 1:
-            subjects.append({"participant_id": person, **there})
-    if len(subjects) < len(people):
-        logger.info("%d subjects have fewer than two of %s.", len(people) - len(subjects), ", ".join(contrasts))
-    if people and not subjects:
-        problems.append(("no pairs", f"no subject has two of {', '.join(contrasts)}"))
-    problems += grid_problems(subjects, contrasts)
-    raise_problems(f"{len(people)} subjects of {os.fspath(dataset_dir)}", problems)
-    warn_unoriented([subject[name] for subject in subjects for name in contrasts if name in subject])
-    return subjects
+    parts: dict[str | None, list[dict[str, str]]] = {}
+    problems: list[tuple[str, str]] = []
+    for part in dict.fromkeys((split, *check_also)):
+        people, found = select_participants(dataset_dir, part)
+        problems += found
+        subjects = []
+        for row in people:
+            person = str(row["participant_id"])
+            paths = {name: find_image(dataset_dir, person, name) for name in contrasts}
+            there = {name: str(path) for name, path in paths.items() if path.is_file()}
+            if len(there) > 1:
+                subjects.append({"participant_id": person, **there})
+        if len(subjects) < len(people):
+            logger.info("%d subjects have fewer than two of %s.", len(people) - len(subjects), ", ".join(contrasts))
+        if people and not subjects:
+            problems.append(("no pairs", f"no subject has two of {', '.join(contrasts)}"))
+        parts[part] = subjects
+    everyone = [subject for part in parts.values() for subject in part]
+    problems += grid_problems(everyone, contrasts)
+    raise_problems(f"{len(everyone)} subjects of {os.fspath(dataset_dir)}", problems)
+    warn_unoriented([subject[name] for subject in everyone for name in contrasts if name in subject])
+    return parts[split]

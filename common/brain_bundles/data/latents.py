@@ -133,6 +133,19 @@ class CachedLatents(torch.utils.data.Dataset):
         bar.close()
         save_atomically(dict(zip(self.names, stored, strict=True)), self.path)
 
+    def channel_std(self) -> torch.Tensor:
+        """Standard deviation (C,) of the latents of one image per item, over items and places, posterior included.
+
+        Raises:
+            ValueError: if there are several images per item.
+        """
+        if len(self.image_keys) > 1:
+            raise ValueError(f"CachedLatents holds {', '.join(self.image_keys)}; channel_std is of one image per item.")
+        mean, sigma = (self.latents[name] for name in self.names)
+        others = [axis for axis in range(mean.ndim) if axis != 1]
+        spread = mean.var(others, correction=0).double() + sigma.square().mean(others).double()
+        return spread.sqrt().float()
+
     def __len__(self) -> int:
         return len(self.datalist)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from tqdm.auto import tqdm
 
 from brain_bundles.data.checks import image_grid, image_problem, warn_unoriented
 from brain_bundles.data.problems import raise_problems
@@ -50,7 +51,7 @@ def grid_problems(
         tolerance: how far the affines' entries (mm) may differ.
     """
     problems: list[tuple[str, str]] = []
-    for number, item in enumerate(datalist, start=1):
+    for number, item in enumerate(tqdm(datalist, desc="check images", unit="subject", disable=None), start=1):
         who = str(item.get("participant_id", f"item {number}"))
         paths = {}
         for key in (key for key in keys if key in item):

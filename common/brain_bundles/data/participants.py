@@ -66,20 +66,20 @@ def read_tsv(path: str | os.PathLike[str]) -> list[dict[str, str | None]]:
     return [dict(zip(header, line, strict=True)) for line in clean]
 
 
-def parse_covariate(name: str, text: str | None) -> float | str | None:
-    """The value of one cell: a float, or "M"/"F" for sex; None stays None.
+def parse_covariate(name: str, value: float | str | None) -> float | str | None:
+    """The value of one cell or argument: a number as it is or from text, "M"/"F" for sex; None stays None.
 
     Raises:
         ValueError: if the value is impossible; the message is a phrase without the place.
     """
-    if text is None:
+    if value is None:
         return None
-    value: float | str = text
-    if name == "sex":
-        value = _SEX.get(text.lower(), text)
-    else:
-        with contextlib.suppress(ValueError):  # what is no number stays text, which the check names
-            value = float(text)
+    if isinstance(value, str):
+        if name == "sex":
+            value = _SEX.get(value.lower(), value)
+        else:
+            with contextlib.suppress(ValueError):  # what is no number stays text, which the check names
+                value = float(value)
     problem = check_covariate(name, value)
     if problem:
         raise ValueError(problem)
@@ -168,11 +168,58 @@ def write_split(dataset_dir: str | os.PathLike[str], *, val: float = 0.1, test: 
     num_val, num_test = round(val * len(rows)), round(test * len(rows))
     for i, row in enumerate(order):
         row["split"] = "val" if i < num_val else "test" if i < num_val + num_test else "train"
-    described: dict[str, Mapping[str, object]] = {}
-    sidecar = path.with_suffix(".json")
-    if sidecar.is_file():
-        described = json.loads(sidecar.read_text())
-    write_participants(dataset_dir, rows, columns=described)
+    write_participants(dataset_dir, rows, columns=_described(path))
+
+
+def write_volumes(dataset_dir: str | os.PathLike[str], table: str | os.PathLike[str]) -> int:
+    """Write measured volumes into participants.tsv: ventricular_volume and brain_volume where they are not known yet.
+
+    For people of whom only age and sex are known: ``python -m brain_bundles measure DIR`` writes measured.tsv, and
+    ``write_volumes("DIR", "measured.tsv")`` adds its volumes. What is recorded stays, and what could not be measured
+    stays ``n/a``.
+
+    Args:
+        dataset_dir: BIDS dataset.
+        table: with participant_id, ventricular_volume and brain_volume (mL).
+
+    Returns:
+        how many cells were filled in.
+
+    Raises:
+        FileNotFoundError: if there is no such table, or the dataset has no participants.tsv.
+        DatasetError: with every impossible volume, and everyone in the table who is not in the dataset.
+    """
+    names = ("ventricular_volume", "brain_volume")
+    path = Path(dataset_dir) / "participants.tsv"
+    text = read_tsv(table)
+    if missing := [name for name in ("participant_id", *names) if text and name not in text[0]]:
+        raise DatasetError(table, [("missing column", ", ".join(missing))])
+    rows = {row["participant_id"]: row for row in read_participants(dataset_dir, covariates=())}
+    problems, filled = _id_problems([line["participant_id"] for line in text]), 0
+    for line in text:
+        person = line["participant_id"]
+        if person not in rows:
+            problems.append(("not in participants.tsv", str(person)))
+            continue
+        for name in names:
+            try:
+                value = parse_covariate(name, line[name])
+            except ValueError as error:
+                problems.append(("impossible value", f"{person}: {error}"))
+                continue
+            if value is not None and rows[person].get(name) is None:
+                rows[person][name] = value
+                filled += 1
+    raise_problems(table, problems)
+    if filled:
+        write_participants(dataset_dir, list(rows.values()), columns=_described(path))
+    return filled
+
+
+def _described(table: Path) -> dict[str, Mapping[str, object]]:
+    """The columns that participants.json beside ``table`` describes; none where there is no such file."""
+    sidecar = table.with_suffix(".json")
+    return json.loads(sidecar.read_text()) if sidecar.is_file() else {}
 
 
 def _id_problems(ids: Sequence[object]) -> list[tuple[str, str]]:

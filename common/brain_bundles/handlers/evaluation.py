@@ -35,6 +35,7 @@ def evaluate_generated(
     seed: int = 0,
     spacing: float = 2.0,
     spatial_size: Sequence[int] = (80, 96, 80),
+    intensity_percentiles: tuple[float, float] = (0.5, 99.5),
     kernel_size: int = 5,
     sampler_rows: Sequence[SamplerRow] | None = None,
 ) -> dict[str, Any]:
@@ -51,7 +52,8 @@ def evaluate_generated(
         num_pairs: pairs of each set for MS-SSIM; all where there are fewer.
         seed: of the pairs.
         spacing: voxel size of the grid for MS-SSIM and correlations, mm; both sets are brought to it.
-        spatial_size: (D, H, W) of that grid.
+        spatial_size: (D, H, W) of that grid. Brains are centred on it.
+        intensity_percentiles: of the non-zero voxels, scaled to 0 and 1 before volumes are compared; as in training.
         kernel_size: of MS-SSIM, see :func:`ms_ssim_over_pairs`.
         sampler_rows: of :func:`brain_bundles.handlers.sampler_benchmark.benchmark_samplers`, to be reported along.
 
@@ -65,7 +67,8 @@ def evaluate_generated(
     generated = [path for _, path, _ in find_images(generated_dir, suffix)]
     train, held_out, split = _reference_images(reference_dir, suffix)
     measurements = measure_folder(generated_dir, suffix)
-    preprocess = image_preprocessing("image", spacing, spatial_size, warn_cut=None)
+    lower, upper = intensity_percentiles
+    preprocess = image_preprocessing("image", spacing, spatial_size, lower=lower, upper=upper, warn_cut=None)
 
     def loader(paths: Sequence[Path]) -> Any:
         return lambda i: preprocess({"image": str(paths[i])})["image"].as_tensor()

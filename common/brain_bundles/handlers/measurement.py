@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import warnings
@@ -19,7 +20,9 @@ from brain_bundles.data.bids import bids_datalist
 from brain_bundles.data.participants import format_cell, read_participants
 from brain_bundles.metrics.brain_volumes import BrainVolumes, measure_volumes
 from brain_bundles.metrics.fidelity import Fidelity, requested_vs_measured
+from brain_bundles.user_warning import BrainBundlesWarning
 
+logger = logging.getLogger(__name__)
 VOLUMES = ("ventricular_volume", "brain_volume")
 _ENDINGS = (".nii.gz", ".nii")
 
@@ -84,15 +87,27 @@ def measure_file(path: str | os.PathLike[str]) -> BrainVolumes:
         volume = volume[..., 0] if volume.ndim == 4 and volume.shape[3] == 1 else volume
         return measure_volumes(volume, image.affine, name=os.fspath(path))
     except (ImageFileError, EOFError, OSError, ValueError) as error:
-        warnings.warn(f"{path}: its volumes cannot be measured: {error}", UserWarning, stacklevel=2)
+        warnings.warn(f"{path}: its volumes cannot be measured: {error}", BrainBundlesWarning, stacklevel=2)
         return BrainVolumes(math.nan, math.nan)
 
 
 def measure_folder(folder: str | os.PathLike[str], suffix: str = "T1w", *, progress: bool = True) -> list[Measurement]:
-    """Measure every brain that :func:`find_images` finds; the same Raises."""
+    """Measure every brain that :func:`find_images` finds; the same Raises.
+
+    Where participants.tsv lacks volumes the log says how to bring the measured ones into it.
+    """
     images = find_images(folder, suffix)
     bar = tqdm(images, desc="measure", unit="brain", disable=not progress)
-    return [Measurement(name, path, measure_file(path), recorded) for name, path, recorded in bar]
+    measurements = [Measurement(name, path, measure_file(path), recorded) for name, path, recorded in bar]
+    unknown = sum(not np.isfinite(m.recorded).all() for m in measurements)
+    if unknown and (Path(folder) / "participants.tsv").is_file():
+        logger.info(
+            "participants.tsv lacks volumes of %d participants; brain_bundles.data.write_volumes(%r, TABLE) brings "
+            "those of the table of measurements into it",
+            unknown,
+            os.fspath(folder),
+        )
+    return measurements
 
 
 def fidelity_of(measurements: Sequence[Measurement]) -> dict[str, Fidelity]:
@@ -106,7 +121,10 @@ def fidelity_of(measurements: Sequence[Measurement]) -> dict[str, Fidelity]:
 
 
 def write_measurements(path: str | os.PathLike[str], measurements: Sequence[Measurement]) -> None:
-    """Write a table: participant_id, the measured volumes, recorded_* beside them where any is known; NaN as n/a."""
+    """Write a table: participant_id, the measured volumes, recorded_* beside them where any is known; NaN as n/a.
+
+    :func:`brain_bundles.data.write_volumes` brings the measured ones into participants.tsv where it has none.
+    """
     with_record = [n for n in VOLUMES if any(math.isfinite(getattr(m.recorded, n)) for m in measurements)]
     lines = ["\t".join(["participant_id", *VOLUMES, *(f"recorded_{name}" for name in with_record)])]
     for m in measurements:

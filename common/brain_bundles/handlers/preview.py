@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from ignite.engine import Engine, Events
 
@@ -28,7 +29,7 @@ class ImagePreview:
         output_dir: folder of ``preview_0010.png`` (the epoch).
         interval: epochs between two pictures.
         labels: one text per volume, where ``images`` gives no dictionary.
-        spacing: voxel size in mm.
+        spacing: voxel size in mm, one number or one per axis.
         value_range: values shown black and white.
         name: first part of the file names.
 
@@ -43,14 +44,15 @@ class ImagePreview:
         *,
         interval: int = 10,
         labels: Sequence[str] | None = None,
-        spacing: Sequence[float] = (1.0, 1.0, 1.0),
+        spacing: float | Sequence[float] = 1.0,
         value_range: tuple[float, float] = (0.0, 1.0),
         name: str = "preview",
     ) -> None:
         if interval < 1:
             raise ValueError(f"ImagePreview: interval must be at least 1 epoch, got {interval}.")
         self.images, self.output_dir, self.interval = images, Path(output_dir), interval
-        self.labels, self.spacing, self.value_range, self.name = labels, spacing, value_range, name
+        self.labels, self.value_range, self.name = labels, value_range, name
+        self.spacing = [float(mm) for mm in np.broadcast_to(np.asarray(spacing, dtype=float), (3,))]
 
     def attach(self, engine: Engine) -> None:
         if not is_main_process():

@@ -23,6 +23,7 @@ from brain_bundles.handlers.translation_report import (
     REGRESSION,
     SubjectScore,
     draw_comparison,
+    subject_scores,
     summarise,
     translation_markdown,
     write_scores,
@@ -93,11 +94,13 @@ def evaluate_translation(
     train = train_datalist[:num_train_subjects]
     steps = [float(mm) for mm in np.broadcast_to(np.asarray(spacing, dtype=float), (3,))]
     regression = _fit_regression(train, preprocessing, *keys)
-    methods: dict[str, Predictor] = {
-        COPY: lambda volume, seeds: volume,
-        REGRESSION: lambda volume, seeds: regression.predict(volume),
-        **given,
-    }
+
+    def methods_of(mask: torch.Tensor) -> dict[str, Predictor]:
+        return {
+            COPY: lambda volume, seeds: volume,
+            REGRESSION: lambda volume, seeds: regression.predict(volume, mask[None, None]),
+            **given,
+        }
 
     rows: list[SubjectScore] = []
     spatial_size: list[int] = []
@@ -105,7 +108,7 @@ def evaluate_translation(
         first, second = _load(item, preprocessing, *keys)
         mask, spatial_size = brain_mask(first, second), list(second.shape)
         name = str(item["participant_id"])
-        for method, predictor in methods.items():
+        for method, predictor in methods_of(mask).items():
             try:
                 prediction, seconds = _predict(predictor, first, seed, name)
                 scores = score_translation(
@@ -135,6 +138,7 @@ def evaluate_translation(
             "ms_ssim_kernel_size": ms_ssim_kernel_size,
             "seed": seed,
             "methods": summarise(rows),
+            "subjects": subject_scores(rows),
         }
     )
     out = Path(output_dir)
@@ -146,10 +150,12 @@ def evaluate_translation(
 
     # Shown is the subject in the middle of the last method. It is translated again, since keeping the volumes of all
     # subjects until the middle is known could fill the memory.
-    ranked = sorted((row.scores.psnr, number) for number, row in enumerate(rows[len(methods) - 1 :: len(methods)]))
+    rows_each = len(rows) // len(test_datalist)
+    ranked = sorted((row.scores.psnr, number) for number, row in enumerate(rows[rows_each - 1 :: rows_each]))
     item = test_datalist[ranked[(len(ranked) - 1) // 2][1]]
     first, second = _load(item, preprocessing, *keys)
     name = str(item["participant_id"])
+    methods = methods_of(brain_mask(first, second))
     predictions = {method: _predict(predictor, first, seed, name)[0] for method, predictor in methods.items()}
     mine = [row for row in rows if row.participant_id == name]
     try:

@@ -65,6 +65,14 @@ def summarise(rows: Sequence[SubjectScore]) -> dict[str, dict[str, dict[str, flo
     return summary
 
 
+def subject_scores(rows: Sequence[SubjectScore]) -> dict[str, dict[str, dict[str, float]]]:
+    """participant -> method -> metric -> value."""
+    subjects: dict[str, dict[str, dict[str, float]]] = {}
+    for row in rows:
+        subjects.setdefault(row.participant_id, {})[row.method] = row.values
+    return subjects
+
+
 def translation_markdown(metrics: Mapping[str, Any]) -> str:
     """The metrics of :func:`brain_bundles.handlers.translation_evaluation.evaluate_translation` as a readable table."""
 

@@ -18,8 +18,8 @@ class SliceWindows(Inferer):
     volume that fits into one window goes through the network as it is.
 
     Args:
-        slices_per_window: slices in one window. None takes all of a volume, and where the GPU's memory does not hold
-            that, half as many, and so on; the number that worked is kept for the next step.
+        slices_per_window: slices in one window. None takes all of a volume, and where memory cannot be had for that,
+            half as many, and so on; the number that worked is kept for the next step.
         overlap: share of a window that it has in common with the next, in [0, 1).
 
     Raises:
@@ -51,8 +51,8 @@ class SliceWindows(Inferer):
         while True:
             try:
                 return self._fused(inputs, network, timesteps, number)
-            except torch.OutOfMemoryError:
-                if self.slices_per_window is not None or number == 1:
+            except RuntimeError as error:
+                if not _out_of_memory(error) or self.slices_per_window is not None or number == 1:
                     raise
                 number = self._fits = -(-number // 2)
                 logger.warning("Out of memory: going on with windows of %d slices.", number)
@@ -66,8 +66,18 @@ class SliceWindows(Inferer):
         def predict(window: torch.Tensor) -> torch.Tensor:
             return network(window, timesteps=timesteps[: len(window)])
 
+        # Linear from the middle of a window to its ends, the same all over the slice. MONAI's gaussian fades within the
+        # slices too, and at their rim is cut off before it has faded along them: a hard seam.
+        place = (torch.arange(number, device=inputs.device) + 0.5) / number
+        fade = 1 - (2 * place - 1).abs()
+        weights = fade[:, None, None].expand(number, *inputs.shape[3:])
         fused = sliding_window_inference(
-            inputs, (number, -1, -1), 1, predict, overlap=(self.overlap, 0.0, 0.0), mode="gaussian"
+            inputs, (number, -1, -1), 1, predict, overlap=(self.overlap, 0.0, 0.0), roi_weight_map=weights
         )
         assert isinstance(fused, torch.Tensor)
         return fused
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    """Whether memory could not be had: CUDA has a class for it, the CPU's allocator only a message."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -54,16 +54,24 @@ class VolumeTranslator(Inferer):
         def in_windows(x: torch.Tensor, *, timesteps: torch.Tensor) -> torch.Tensor:
             return self.windows(x, network, timesteps=timesteps)
 
-        total = squares = torch.zeros(())
-        for draw in range(self.num_draws):
-            own = [int(seed) if draw == 0 else derive_seed(int(seed), "draw", draw) for seed in seeds]
-            image = self.sampler.decode(self.sampler.sample_latents(condition, in_windows, seeds=own)).double()
-            total, squares = total.to(image) + image, squares.to(image) + image.square()
-        mean = total / self.num_draws
+        mean = self._draw(condition, in_windows, seeds)
         if self.num_draws == 1:
-            return mean.float()
-        variance = (squares - self.num_draws * mean.square()) / (self.num_draws - 1)
-        return torch.cat([mean, variance.clamp(min=0).sqrt()], dim=1).float()
+            return mean
+        squares = torch.zeros_like(mean)  # of the deviations from the mean, by Welford's recurrence
+        for draw in range(1, self.num_draws):
+            own = [derive_seed(int(seed), "draw", draw) for seed in seeds]
+            image = self._draw(condition, in_windows, own)
+            deviation = image - mean
+            mean += deviation / (draw + 1)
+            squares += deviation * (image - mean)
+        return torch.cat([mean, (squares / (self.num_draws - 1)).sqrt()], dim=1)
+
+    def _draw(
+        self, condition: torch.Tensor, network: Callable[..., torch.Tensor], seeds: Sequence[int]
+    ) -> torch.Tensor:
+        """One target per source, (B, 1, D, H, W) float32."""
+        latents = self.sampler.sample_latents(condition, network, seeds=[int(seed) for seed in seeds])
+        return self.sampler.decode(latents).float()
 
     def encode(self, source: torch.Tensor) -> torch.Tensor:
         """The condition: means of the normalised latents (B, C, S, h, w) of sources (B, 1, D, H, W), float32."""

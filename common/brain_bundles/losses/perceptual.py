@@ -49,11 +49,18 @@ def make_perceptual_loss(
         allow_download: let torch fetch missing weights.
 
     Raises:
-        ValueError: for an unknown name, or a local file that this network cannot use.
+        ValueError: for an unknown name, a local file that this network cannot use, or weights of a term that is off.
         FileNotFoundError: if the weights are neither local nor in torch.hub's folder and downloads are not allowed.
         ImportError: if the network needs lpips or torchvision and they are not installed.
     """
     if network_type is None:
+        asked = [f"pretrained_path is {pretrained_path!r}"] if pretrained_path is not None else []
+        asked += ["allow_download is true"] if allow_download else []
+        if asked:
+            raise ValueError(
+                f"perceptual {' and '.join(asked)}, but network_type is null, so the term is off: set network_type "
+                f"(perceptual_network in the configs) to one of {', '.join(NETWORK_TYPES)}, or leave out the weights."
+            )
         return None
     if network_type not in NETWORK_TYPES:
         raise ValueError(

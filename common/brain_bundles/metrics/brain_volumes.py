@@ -19,6 +19,7 @@ from brain_bundles.metrics.optional import from_phantom_extra
 from brain_bundles.metrics.tissue import UnmeasurableError, brain_mask, csf_fraction, fit_tissue_model, remove_bias
 from brain_bundles.metrics.ventricle_atlas import align_atlas, check_alignment, load_ventricle_atlas, warp
 from brain_bundles.metrics.ventricles import label_csf, ventricle_fraction, ventricular_fluid
+from brain_bundles.user_warning import BrainBundlesWarning
 
 ndimage = from_phantom_extra("scipy.ndimage")
 
@@ -49,7 +50,7 @@ def measure_volumes(image: np.ndarray, spacing: Spacing, *, name: str = "") -> B
         name: file or subject, named in the warning.
 
     Returns:
-        volumes in mL. A volume that cannot be measured is NaN, with a ``UserWarning`` that says why; never 0.
+        volumes in mL. A volume that cannot be measured is NaN, with a ``BrainBundlesWarning`` that says why; never 0.
 
     Raises:
         ValueError: if the array or the spacing cannot be a volume at all.
@@ -61,7 +62,7 @@ def measure_volumes(image: np.ndarray, spacing: Spacing, *, name: str = "") -> B
         return _measure(volume, voxel)
     except UnmeasurableError as error:
         warnings.warn(
-            f"{name or 'volume'}: ventricles and brain cannot be measured: {error}", UserWarning, stacklevel=2
+            f"{name or 'volume'}: ventricles and brain cannot be measured: {error}", BrainBundlesWarning, stacklevel=2
         )
         return BrainVolumes(float("nan"), float("nan"))
 

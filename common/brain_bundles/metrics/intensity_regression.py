@@ -25,11 +25,12 @@ class IntensityRegression:
         self.num_bins = num_bins
         self._count = np.zeros(num_bins)
         self._sum = np.zeros(num_bins)
+        self._zero_count, self._zero_sum = 0, 0.0  # of the voxels whose source is exactly 0
 
     def update(self, source: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) -> None:
         """Add a pair of volumes to what the means are taken over.
 
-        Voxels whose source is exactly 0 are left out: :meth:`predict` keeps them at 0.
+        Voxels whose source is exactly 0, the darkest of the brain after clipping, have a mean of their own.
 
         Args:
             source: intensities in [0, 1], any shape.
@@ -44,12 +45,15 @@ class IntensityRegression:
                 f"source, target and mask have shapes {tuple(source.shape)}, {tuple(target.shape)} and "
                 f"{tuple(mask.shape)}, expected one shape."
             )
-        known = _array(mask).astype(bool) & (_array(source) != 0)
+        known = _array(mask).astype(bool)
         x, y = _array(source)[known], _array(target)[known].astype(np.float64)
         if x.size and not (x.min() >= 0 and x.max() <= 1):  # also NaN
             raise ValueError(f"source has values from {x.min():g} to {x.max():g}, expected [0, 1]; scale it.")
         if not np.isfinite(y).all():
             raise ValueError("target has NaN or infinite voxels; repair or leave out the file.")
+        self._zero_count += int((x == 0).sum())
+        self._zero_sum += float(y[x == 0].sum())
+        x, y = x[x != 0], y[x != 0]
         index = np.minimum((x * self.num_bins).astype(np.int64), self.num_bins - 1)
         self._count += np.bincount(index, minlength=self.num_bins)
         self._sum += np.bincount(index, weights=y, minlength=self.num_bins)
@@ -67,11 +71,13 @@ class IntensityRegression:
         centres = (np.arange(self.num_bins) + 0.5) / self.num_bins
         return centres[filled], self._sum[filled] / self._count[filled]
 
-    def predict(self, source: torch.Tensor) -> torch.Tensor:
-        """The expected target: linear between the bins' centres, constant beyond the outermost; 0 stays 0.
+    def predict(self, source: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """The expected target: linear between the bins' centres, constant beyond the outermost.
 
         Args:
             source: intensities in [0, 1], any shape.
+            mask: boolean, of the same shape: where a source of 0 is the darkest tissue and not air. Elsewhere, and
+                everywhere without a mask, 0 stays 0.
 
         Returns:
             float32, of the same shape and on the same device.
@@ -80,8 +86,10 @@ class IntensityRegression:
             RuntimeError: if no voxel has been seen.
         """
         values = _array(source)
-        expected = np.where(values == 0, 0.0, np.interp(values, *self.curve)).astype(np.float32)
-        return torch.from_numpy(expected).to(source.device)
+        expected = np.where(values == 0, 0.0, np.interp(values, *self.curve))
+        if mask is not None and self._zero_count:
+            expected[(values == 0) & _array(mask).astype(bool)] = self._zero_sum / self._zero_count
+        return torch.from_numpy(expected.astype(np.float32)).to(source.device)
 
 
 def _array(volume: torch.Tensor) -> np.ndarray:

@@ -5,7 +5,8 @@ from brain_bundles.networks.latent_statistics import LatentStatistics
 from brain_bundles.networks.latent_vq_autoencoder import LatentVQAutoencoder
 from brain_bundles.networks.linear_shortcut import LinearShortcut
 from brain_bundles.networks.loading import load_weights
-from brain_bundles.networks.precision import autocast, resolve_precision
+from brain_bundles.networks.precision import autocast, needs_loss_scaling, resolve_precision
+from brain_bundles.networks.preconditioning import VelocityPreconditioning, measure_preconditioning
 from brain_bundles.networks.slab_decode import decode_in_slabs
 from brain_bundles.networks.slicewise import SlicewiseAutoencoder
 from brain_bundles.networks.vector_quantiser import VectorQuantiser
@@ -17,8 +18,11 @@ __all__ = [
     "LinearShortcut",
     "SlicewiseAutoencoder",
     "VectorQuantiser",
+    "VelocityPreconditioning",
     "autocast",
     "decode_in_slabs",
     "load_weights",
+    "measure_preconditioning",
+    "needs_loss_scaling",
     "resolve_precision",
 ]

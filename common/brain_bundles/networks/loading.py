@@ -39,7 +39,9 @@ def read_plain(path: str | Path) -> Any:
         ) from error
 
 
-def load_weights(network: nn.Module, path: str | Path | None, *, key: str | None = None) -> nn.Module:
+def load_weights(
+    network: nn.Module, path: str | Path | None, *, key: str | None = None, without: str | None = None
+) -> nn.Module:
     """``network`` with the weights of ``path``, every key used and none missing.
 
     Args:
@@ -47,6 +49,8 @@ def load_weights(network: nn.Module, path: str | Path | None, *, key: str | None
         path: a state dict of ``torch.save`` or a ``.safetensors`` file; None leaves the network as it is, so that a
             config's ``initial_weights`` can be null.
         key: entry that holds the state dict, for a file with several (a resumable checkpoint: ``network``, ``ema``).
+        without: leave out every tensor with this text in its name, in the file and in the network alike; for parts
+            that only one of the two has.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -69,9 +73,12 @@ def load_weights(network: nn.Module, path: str | Path | None, *, key: str | None
     if not isinstance(weights, Mapping) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
         found = ", ".join(map(repr, list(weights)[:_SHOWN])) if isinstance(weights, Mapping) else type(weights).__name__
         raise ValueError(f"{path} is not a state dict of tensors (found: {found}); name the entry that is with `key`.")
-    if problems := state_dict_problems(network.state_dict(), weights):
+    expected = network.state_dict()
+    if without is not None:
+        weights, expected = ({k: v for k, v in state.items() if without not in k} for state in (weights, expected))
+    if problems := state_dict_problems(expected, weights):
         raise ValueError(f"{path} does not fit {type(network).__name__}: {'; '.join(problems)}.")
-    network.load_state_dict(weights, strict=True)
+    network.load_state_dict(weights, strict=without is None)
     logger.info("Loaded %d tensors from %s.", len(weights), path)
     return network
 

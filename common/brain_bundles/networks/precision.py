@@ -36,6 +36,11 @@ def resolve_precision(precision: str, device: str | torch.device) -> str:
     return "fp32"
 
 
+def needs_loss_scaling(precision: str, device: str | torch.device) -> bool:
+    """Whether a training in ``precision`` on ``device`` must scale its loss, as small fp16 gradients would vanish."""
+    return resolve_precision(precision, device) == "fp16"
+
+
 def autocast(precision: str, device: str | torch.device) -> contextlib.AbstractContextManager:
     """A context in which networks compute in ``precision`` on ``device``; its own type of device, not CUDA always."""
     dtype = _DTYPES.get(resolve_precision(precision, device))

@@ -36,6 +36,10 @@ class SlicewiseAutoencoder(nn.Module):
         self.autoencoder: Any = autoencoder  # the mixin does not declare reconstruct, which MONAI's classes bring
         self.slice_axis, self.slices_per_pass = slice_axis, slices_per_pass
 
+    def extra_repr(self) -> str:
+        """Tells caches of latents apart: along another axis the same weights give other latents."""
+        return f"slice_axis={self.slice_axis}"
+
     @property
     def latent_channels(self) -> int:
         """Channels of a latent."""

@@ -15,6 +15,7 @@ from monai.data import MetaTensor
 from monai.transforms import Crop, InvertibleTransform, MapTransform, Pad
 
 from brain_bundles.transforms.naming import file_of
+from brain_bundles.user_warning import BrainBundlesWarning
 
 
 def brain_bounds(
@@ -66,6 +67,9 @@ class CentreBraind(MapTransform, InvertibleTransform):
 
     Raises:
         ValueError: when called, if keys differ in shape or the reference has no voxel above 0.
+
+    Warns:
+        BrainBundlesWarning: when called, if the box is cut, see ``warn_cut``.
     """
 
     def __init__(
@@ -101,7 +105,7 @@ class CentreBraind(MapTransform, InvertibleTransform):
             warnings.warn(
                 f"{file_of(reference)}: the brain is {length.tolist()} voxels long, the grid "
                 f"{list(self.spatial_size)}; its ends are cut off. Use a larger spatial_size or spacing.",
-                UserWarning,
+                BrainBundlesWarning,
                 stacklevel=2,
             )
         start = torch.div(first + last + 1 - grid, 2, rounding_mode="floor")

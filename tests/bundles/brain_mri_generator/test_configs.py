@@ -28,7 +28,8 @@ def test_copies_of_one_setting_are_equal(key):
 
 def test_training_and_sampling_use_one_network_and_one_noise_schedule():
     train, inference = load("train"), load("inference")
-    assert train["network_def"] == inference["network_def"]
+    for key in ("network_def", "autoencoder_def", "latent_shape", "beta_start", "beta_end", "bounds"):
+        assert train[key] == inference[key]
     assert {k: v for k, v in train["scheduler"].items() if k != "sampler"} == {
         k: v for k, v in inference["scheduler"].items() if k != "sampler"
     }
@@ -66,8 +67,23 @@ def test_paper_scale_has_the_published_schedule_and_conditions():
     assert parser.get_parsed_content("bounds")["age"] == [44.0, 82.0]
 
 
+def test_paper_scale_asks_for_the_perceptual_network_and_says_how_to_get_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))  # no weights were fetched there
+    parser = ConfigParser()
+    parser.read_config([str(BUNDLE / "configs" / name) for name in ("train_autoencoder.json", "paper.json")])
+    assert parser["perceptual_network"] == "squeeze"
+    assert parser["allow_download"] is False
+    with pytest.raises(RuntimeError) as error:
+        parser.get_parsed_content("perceptual_loss")
+    causes = [error.value]
+    while causes[-1].__cause__ is not None:
+        causes.append(causes[-1].__cause__)
+    assert "squeeze" in str(causes[-1])
+    assert "pip install" in str(causes[-1]) or "set allow_download to true" in str(causes[-1])
+
+
 @pytest.mark.parametrize("stage", ["train_autoencoder", "train"])
-def test_paper_scale_asks_for_the_perceptual_network_and_says_how_to_get_it(stage):
+def test_nothing_is_downloaded_or_resumed_at_paper_scale_unless_asked(stage):
     parser = ConfigParser()
     parser.read_config([str(BUNDLE / "configs" / name) for name in (f"{stage}.json", "paper.json")])
     assert parser["perceptual_network"] == "squeeze"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from brain_bundles.networks import VelocityPreconditioning
+from brain_bundles.schedulers import make_scheduler
 from brain_mri_generator import ConditionedDiffusionUNet
 
 
@@ -114,6 +116,16 @@ def test_latents_of_another_size_get_interpolated_positions(placed):
         placed.position.copy_(torch.arange(8.0).reshape(1, 1, 8, 1, 1).expand_as(placed.position))
     finer = placed._position_of(torch.zeros(1, 3, 16, 12, 4))
     torch.testing.assert_close(finer[0, 0, 1:-1, 0, 0], torch.arange(0.25, 7, 0.5))
+
+
+def test_a_preconditioned_network_is_its_unet_between_two_scales(placed):
+    preconditioning = VelocityPreconditioning(3, make_scheduler("ddim", prediction_type="v_prediction"))
+    preconditioning.set_std(torch.tensor([4.0, 1.0, 0.1]))
+    x, t, c = torch.randn(2, 3, 8, 12, 4), torch.tensor([10.0, 700.0]), torch.rand(2, 1, 4)
+    c_in, c_skip, c_out = preconditioning.coefficients(t, 5)
+    expected = c_skip * x + c_out * placed(c_in * x, t, c)
+    placed.preconditioning = preconditioning
+    torch.testing.assert_close(placed(x, t, c), expected)
 
 
 @pytest.mark.parametrize("wrong", [{"position_size": None}, {"position_size": [8, 8]}, {"position_channels": 3}])

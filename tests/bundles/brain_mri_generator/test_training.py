@@ -23,7 +23,8 @@ def test_checkpoints_are_plain_tensors_with_the_measured_scale_of_the_latents(tr
     assert bool((autoencoder["latent_std"] > 0).all())
     assert not torch.equal(autoencoder["latent_mean"], torch.zeros(20))
     network = torch.load(trained.ckpt_dir / "model.pt", weights_only=True)
-    assert all(key == "position" or key.startswith("unet.") for key in network)
+    assert all(key in ("position", "preconditioning.std") or key.startswith("unet.") for key in network)
+    assert network["preconditioning.std"].unique().numel() > 1  # measured on the latents
 
 
 def test_cached_latents_are_normalised(trained):
@@ -55,6 +56,10 @@ def test_other_predictions_train_by_config_only(trained, tmp_path, prediction_ty
     workflow = bundle.run("train", tmp_path / "out", max_epochs=1, prediction_type=prediction_type)
     trainer = workflow.parser.get_parsed_content("train::trainer")
     assert torch.isfinite(torch.as_tensor(trainer.state.output["loss"]))
+    sampler = "rflow" if prediction_type == "rectified_flow" else "ddim"
+    options = {"num_samples": 1, "prediction_type": prediction_type, "sampler": sampler}
+    bundle.run("inference", tmp_path / "samples", **options)
+    assert list((tmp_path / "samples").rglob("*_T1w.nii.gz"))
 
 
 @pytest.mark.parametrize(("name", "file"), [("train_autoencoder", "autoencoder.pt"), ("train", "model.pt")])

@@ -13,7 +13,12 @@ from brain_bundles.data.phantom import write_phantoms
 
 from .conftest import STAGES, TINY, Bundle
 
-FILES = {"train_autoencoder": "autoencoder.pt", "train_slices": "slice_model.pt", "train": "model.pt"}
+FILES = {
+    "train_autoencoder": "autoencoder.pt",
+    "train_slices": "slice_model.pt",
+    "train": "model.pt",
+    "baseline_pix2pix": "pix2pix.pt",
+}
 
 
 def weights(bundle: Bundle, stage: str) -> dict[str, torch.Tensor]:
@@ -57,7 +62,7 @@ def test_train_all_trains_the_slice_network_too(trained, tmp_path):
     bundle.run("train", tmp_path / "out", max_epochs=1, train_all=True, volumetric_attention=True)
     slices, volumes = weights(bundle, "train_slices"), weights(bundle, "train")
     assert any(not torch.equal(volumes[name], value) for name, value in slices.items())
-    assert any(".attention." in name for name in volumes)
+    assert any(".volumetric_attention." in name for name in volumes)
 
 
 def test_windows_are_runs_of_neighbouring_slices(trained, tmp_path):
@@ -90,6 +95,39 @@ def test_a_vector_quantised_autoencoder_is_config_only(trained, tmp_path):
     for stage in STAGES:
         bundle.run(stage, tmp_path / stage, "vq", max_epochs=1)
     assert "quantiser.codebooks" in weights(bundle, "train_autoencoder")
+
+
+def test_all_stages_are_fine_tuned_from_the_two_files_that_ship(trained, tmp_path):
+    """The second stage takes the slice network out of model.pt; the third puts it back among the volumetric layers."""
+    shipped = {name: str(trained.ckpt_dir / name) for name in ("autoencoder.pt", "model.pt")}
+    bundle = Bundle(trained.dataset_dir, tmp_path / "models")
+    options = {"max_epochs": 1, "learning_rate": 0.0}
+    bundle.run("train_autoencoder", tmp_path / "1", initial_weights=shipped["autoencoder.pt"], **options)
+    bundle.run("train_slices", tmp_path / "2", initial_weights=shipped["model.pt"], **options)
+    slices, before = weights(bundle, "train_slices"), weights(trained, "train")
+    assert slices
+    assert all(torch.equal(value, before[name]) for name, value in slices.items())
+
+    slices["unet.out.2.conv.bias"] += 1.0
+    torch.save(slices, bundle.ckpt_dir / "slice_model.pt")
+    bundle.run("train", tmp_path / "3", initial_weights=shipped["model.pt"], **options)
+    after = weights(bundle, "train")
+    assert after.keys() == before.keys()
+    assert all(torch.equal(value, slices.get(name, before[name])) for name, value in after.items())
+
+    bundle.run("train", tmp_path / "4", initial_weights=shipped["model.pt"], slice_weights=None, **options)
+    assert all(torch.equal(value, before[name]) for name, value in weights(bundle, "train").items())
+
+
+@pytest.mark.distributed
+@pytest.mark.parametrize("stage", [*STAGES, "baseline_pix2pix"])
+def test_stages_train_in_two_processes(trained, tmp_path, stage):
+    bundle = trained.copy_to(tmp_path / "models")
+    before = {path.name: path.stat().st_mtime_ns for path in bundle.ckpt_dir.glob("*.pt")}
+    process = bundle.start(bundle.command(stage, tmp_path / "out", "multi_gpu_train", processes=2), tmp_path)
+    log = process.communicate(timeout=300)[0]
+    assert process.returncode == 0, log
+    assert any(path.stat().st_mtime_ns != before.get(path.name) for path in bundle.ckpt_dir.glob("*.pt"))
 
 
 @pytest.mark.parametrize("stage", ["train_slices", "train"])
@@ -131,7 +169,7 @@ def test_all_bad_pairs_are_reported_before_the_training(tiny_pairs, trained, tmp
         assert text in str(cause)
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", [*STAGES, "baseline_pix2pix"])
 def test_a_killed_training_that_is_resumed_ends_like_an_uninterrupted_one(trained, tmp_path, stage):
     whole, killed = trained.train_twice(stage, FILES[stage], tmp_path, max_epochs=4)
     assert all(torch.equal(whole[key], killed[key]) for key in whole)

@@ -31,6 +31,12 @@ LAYOUTS = {
         "with_conditioning": True,
         "cross_attention_dim": 3,
     },
+    "classes": {
+        "channels": [8, 16],
+        "num_res_blocks": 1,
+        "attention_levels": [False, False],
+        "num_class_embeds": 3,
+    },
 }
 
 
@@ -59,12 +65,15 @@ def test_a_new_network_is_the_slice_network_on_every_slice(layout, attention):
     slices = slice_network(layout)
     volumetric = VolumetricDiffusionUNet(copy.deepcopy(slices), volumetric_attention=attention).eval()
     x, t = torch.randn(2, 4, 5, 8, 12), torch.tensor([10.0, 700.0])
-    context = torch.randn(2, 1, 3) if layout == "cross-attention" else None
-    each_context = None if context is None else context.repeat_interleave(5, 0)
+    conditions = {
+        "cross-attention": {"context": torch.randn(2, 1, 3)},
+        "classes": {"class_labels": torch.tensor([0, 2])},
+    }.get(layout, {})
+    each = {name: value.repeat_interleave(5, 0) for name, value in conditions.items()}
     # All slices in one batch, since another batch size sums in another order.
-    expected = slices(x.transpose(1, 2).flatten(0, 1), t.repeat_interleave(5), each_context)
+    expected = slices(x.transpose(1, 2).flatten(0, 1), t.repeat_interleave(5), **each)
     expected = expected.reshape(2, 5, 2, 8, 12).transpose(1, 2)
-    torch.testing.assert_close(volumetric(x, t, context), expected, atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(volumetric(x, t, **conditions), expected, atol=1e-6, rtol=1e-6)
 
 
 @torch.no_grad()
@@ -135,8 +144,8 @@ def test_a_checkpoint_of_slices_loads_by_name(tmp_path):
     """Every weight of the slices is in the volumetric network, under the same name."""
     slices = SlicewiseDiffusionUNet(slice_network())
     torch.save(slices.state_dict(), tmp_path / "slice_model.pt")
-    start = load_weights(SlicewiseDiffusionUNet(slice_network()), tmp_path / "slice_model.pt")
-    state = VolumetricDiffusionUNet(start).state_dict()
+    network = VolumetricDiffusionUNet(slice_network(), volumetric_attention=True)
+    state = load_weights(network, tmp_path / "slice_model.pt", without=".volumetric").state_dict()
     assert all(torch.equal(state[name], value) for name, value in slices.state_dict().items())
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import shutil
+import sys
+import time
+import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from tqdm import tqdm
 
 from brain_bundles.data.bids import (
@@ -35,6 +40,9 @@ from brain_bundles.data.seeding import derive_seed
 
 logger = logging.getLogger(__name__)
 
+# Forked workers share the atlas. macOS has fork, too, but its libraries crash in forked processes.
+START_METHOD = "fork" if sys.platform == "linux" else None  # None: the platform's own
+STALE_AFTER_S = 3600  # a living run adds a subject to its folder much more often
 SPACING_MM = 2.0
 SPATIAL_SIZE = (80, 96, 80)
 VESSEL_SUFFIXES = ("swi", "angio")
@@ -139,6 +147,11 @@ def _write_subject(
     }
 
 
+def _num_cores() -> int:
+    """The cores that this process may use; those of the machine where the system does not tell (macOS)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _start_worker() -> None:
     torch.set_num_threads(1)  # as many processes as cores: threads inside them would only wait for each other
 
@@ -175,7 +188,7 @@ def write_phantoms(
         val_fraction, test_fraction: shares of the subjects that participants.tsv marks ``val`` and ``test``; each
             gets at
             least one subject if its share is above 0 and there are three or more.
-        num_workers: processes, by default one per core.
+        num_workers: processes, by default one per core that this process may use.
 
     Raises:
         FileExistsError: if ``dataset_dir`` has something in it.
@@ -185,8 +198,7 @@ def write_phantoms(
     suffixes = (suffixes,) if isinstance(suffixes, str) else tuple(suffixes)
     size = (int(spatial_size[0]), int(spatial_size[1]), int(spatial_size[2]))
     _check(num_subjects, suffixes, spacing, size, tumour_probability, val_fraction, test_fraction)
-    if folder.is_dir() and any(folder.iterdir()):
-        raise FileExistsError(f"{folder} is not empty; phantoms are written into a new or empty folder.")
+    _refuse_content(folder)
     if with_vessels is None:
         with_vessels = any(suffix in VESSEL_SUFFIXES for suffix in suffixes)
     spec = PhantomSpec(suffixes, float(spacing), size, seed, tumour_probability, with_vessels)
@@ -202,7 +214,7 @@ def write_phantoms(
 
     jobs = [(folder, *job, spec) for job in zip(ids, people, seeds, strict=True)]
     load_atlas(spec.spacing)  # before the workers fork, so that they share it
-    workers = min(num_subjects, num_workers if num_workers is not None else len(os.sched_getaffinity(0)))
+    workers = min(num_subjects, num_workers if num_workers is not None else _num_cores())
     with tqdm(total=num_subjects, desc=f"phantoms -> {folder}", unit="brain", disable=None) as bar:
         rows = []
         if workers <= 1:
@@ -210,7 +222,7 @@ def write_phantoms(
                 rows.append(_write_subject(*job))
                 bar.update()
         else:
-            context = multiprocessing.get_context("fork")
+            context = multiprocessing.get_context(START_METHOD)
             with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
                 for row in pool.map(_write_subject, *zip(*jobs, strict=True)):
                     rows.append(row)
@@ -220,6 +232,13 @@ def write_phantoms(
     write_participants(folder, rows)  # last: a dataset without its table is one that was not finished
     logger.info("wrote %d phantoms to %s", num_subjects, folder)
     return folder
+
+
+def _refuse_content(folder: Path) -> None:
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise FileExistsError(
+            f"{folder} is not empty; phantoms are written into a new or empty folder. Empty it, or give another."
+        )
 
 
 def _check(
@@ -260,12 +279,60 @@ def _splits(num_subjects: int, val_fraction: float, test_fraction: float) -> lis
 def phantom_dataset(dataset_dir: str | os.PathLike[str], **options: object) -> str:
     """The folder of a phantom population, which is made the first time it is asked for: ``dataset_dir``'s default.
 
+    It is whole or absent, so a start after one that was killed makes it anew. With several processes rank 0 makes it
+    and the others wait for it, which all must see.
+
     Args:
         dataset_dir: where it lies, or will lie.
         options: as for :func:`write_phantoms`. They have no effect on a dataset that is already there.
+
+    Raises:
+        FileExistsError: if ``dataset_dir`` has something in it that is no dataset.
+        ValueError: as for :func:`write_phantoms`.
     """
     folder = Path(dataset_dir)
-    if not (folder / "participants.tsv").is_file():
-        logger.info("no dataset at %s yet: making the phantom population", folder)
-        write_phantoms(folder, **options)  # type: ignore[arg-type]
+    table = folder / "participants.tsv"
+    if _is_rank_0():
+        _remove_stale(folder.resolve())
+        if not table.is_file():
+            logger.info("no dataset at %s yet: making the phantom population", folder)
+            _write_whole(folder.resolve(), options)
+    elif not table.is_file():
+        logger.info("no dataset at %s yet: waiting for rank 0 to make it", folder)
+    # Waiting for the file and not in a barrier: a config may be read before the process group is there.
+    while not table.is_file():
+        time.sleep(0.2)
     return os.fspath(folder)
+
+
+def _is_rank_0() -> bool:
+    """Whether no other process of this run makes the dataset, by torch.distributed or what torchrun announces."""
+    if dist.is_available() and dist.is_initialized():
+        return dist.get_rank() == 0
+    return int(os.environ.get("WORLD_SIZE", "1")) <= 1 or int(os.environ.get("RANK", "0")) == 0
+
+
+def _write_whole(folder: Path, options: Mapping[str, object]) -> None:
+    """Write the phantoms beside ``folder`` and rename them into it. Of two runs that do so at once one wins."""
+    _refuse_content(folder)
+    work = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:12]}.tmp")
+    try:
+        write_phantoms(work, **options)  # type: ignore[arg-type]
+        try:
+            os.replace(work, folder)
+        except OSError:  # there is something in it now
+            if not (folder / "participants.tsv").is_file():
+                raise
+            logger.info("another run made %s meanwhile", folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _remove_stale(folder: Path) -> None:
+    """Remove what killed runs left beside ``folder``; what was changed within the hour may be a living one's."""
+    for left in folder.parent.glob(f".{folder.name}.*.tmp"):
+        try:
+            if time.time() - left.stat().st_mtime > STALE_AFTER_S:
+                shutil.rmtree(left, ignore_errors=True)
+        except FileNotFoundError:
+            continue  # renamed or removed by its owner meanwhile
