@@ -22,6 +22,10 @@ class UsageError(ValueError):
 def measure(folder: str, *, suffix: str = "T1w", output_file: str = "measured.tsv") -> None:
     """Measure lateral ventricles and brain (mL) of every brain-extracted T1w volume in a folder.
 
+    To record them in a BIDS dataset that has none:
+    ``python -c "from brain_bundles.data import write_volumes; write_volumes('DIR', 'measured.tsv')"``.
+    What participants.tsv has already stays.
+
     Args:
         folder: a BIDS dataset, or a folder of NIfTI files.
         suffix: contrast to measure in a BIDS dataset.

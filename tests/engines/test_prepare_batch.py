@@ -2,6 +2,7 @@ import pytest
 import torch
 from brain_bundles.engines import LatentDiffusionPrepareBatch
 from brain_bundles.inferers import AutocastDiffusionInferer
+from brain_bundles.networks import VelocityPreconditioning
 from monai.inferers import DiffusionInferer
 from monai.networks.schedulers import DDPMScheduler, RFlowScheduler
 
@@ -122,6 +123,18 @@ def test_variance_comes_with_the_target_when_asked_for():
     assert variance.shape == target.shape
     certain = {**batch(), "sigma": torch.zeros(4, 2, 4, 4, 4)}
     assert LatentDiffusionPrepareBatch(ddpm(), target_variance=True)(certain)[1][1].abs().max() == 0
+
+
+@pytest.mark.parametrize("target_variance", [False, True])
+def test_the_unit_of_a_preconditioned_networks_error_comes_along(target_variance):
+    scheduler = ddpm("v_prediction")
+    preconditioning = VelocityPreconditioning(2, scheduler)
+    preconditioning.set_std(torch.tensor([3.0, 0.1]))
+    options = {"target_variance": target_variance, "preconditioning": preconditioning}
+    _, (target, variance, unit), _, extra = LatentDiffusionPrepareBatch(scheduler, "v_prediction", **options)(batch())
+    assert variance.shape == target.shape
+    assert bool((variance > 0).all()) == target_variance
+    torch.testing.assert_close(unit, preconditioning.coefficients(extra["timesteps"], 5)[2])
 
 
 def test_validation_spreads_every_sample_over_the_timesteps():

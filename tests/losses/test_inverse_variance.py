@@ -18,6 +18,16 @@ def test_weights_are_the_inverse_of_expected_error_and_variance():
     torch.testing.assert_close(loss, torch.tensor((4 + 16 / 4) / 2))
 
 
+def test_errors_are_counted_in_their_unit():
+    """Twice the unit and twice the error, with four times the variance, are the same."""
+    target, unit = torch.zeros(1, 1, 2), torch.tensor([1.0, 2.0]).reshape(1, 1, 2)
+    variance = torch.tensor([[[0.3, 1.2]]])
+    loss = InverseVarianceMSELoss(0.1)(torch.tensor([[[2.0, 4.0]]]), (target, variance, unit))
+    torch.testing.assert_close(loss, torch.tensor(4 / 4.0))
+    plain = InverseVarianceMSELoss()(torch.tensor([[[2.0, 6.0]]]), (target, variance, unit))
+    torch.testing.assert_close(plain, torch.tensor((4 + 9) / 2.0))
+
+
 def test_it_estimates_better_than_equal_weights_where_noise_differs():
     """The mean of 200 numbers of variance 0.01 and 200 of variance 1: Aitken's variance of it is 50 times smaller."""
     variance = torch.tensor([0.01, 1.0]).repeat(200)

@@ -13,6 +13,7 @@ from brain_bundles.data.seeded_dataset import SAMPLE_SEED
 from brain_bundles.data.seeding import derive_seed
 from brain_bundles.engines.per_sample_noise import per_sample_randn
 from brain_bundles.inferers.latent_sampler import CONDITION_MODES
+from brain_bundles.networks.preconditioning import VelocityPreconditioning
 
 PREDICTION_TYPES = ("epsilon", "v_prediction", "rectified_flow")
 
@@ -39,6 +40,8 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
             curve over epochs. The batch grows by this factor.
         target_variance: give (target, variance) in place of the target, for
             :class:`~brain_bundles.losses.InverseVarianceMSELoss`; see :meth:`variance`.
+        preconditioning: the network's own: give (target, variance, its ``c_out``), so that the loss counts the errors
+            of all channels and noise levels alike.
 
     Raises:
         ValueError: for an unknown prediction type or one that is not the scheduler's, or fewer than one time step; on
@@ -55,6 +58,7 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
         condition_mode: str = "crossattn",
         num_validation_timesteps: int | None = None,
         target_variance: bool = False,
+        preconditioning: VelocityPreconditioning | None = None,
     ) -> None:
         if prediction_type not in PREDICTION_TYPES:
             raise ValueError(f"prediction_type is {prediction_type!r}; allowed: {', '.join(PREDICTION_TYPES)}.")
@@ -71,6 +75,7 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
         self.scheduler, self.prediction_type = scheduler, prediction_type
         self.moments = [f"{latent_key}_{part}" if latent_key else part for part in ("mean", "sigma")]
         self.condition_mode, self.target_variance = condition_mode, target_variance
+        self.preconditioning = preconditioning
         self.condition_key, self.num_validation_timesteps = condition_key, num_validation_timesteps
 
     def __call__(
@@ -79,7 +84,7 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
         device: str | torch.device | None = None,
         non_blocking: bool = False,
         **kwargs: Any,
-    ) -> tuple[torch.Tensor, torch.Tensor | tuple[torch.Tensor, torch.Tensor], tuple, dict[str, Any]]:
+    ) -> tuple[torch.Tensor, torch.Tensor | tuple[torch.Tensor, ...], tuple, dict[str, Any]]:
         needed = [*self.moments, SAMPLE_SEED] + ([self.condition_key] if self.condition_key else [])
         if missing := [name for name in needed if name not in batchdata]:
             raise ValueError(
@@ -113,9 +118,13 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
         if condition is not None:
             extra |= {"condition": move(condition), "mode": self.condition_mode}
         target = self.target(latent, noise, timesteps)
-        if not self.target_variance:
+        if not self.target_variance and self.preconditioning is None:
             return latent, target, (), extra
-        return latent, (target, self.variance(move(sigma), timesteps)), (), extra
+        variance = self.variance(move(sigma), timesteps) if self.target_variance else torch.zeros_like(target)
+        if self.preconditioning is None:
+            return latent, (target, variance), (), extra
+        scale = self.preconditioning.coefficients(timesteps, latent.ndim)[2]
+        return latent, (target, variance, scale), (), extra
 
     def target(self, latent: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
         """What the network has to predict, of the shape of ``latent``."""

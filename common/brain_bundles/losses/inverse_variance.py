@@ -31,12 +31,21 @@ class InverseVarianceMSELoss(nn.Module):
             raise ValueError(f"expected_error must be positive, or None for equal weights, got {expected_error}.")
         self.expected_error = expected_error
 
-    def forward(
-        self, prediction: torch.Tensor, target: torch.Tensor | tuple[torch.Tensor, torch.Tensor]
-    ) -> torch.Tensor:
-        """Scalar loss of a prediction (B, C, ...); ``target`` has its shape, or is a pair of target and variance."""
-        target, variance = target if isinstance(target, (tuple, list)) else (target, None)
+    def forward(self, prediction: torch.Tensor, target: torch.Tensor | tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """Scalar loss of a prediction (B, C, ...).
+
+        Args:
+            prediction: (B, C, ...).
+            target: of its shape; or a pair of it and its variance; or with a third tensor that can be multiplied with
+                it, the unit of error, which ``expected_error`` is then a multiple of.
+        """
+        target, variance, unit = (
+            (*target, None, None)[:3] if isinstance(target, (tuple, list)) else (target, None, None)
+        )
         error = (prediction - target).square()
+        if unit is not None:
+            error = error / unit.square()
+            variance = None if variance is None else variance / unit.square()
         if self.expected_error is None or variance is None:
             return error.mean()
         return (error / (1 + variance / self.expected_error)).mean()
