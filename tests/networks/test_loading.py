@@ -69,3 +69,22 @@ def test_unreadable_files_are_told_apart(tmp_path):
     torch.save(net(), tmp_path / "module.pt")
     with pytest.raises(ValueError, match="needs code to load"):
         load_weights(net(), tmp_path / "module.pt")
+
+
+def test_parts_that_only_one_side_has_can_be_left_out(tmp_path):
+    """The rest is as strict as ever."""
+    source, target = net(seed=1), net(seed=2)
+    source.add_module("extra", nn.Linear(1, 1))
+    torch.save(source.state_dict(), tmp_path / "a.pt")
+    with pytest.raises(ValueError, match=r"2 unknown to the network: extra.weight, extra.bias"):
+        load_weights(target, tmp_path / "a.pt")
+    load_weights(target, tmp_path / "a.pt", without="extra")
+    assert torch.equal(target[0].weight, source[0].weight)
+
+    target.add_module("extra", nn.Linear(5, 1))
+    before = target.extra.weight.clone()
+    load_weights(target, tmp_path / "a.pt", without="extra")
+    assert torch.equal(target.extra.weight, before)
+    torch.save({"0.weight": source[0].weight}, tmp_path / "b.pt")
+    with pytest.raises(ValueError, match="3 missing in the file"):
+        load_weights(target, tmp_path / "b.pt", without="extra")

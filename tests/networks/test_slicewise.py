@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from brain_bundles.data.fingerprint import module_fingerprint
 from brain_bundles.networks import LatentAutoencoderKL, SlicewiseAutoencoder
 
 
@@ -57,3 +58,8 @@ def test_bad_arguments_are_refused(slices):
         SlicewiseAutoencoder(slices, slice_axis=3)
     with pytest.raises(ValueError, match="slices_per_pass must be at least 1, got 0"):
         SlicewiseAutoencoder(slices, slices_per_pass=0)
+
+
+def test_latents_along_another_axis_are_not_taken_from_the_cache(slices):
+    keys = {module_fingerprint(SlicewiseAutoencoder(slices, slice_axis=axis)) for axis in (0, 1, 2)}
+    assert len(keys) == 3

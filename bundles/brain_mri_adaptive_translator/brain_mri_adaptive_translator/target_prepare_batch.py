@@ -35,7 +35,7 @@ class TargetPrepareBatch(LatentDiffusionPrepareBatch):
         device: str | torch.device | None = None,
         non_blocking: bool = False,
         **kwargs: Any,
-    ) -> tuple[torch.Tensor, torch.Tensor | tuple[torch.Tensor, torch.Tensor], tuple, dict[str, Any]]:
+    ) -> tuple[torch.Tensor, torch.Tensor | tuple[torch.Tensor, ...], tuple, dict[str, Any]]:
         targets = batchdata["target"].tolist()
         source = batchdata["image_mean"].as_subclass(torch.Tensor).float()
         with torch.no_grad():

@@ -113,7 +113,7 @@ class ConditionedDiffusionUNet(nn.Module):
     def _position_of(self, x: torch.Tensor) -> torch.Tensor:
         """The learned map for every sample of ``x``, (B, position_channels, D, H, W)."""
         assert self.position is not None
-        position = self.position
+        position: torch.Tensor = self.position
         if position.shape[2:] != x.shape[2:]:
             mode = "trilinear" if x.ndim == 5 else "bilinear"
             position = nn.functional.interpolate(position, size=x.shape[2:], mode=mode, align_corners=False)

@@ -39,13 +39,9 @@ class InverseVarianceMSELoss(nn.Module):
             target: of its shape; or a pair of it and its variance; or with a third tensor that can be multiplied with
                 it, the unit of error, which ``expected_error`` is then a multiple of.
         """
-        target, variance, unit = (
-            (*target, None, None)[:3] if isinstance(target, (tuple, list)) else (target, None, None)
-        )
-        error = (prediction - target).square()
-        if unit is not None:
-            error = error / unit.square()
-            variance = None if variance is None else variance / unit.square()
-        if self.expected_error is None or variance is None:
-            return error.mean()
-        return (error / (1 + variance / self.expected_error)).mean()
+        expected, *others = target if isinstance(target, (tuple, list)) else (target,)
+        error = (prediction - expected).square()
+        unit = others[1].square() if len(others) > 1 else 1.0
+        if self.expected_error is None or not others:
+            return (error / unit).mean()
+        return (error / (unit + others[0] / self.expected_error)).mean()
