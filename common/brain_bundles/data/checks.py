@@ -31,7 +31,7 @@ def check_images(paths: Iterable[str | os.PathLike[str]], *, read_voxels: bool =
             a usable affine, or that has NaN, one constant value, a brain of one value, or nothing above 0.
 
     Warns:
-        UserWarning: once, with the files whose header has no orientation, which are taken as the format's default.
+        BrainBundlesWarning: once, with the files whose header has no orientation; the format's default is taken for it.
     """
     files = [Path(path) for path in paths]
     problems: list[tuple[str, str]] = []

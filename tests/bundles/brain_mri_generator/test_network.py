@@ -9,8 +9,7 @@ from brain_bundles.schedulers import make_scheduler
 from brain_mri_generator import ConditionedDiffusionUNet
 
 
-@pytest.fixture
-def network():
+def tiny(**options) -> ConditionedDiffusionUNet:
     torch.manual_seed(0)
     network = ConditionedDiffusionUNet(
         3,
@@ -20,9 +19,15 @@ def network():
         attention_levels=[False, True],
         num_head_channels=[0, 8],
         norm_num_groups=4,
+        **options,
     ).eval()
     torch.nn.init.normal_(network.unet.out[-1].conv.weight)  # MONAI starts it at zero, which would hide everything
     return network
+
+
+@pytest.fixture
+def network():
+    return tiny()
 
 
 def test_prediction_has_the_shape_of_the_latent(network):
@@ -70,20 +75,7 @@ def test_a_condition_of_another_shape_is_refused(network):
 @pytest.fixture
 def placed():
     """A network with a learned map of positions."""
-    torch.manual_seed(0)
-    network = ConditionedDiffusionUNet(
-        3,
-        3,
-        position_channels=4,
-        position_size=[8, 12, 4],
-        channels=[8, 8],
-        num_res_blocks=[1, 1],
-        attention_levels=[False, True],
-        num_head_channels=[0, 8],
-        norm_num_groups=4,
-    ).eval()
-    torch.nn.init.normal_(network.unet.out[-1].conv.weight)
-    return network
+    return tiny(position_channels=4, position_size=[8, 12, 4])
 
 
 def test_the_map_of_positions_starts_as_fourier_features_of_the_place(placed):
