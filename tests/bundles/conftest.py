@@ -69,6 +69,12 @@ class BundleRunner:
             command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
 
+    def run_in_two_processes(self, name: str, output_dir: Path, overlay: str, **options: object) -> None:
+        """The same under torchrun with ``overlay``; where it fails, with the log of the processes."""
+        process = self.start(self.command(name, output_dir, overlay, processes=2, **options), output_dir.parent)
+        log = process.communicate(timeout=300)[0]
+        assert process.returncode == 0, log
+
     def copy_to(self, folder: Path) -> BundleRunner:
         """The same with a copy of its weights, to train them further."""
         shutil.copytree(self.ckpt_dir, folder)

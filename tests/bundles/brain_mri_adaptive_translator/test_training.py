@@ -59,7 +59,5 @@ def test_stages_train_in_two_processes(trained, tmp_path, name):
     """A batch leaves the layers of the targets that it lacks without a gradient, which DDP minds unless it is told."""
     bundle = trained.copy_to(tmp_path / "models")
     before = {path.name: path.stat().st_mtime_ns for path in bundle.ckpt_dir.glob("*.pt")}
-    process = bundle.start(bundle.command(name, tmp_path / "out", "multi_gpu_train", processes=2), tmp_path)
-    log = process.communicate(timeout=240)[0]
-    assert process.returncode == 0, log
+    bundle.run_in_two_processes(name, tmp_path / "out", "multi_gpu_train")
     assert any(path.stat().st_mtime_ns != before[path.name] for path in bundle.ckpt_dir.glob("*.pt"))

@@ -140,10 +140,7 @@ def test_source_equal_to_target_is_refused(trained, tmp_path):
 
 @pytest.mark.distributed
 def test_two_processes_write_the_same_bytes_as_one(trained, translated, tmp_path):
-    command = trained.command("inference", tmp_path / "two", "multi_gpu_inference", processes=2, split="test")
-    process = trained.start(command, tmp_path)
-    log = process.communicate(timeout=300)[0]
-    assert process.returncode == 0, log
+    trained.run_in_two_processes("inference", tmp_path / "two", "multi_gpu_inference", split="test")
     assert images(tmp_path / "two") == images(translated)
 
 

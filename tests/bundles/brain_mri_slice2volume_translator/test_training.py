@@ -124,9 +124,7 @@ def test_all_stages_are_fine_tuned_from_the_two_files_that_ship(trained, tmp_pat
 def test_stages_train_in_two_processes(trained, tmp_path, stage):
     bundle = trained.copy_to(tmp_path / "models")
     before = {path.name: path.stat().st_mtime_ns for path in bundle.ckpt_dir.glob("*.pt")}
-    process = bundle.start(bundle.command(stage, tmp_path / "out", "multi_gpu_train", processes=2), tmp_path)
-    log = process.communicate(timeout=300)[0]
-    assert process.returncode == 0, log
+    bundle.run_in_two_processes(stage, tmp_path / "out", "multi_gpu_train")
     assert any(path.stat().st_mtime_ns != before.get(path.name) for path in bundle.ckpt_dir.glob("*.pt"))
 
 
