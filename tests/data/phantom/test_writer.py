@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import multiprocessing
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 from brain_bundles.data import Covariates, bids_datalist, read_participants
-from brain_bundles.data.phantom import phantom_dataset, write_phantoms, writer
+from brain_bundles.data.phantom import write_phantoms, writer
 from brain_bundles.data.phantom.writer import LABELS
+
+from .conftest import digest
 
 SMALL = {"spatial_size": (40, 48, 40), "spacing": 4.0}
 TINY = {"spatial_size": (20, 24, 20), "spacing": 8.0, "num_workers": 1}
 ALL = ("T1w", "T2w", "PDw", "FLAIR", "ce-gadolinium_T1w", "swi", "angio")
-
-
-def digest(folder: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 @pytest.fixture(scope="module")
@@ -150,118 +140,6 @@ def test_without_fork_and_affinity_as_on_a_mac_the_bytes_are_the_same(tmp_path, 
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     assert digest(write_phantoms(tmp_path / "mac", **{**options, "num_workers": None})) == expected
-
-
-def test_the_default_dataset_is_made_once(tmp_path):
-    options = {**TINY, "num_subjects": 1}
-    folder = phantom_dataset(tmp_path / "data", **options)
-    before = digest(Path(folder))
-    assert before == digest(write_phantoms(tmp_path / "written", **options))
-    assert phantom_dataset(tmp_path / "data", **options) == folder
-    assert digest(Path(folder)) == before
-
-
-def make_in_a_process(folder: Path, **environment: str) -> multiprocessing.Process:
-    """A process that asks for the default dataset in ``folder``; it has begun, and knows what is patched here."""
-
-    def make():
-        os.environ.update(environment)
-        writer._start_worker()
-        phantom_dataset(folder, num_subjects=2, **TINY)
-
-    process = multiprocessing.get_context("fork").Process(target=make, daemon=True)
-    process.start()
-    return process
-
-
-def exit_code(process: multiprocessing.Process) -> int | None:
-    process.join(timeout=240)
-    process.kill()  # where it hangs; else it does nothing
-    return process.exitcode
-
-
-def test_a_killed_first_run_is_gone_and_the_next_one_makes_the_dataset(tmp_path, monkeypatch):
-    """Killed at the last moment: with all images, without the table."""
-    folder = tmp_path / "data"
-    with monkeypatch.context() as patch:
-        patch.setattr(writer, "write_participants", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
-        assert exit_code(make_in_a_process(folder)) == -signal.SIGKILL
-    (left,) = tmp_path.iterdir()
-    assert left.name.startswith(".data.")
-    assert len(list(left.rglob("*_T1w.nii.gz"))) == 2
-    phantom_dataset(folder, num_subjects=2, **TINY)
-    assert digest(folder) == digest(write_phantoms(tmp_path / "whole", num_subjects=2, **TINY))
-    assert left.exists()  # it was changed just now, so it may belong to a living run
-    long_ago = time.time() - writer.STALE_AFTER_S - 1
-    os.utime(left, (long_ago, long_ago))
-    phantom_dataset(folder)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "whole"]
-
-
-@pytest.mark.distributed
-@pytest.mark.parametrize("world_size", [1, 2])
-def test_two_processes_at_once_make_one_whole_dataset(tmp_path, world_size):
-    """Two runs that know nothing of each other, and two ranks of one run."""
-    folder = tmp_path / "data"
-    processes = [make_in_a_process(folder, WORLD_SIZE=str(world_size), RANK=str(rank)) for rank in range(2)]
-    assert [exit_code(process) for process in processes] == [0, 0]
-    assert digest(folder) == digest(write_phantoms(tmp_path / "whole", num_subjects=2, **TINY))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "whole"]
-
-
-def test_of_two_runs_the_first_to_end_wins(tmp_path, monkeypatch):
-    def overtaken(folder, **options):
-        write_phantoms(tmp_path / "data", num_subjects=1, seed=1, **TINY)
-        return write_phantoms(folder, **options)
-
-    monkeypatch.setattr(writer, "write_phantoms", overtaken)
-    phantom_dataset(tmp_path / "data", num_subjects=2, **TINY)
-    assert len(read_participants(tmp_path / "data")) == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["data"]
-
-
-@pytest.mark.parametrize("announced", ["by torchrun", "by torch.distributed"])
-def test_other_ranks_wait_for_the_table(tmp_path, monkeypatch, announced):
-    if announced == "by torchrun":
-        monkeypatch.setenv("WORLD_SIZE", "2")
-        monkeypatch.setenv("RANK", "1")
-    else:
-        monkeypatch.setattr(writer.dist, "is_initialized", lambda: True)
-        monkeypatch.setattr(writer.dist, "get_rank", lambda: 1)
-    waits = []
-
-    def rank_0_makes_it_meanwhile(seconds):
-        waits.append(seconds)
-        if len(waits) == 3:
-            (tmp_path / "participants.tsv").touch()
-
-    monkeypatch.setattr(writer.time, "sleep", rank_0_makes_it_meanwhile)
-    phantom_dataset(tmp_path, num_subjects=1, **TINY)
-    assert len(waits) == 3
-    assert [path.name for path in tmp_path.iterdir()] == ["participants.tsv"]
-
-
-def test_a_run_that_fails_leaves_nothing(tmp_path, monkeypatch):
-    def fails(*args):
-        raise OSError("no space left")
-
-    monkeypatch.setattr(writer, "write_participants", fails)
-    with pytest.raises(OSError, match="no space left"):
-        phantom_dataset(tmp_path / "data", num_subjects=1, **TINY)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_foreign_folder_is_refused_and_an_empty_one_is_used(tmp_path):
-    foreign, empty = tmp_path / "foreign", tmp_path / "empty"
-    foreign.mkdir()
-    (foreign / "thesis.txt").write_text("mine")
-    with pytest.raises(FileExistsError, match="foreign is not empty"):
-        phantom_dataset(foreign, num_subjects=1, **TINY)
-    assert digest(foreign).keys() == {"thesis.txt"}
-    empty.mkdir()
-    phantom_dataset(empty, num_subjects=1, **TINY)
-    assert len(read_participants(empty)) == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "foreign"]
 
 
 def test_the_bids_validator_has_no_complaint(population):

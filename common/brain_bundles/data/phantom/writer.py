@@ -5,10 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
-import shutil
 import sys
-import time
-import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -16,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from tqdm import tqdm
 
 from brain_bundles.data.bids import (
@@ -42,7 +38,6 @@ logger = logging.getLogger(__name__)
 
 # Forked workers share the atlas. macOS has fork, too, but its libraries crash in forked processes.
 START_METHOD = "fork" if sys.platform == "linux" else None  # None: the platform's own
-STALE_AFTER_S = 3600  # a living run adds a subject to its folder much more often
 SPACING_MM = 2.0
 SPATIAL_SIZE = (80, 96, 80)
 VESSEL_SUFFIXES = ("swi", "angio")
@@ -198,7 +193,7 @@ def write_phantoms(
     suffixes = (suffixes,) if isinstance(suffixes, str) else tuple(suffixes)
     size = (int(spatial_size[0]), int(spatial_size[1]), int(spatial_size[2]))
     _check(num_subjects, suffixes, spacing, size, tumour_probability, val_fraction, test_fraction)
-    _refuse_content(folder)
+    refuse_content(folder)
     if with_vessels is None:
         with_vessels = any(suffix in VESSEL_SUFFIXES for suffix in suffixes)
     spec = PhantomSpec(suffixes, float(spacing), size, seed, tumour_probability, with_vessels)
@@ -234,7 +229,8 @@ def write_phantoms(
     return folder
 
 
-def _refuse_content(folder: Path) -> None:
+def refuse_content(folder: Path) -> None:
+    """Raise FileExistsError if ``folder`` is a file, or has something in it."""
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise FileExistsError(
             f"{folder} is not empty; phantoms are written into a new or empty folder. Empty it, or give another."
@@ -274,65 +270,3 @@ def _splits(num_subjects: int, val_fraction: float, test_fraction: float) -> lis
         max(1, round(num_subjects * f)) if f > 0 and num_subjects >= 3 else 0 for f in (val_fraction, test_fraction)
     ]
     return ["train"] * (num_subjects - sum(held_out)) + ["val"] * held_out[0] + ["test"] * held_out[1]
-
-
-def phantom_dataset(dataset_dir: str | os.PathLike[str], **options: object) -> str:
-    """The folder of a phantom population, which is made the first time it is asked for: ``dataset_dir``'s default.
-
-    It is whole or absent, so a start after one that was killed makes it anew. With several processes rank 0 makes it
-    and the others wait for it, which all must see.
-
-    Args:
-        dataset_dir: where it lies, or will lie.
-        options: as for :func:`write_phantoms`. They have no effect on a dataset that is already there.
-
-    Raises:
-        FileExistsError: if ``dataset_dir`` has something in it that is no dataset.
-        ValueError: as for :func:`write_phantoms`.
-    """
-    folder = Path(dataset_dir)
-    table = folder / "participants.tsv"
-    if _is_rank_0():
-        _remove_stale(folder.resolve())
-        if not table.is_file():
-            logger.info("no dataset at %s yet: making the phantom population", folder)
-            _write_whole(folder.resolve(), options)
-    elif not table.is_file():
-        logger.info("no dataset at %s yet: waiting for rank 0 to make it", folder)
-    # Waiting for the file and not in a barrier: a config may be read before the process group is there.
-    while not table.is_file():
-        time.sleep(0.2)
-    return os.fspath(folder)
-
-
-def _is_rank_0() -> bool:
-    """Whether no other process of this run makes the dataset, by torch.distributed or what torchrun announces."""
-    if dist.is_available() and dist.is_initialized():
-        return dist.get_rank() == 0
-    return int(os.environ.get("WORLD_SIZE", "1")) <= 1 or int(os.environ.get("RANK", "0")) == 0
-
-
-def _write_whole(folder: Path, options: Mapping[str, object]) -> None:
-    """Write the phantoms beside ``folder`` and rename them into it. Of two runs that do so at once one wins."""
-    _refuse_content(folder)
-    work = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:12]}.tmp")
-    try:
-        write_phantoms(work, **options)  # type: ignore[arg-type]
-        try:
-            os.replace(work, folder)
-        except OSError:  # there is something in it now
-            if not (folder / "participants.tsv").is_file():
-                raise
-            logger.info("another run made %s meanwhile", folder)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def _remove_stale(folder: Path) -> None:
-    """Remove what killed runs left beside ``folder``; what was changed within the hour may be a living one's."""
-    for left in folder.parent.glob(f".{folder.name}.*.tmp"):
-        try:
-            if time.time() - left.stat().st_mtime > STALE_AFTER_S:
-                shutil.rmtree(left, ignore_errors=True)
-        except FileNotFoundError:
-            continue  # renamed or removed by its owner meanwhile
