@@ -10,8 +10,8 @@ from pathlib import Path
 from brain_bundles.data.bids import collect_items, find_image, select_participants
 from brain_bundles.data.checks import warn_unoriented
 from brain_bundles.data.covariates import COVARIATES
-from brain_bundles.data.pairs import grid_problems
 from brain_bundles.data.problems import raise_problems
+from brain_bundles.data.same_grid import grid_problems
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Checking registered contrasts before a training on pairs of them begins."""
+"""Whether the contrasts of each subject lie on one grid."""
 
 from __future__ import annotations
 
@@ -8,36 +8,7 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
-from brain_bundles.data.checks import image_grid, image_problem, warn_unoriented
-from brain_bundles.data.problems import raise_problems
-
-
-def check_pairs(datalist: Sequence[Mapping[str, Any]], keys: Sequence[str], *, tolerance: float = 1e-3) -> None:
-    """Check that every image can be used and that the contrasts of each subject lie on one grid.
-
-    Args:
-        datalist: items such as those of :func:`bids_datalist`, with a path under each of ``keys``.
-        keys: contrasts.
-        tolerance: how far the affines' entries (mm) may differ.
-
-    Raises:
-        ValueError: if there are fewer than two ``keys``.
-        DatasetError: with all that is wrong with any file, see :func:`check_images`, and every subject whose contrasts
-            differ in shape or affine.
-    """
-    if isinstance(keys, str) or len(keys) < 2:
-        raise ValueError(f"keys is {keys!r}, expected at least two contrasts, for example ['T1w', 'T2w'].")
-    problems: list[tuple[str, str]] = []
-    if not datalist:
-        problems.append(("no images", "the list of subjects is empty"))
-    for number, item in enumerate(datalist, start=1):
-        who = str(item.get("participant_id", f"item {number}"))
-        problems += [
-            ("missing contrast", f"{who} has no {key}, only {', '.join(item)}") for key in keys if key not in item
-        ]
-    problems += grid_problems(datalist, keys, tolerance=tolerance)
-    raise_problems(f"{len(datalist)} subjects", problems)
-    warn_unoriented(dict.fromkeys(str(item[key]) for item in datalist for key in keys))
+from brain_bundles.data.checks import image_grid, image_problem
 
 
 def grid_problems(
