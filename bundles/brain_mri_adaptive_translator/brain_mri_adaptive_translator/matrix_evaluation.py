@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from brain_bundles.atomic import atomic_write
 from brain_bundles.data import derive_seed, segmentation_path
-from brain_bundles.data.atomic import atomic_write
 from brain_bundles.handlers.translation_report import COPY, REGRESSION
 from brain_bundles.metrics import IntensityRegression
 from brain_bundles.metrics.translation import brain_mask, score_translation

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from brain_bundles.data.atomic import atomic_write
+from brain_bundles.atomic import atomic_write
 from brain_bundles.data.participants import format_cell
 from brain_bundles.handlers.evaluation_report import cell, table
 from brain_bundles.handlers.montage import save_montage

@@ -1,6 +1,5 @@
 """Data on disk (BIDS), the phantom population, and the data sets that feed training and sampling."""
 
-from brain_bundles.data.atomic import atomic_write, write_json
 from brain_bundles.data.bids import (
     bids_datalist,
     image_path,
@@ -16,7 +15,6 @@ from brain_bundles.data.epoch_sampler import EpochIndex, EpochSampler
 from brain_bundles.data.grid import grid_affine
 from brain_bundles.data.latents import CachedLatents, measure_latent_statistics
 from brain_bundles.data.nifti import is_complete_nifti, write_labels, write_nifti
-from brain_bundles.data.pairs import check_pairs
 from brain_bundles.data.participants import read_participants, read_tsv, write_participants, write_split, write_volumes
 from brain_bundles.data.population import PopulationModel
 from brain_bundles.data.problems import DatasetError
@@ -37,10 +35,8 @@ __all__ = [
     "RunOutput",
     "SeededDataset",
     "TranslationInputs",
-    "atomic_write",
     "bids_datalist",
     "check_images",
-    "check_pairs",
     "checked_datalist",
     "contrast_datalist",
     "derive_seed",
@@ -59,7 +55,6 @@ __all__ = [
     "segmentation_path",
     "translation_inputs",
     "write_dataset_description",
-    "write_json",
     "write_labels",
     "write_nifti",
     "write_participants",

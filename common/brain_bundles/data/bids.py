@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from brain_bundles.data.atomic import atomic_write, write_json
+from brain_bundles.atomic import atomic_write, write_json
 from brain_bundles.data.covariates import COVARIATES
 from brain_bundles.data.participants import SPLITS, Row, read_participants
 from brain_bundles.data.problems import raise_problems

@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from brain_bundles.data.atomic import atomic_write, write_json
+from brain_bundles.atomic import atomic_write, write_json
 from brain_bundles.data.covariates import COVARIATES, check_covariate
 from brain_bundles.data.problems import DatasetError, raise_problems
 from brain_bundles.data.seeding import derive_seed

@@ -19,7 +19,7 @@ import numpy as np
 import torch.distributed as dist
 from numpy.typing import NDArray
 
-from brain_bundles.data.atomic import atomic_write, write_json
+from brain_bundles.atomic import atomic_write, write_json
 from brain_bundles.data.bids import image_path, write_dataset_description
 from brain_bundles.data.checks import image_grid
 from brain_bundles.data.grid import grid_affine

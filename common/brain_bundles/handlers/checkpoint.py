@@ -89,6 +89,9 @@ class ResumableCheckpoint:
                 f"ResumableCheckpoint: an epoch is {engine.state.epoch_length} iterations but the loader has "
                 f"{len(loader)}; leave epoch_length out and set num_samples_per_epoch of EpochSampler."
             )
+        if is_main_process():
+            for left in self.path.parent.glob(f".{self.path.name}.*.tmp"):
+                left.unlink()  # of a run that was killed while it wrote, as large as the checkpoint
         if self.resume:
             self._load(engine)
         if not self._late:

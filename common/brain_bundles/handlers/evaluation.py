@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from brain_bundles.data.atomic import atomic_write
+from brain_bundles.atomic import atomic_write
 from brain_bundles.data.participants import SPLITS, read_participants
 from brain_bundles.handlers.evaluation_report import draw_requested_vs_measured, markdown, strict
 from brain_bundles.handlers.measurement import fidelity_of, find_images, measure_folder, write_measurements

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from monai.utils import optional_import
 
-from brain_bundles.data.atomic import atomic_write
+from brain_bundles.atomic import atomic_write
 from brain_bundles.handlers.measurement import VOLUMES, Measurement
 from brain_bundles.metrics.fidelity import requested_vs_measured
 

@@ -5,13 +5,14 @@ Volumes are arrays (D, H, W) in RAS order: D runs to the right, H to the front, 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+
+from brain_bundles.atomic import atomic_file
 
 PLANES = ("axial", "coronal", "sagittal")
 # Array axes of the picture's columns and rows, the axis cut through, and the letters at the left and right edge.
@@ -100,15 +101,9 @@ def save_montage(
             if position == 1 and labels is not None:
                 axes.set_title(labels[number], color="white", fontsize=7, pad=2)
 
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        figure.savefig(temporary, format="png", facecolor=figure.get_facecolor())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    with atomic_file(path) as file:
+        figure.savefig(file, format="png", facecolor=figure.get_facecolor())
+    return Path(path)
 
 
 def _draw(axes: Any, array: np.ndarray, plane: str, spacing: Sequence[float], value_range: tuple[float, float]) -> None:

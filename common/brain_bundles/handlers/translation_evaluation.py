@@ -15,7 +15,7 @@ import torch
 from monai.data import MetaTensor
 from tqdm import tqdm
 
-from brain_bundles.data.atomic import atomic_write
+from brain_bundles.atomic import atomic_write
 from brain_bundles.data.seeding import derive_seed
 from brain_bundles.handlers.evaluation_report import strict
 from brain_bundles.handlers.translation_report import (

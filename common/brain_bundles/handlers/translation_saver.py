@@ -16,7 +16,7 @@ from monai.data import MetaTensor
 from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
-from brain_bundles.data.atomic import write_json
+from brain_bundles.atomic import write_json
 from brain_bundles.data.checks import image_grid
 from brain_bundles.data.nifti import is_complete_nifti, write_nifti
 from brain_bundles.data.run_output import RunOutput

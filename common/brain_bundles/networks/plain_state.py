@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import torch
+
+from brain_bundles.atomic import atomic_file
 
 
 def to_plain(value: Any, where: str = "state") -> Any:
@@ -37,18 +38,9 @@ def to_plain(value: Any, where: str = "state") -> Any:
 
 
 def save_atomically(value: Any, path: str | Path) -> None:
-    """``torch.save`` to a temporary name in the same folder, then rename: ``path`` is always a whole file."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            torch.save(value, file)
-            file.flush()
-            os.fsync(file.fileno())  # the rename must not reach the disk before the data
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """``torch.save``, whole or not at all, see :func:`brain_bundles.atomic.atomic_file`."""
+    with atomic_file(path) as file:
+        torch.save(value, file)
 
 
 def random_states() -> dict[str, Any]:

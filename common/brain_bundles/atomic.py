@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 
-def atomic_write(path: str | os.PathLike[str], content: bytes | str) -> None:
-    """Write ``content`` under a temporary name in the same folder, then rename it.
+@contextlib.contextmanager
+def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A file to write to under a temporary name in the same folder, which is renamed when all went well.
 
     The temporary name is hidden and unique, so several processes may write the same file at once: the last
     one wins, whole. Missing folders are made.
@@ -20,13 +23,19 @@ def atomic_write(path: str | os.PathLike[str], content: bytes | str) -> None:
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.tmp")
     try:
         with open(temporary, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            yield file
             file.flush()
             os.fsync(file.fileno())  # else a machine that loses power may keep the new name with no content behind it
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def atomic_write(path: str | os.PathLike[str], content: bytes | str) -> None:
+    """Write ``content``, whole or not at all, see :func:`atomic_file`."""
+    with atomic_file(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
 
 
 def write_json(path: str | os.PathLike[str], content: Mapping[str, object]) -> None:
