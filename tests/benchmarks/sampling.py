@@ -32,7 +32,7 @@ from monai.networks.schedulers import DDIMScheduler
 OFFICIAL_STEPS = 50
 OUR_STEPS = (15, 20)
 SLAB_SIZE = 8
-PARTS = ("unet:official", "unet:ours", "decode:official", "decode:ours", "decode:ours_fp32")
+PARTS = ("unet:official", "unet:ours", "decode:official", "decode:ours", "decode:ours_fp32", "slabs")
 SIZES: dict[str, dict[str, Any]] = {
     "paper": {"latent": (3, 20, 28, 20), "groups": 32, "autoencoder": (64, 128, 128, 128), "unet": (256, 512, 768)},
     "smoke": {"latent": (3, 4, 4, 4), "groups": 8, "autoencoder": (8, 16, 16, 16), "unet": (32, 32, 64)},
@@ -137,6 +137,15 @@ def prepare_decode(path: str, size: dict[str, Any], device: torch.device) -> Cal
     return lambda: sampler.decode(latent)
 
 
+def largest_difference(size: dict[str, Any], device: torch.device) -> float:
+    """Between a volume decoded in slabs and the same decoded whole, in fp32, relative to the largest value."""
+    autoencoder, latent = build_autoencoder(False, size).to(device), torch.randn(1, *size["latent"], device=device)
+    with torch.inference_mode():
+        whole = autoencoder.decode_stage_2_outputs(latent)
+        slabs = autoencoder.decode_stage_2_outputs(latent, slab_size=SLAB_SIZE)
+    return float((slabs - whole).abs().max() / whole.abs().max())
+
+
 def peak_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
@@ -145,11 +154,13 @@ def peak_bytes(device: torch.device) -> int:
 
 
 def measure(part: str, options: argparse.Namespace) -> dict[str, float]:
-    """Seconds and peak memory above the loaded networks, of one part in this process."""
-    kind, path = part.split(":")
+    """Seconds and peak memory above the small networks before, of one part in this process; or what slabs change."""
+    kind, _, path = part.partition(":")
     device, official = torch.device(options.device), path == "official"
     size = SIZES["smoke" if options.smoke else "paper"]
     torch.manual_seed(0)
+    if kind == "slabs":
+        return {"difference": largest_difference(size, device)}
     count = options.steps if kind == "unet" else 1
     if kind == "unet":
         prepare_unet(official, SIZES["smoke"], device, 1)()  # loads the kernels
@@ -178,24 +189,29 @@ def summarise(parts: dict[str, dict[str, float]]) -> list[dict[str, Any]]:
         (f"official: fp32, DDIM {OFFICIAL_STEPS}", "official", OFFICIAL_STEPS),
         *((f"ours: auto precision, DPM-Solver++ {count}", "ours", count) for count in OUR_STEPS),
     ]:
-        step, decode = parts[f"unet:{path}"]["seconds"], parts[f"decode:{path}"]
-        volume = steps * step + decode["seconds"]
-        rows.append({"path": label, "step_s": step, "decode_s": decode["seconds"], "volume_s": volume})
-        rows[-1] |= {"decode_peak_gb": decode["peak_gb"], "share": volume / rows[0]["volume_s"]}
+        unet, decode = parts[f"unet:{path}"], parts[f"decode:{path}"]
+        volume = steps * unet["seconds"] + decode["seconds"]
+        rows.append({"path": label, "step_s": unet["seconds"], "decode_s": decode["seconds"], "volume_s": volume})
+        rows[-1] |= {"unet_peak_gb": unet["peak_gb"], "decode_peak_gb": decode["peak_gb"]}
+        rows[-1] |= {"share": volume / rows[0]["volume_s"]}
     return rows
 
 
-def to_markdown(rows: list[dict[str, Any]], fp32: dict[str, float]) -> str:
+def to_markdown(rows: list[dict[str, Any]], fp32: dict[str, float], difference: float) -> str:
     lines = [
-        "| path | s per UNet step | s per decode | s per volume | of official | decode peak, GB |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        "| path | s per UNet step | s per decode | s per volume | of official | UNet peak, GB | decode peak, GB |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     lines += [
         f"| {row['path']} | {row['step_s']:.3f} | {row['decode_s']:.2f} | {row['volume_s']:.1f} | {row['share']:.2f} "
-        f"| {row['decode_peak_gb']:.2f} |"
+        f"| {row['unet_peak_gb']:.2f} | {row['decode_peak_gb']:.2f} |"
         for row in rows
     ]
-    lines.append(f"| ours, decode in fp32 | | {fp32['seconds']:.2f} | | | {fp32['peak_gb']:.2f} |")
+    lines.append(f"| ours, decode in fp32 | | {fp32['seconds']:.2f} | | | | {fp32['peak_gb']:.2f} |")
+    lines += [
+        "",
+        f"Largest difference between slabs and the whole volume, of the largest value (fp32): {difference:.1e}",
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -221,8 +237,9 @@ def main(arguments: list[str] | None = None) -> None:
         command += ["--smoke"] if options.smoke else []
         run = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         parts[part] = json.loads(run.stdout.splitlines()[-1])
-        logging.info("%-16s %8.3f s  %6.2f GB", part, parts[part]["seconds"], parts[part]["peak_gb"])
+        logging.info("%s: %s", part, ", ".join(f"{name} {value:.3g}" for name, value in parts[part].items()))
     rows = summarise(parts)
+    table = to_markdown(rows, parts["decode:ours_fp32"], parts["slabs"]["difference"])
     machine = {
         "device": torch.cuda.get_device_name() if options.device.startswith("cuda") else platform.processor(),
         "threads": options.threads,
@@ -233,8 +250,8 @@ def main(arguments: list[str] | None = None) -> None:
     (options.output / "sampling.json").write_text(
         json.dumps({"machine": machine, "parts": parts, "rows": rows}, indent=4)
     )
-    (options.output / "sampling.md").write_text(to_markdown(rows, parts["decode:ours_fp32"]))
-    logging.info("%s", to_markdown(rows, parts["decode:ours_fp32"]))
+    (options.output / "sampling.md").write_text(table)
+    logging.info("%s", table)
 
 
 if __name__ == "__main__":
