@@ -45,6 +45,25 @@ def test_errors_fall_with_steps_and_the_reference_is_exact(autoencoder):
     assert all(0 < row.image_error < 1 for row in rows[:-1])
 
 
+def test_rows_and_reference_are_drawn_alike(autoencoder):
+    """A row with all the steps of the reference is the reference, whatever the temperature and the end."""
+    options = {"latent_shape": (2, 4, 4, 4), "prediction_type": "v_prediction", "seeds": [1], "precision": "fp32"}
+    found = {}
+    for name, more in {"plain": {}, "cooler": {"temperature": 0.5}, "shorter": {"end_fraction": 0.5}}.items():
+        rows = benchmark_samplers(
+            smooth_velocity,
+            autoencoder,
+            torch.zeros(1, 1, 4),
+            rows=[("ddim", 20), ("ddim", 100)],
+            reference_steps=100,
+            **options,
+            **more,
+        )
+        found[name] = [row.latent_error for row in rows]
+        assert found[name][1] == 0
+    assert len({errors[0] for errors in found.values()}) == 3
+
+
 def test_networks_of_rectified_flow_have_their_own_rows(autoencoder):
     rows = benchmark_samplers(
         smooth_velocity,

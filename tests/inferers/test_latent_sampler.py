@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import inspect
+
 import pytest
 import torch
 from brain_bundles.data.seeding import generator_for
 from brain_bundles.inferers import LatentSampler
-from brain_bundles.networks import LatentAutoencoderKL
+from brain_bundles.networks import LatentAutoencoderKL, VelocityPreconditioning
 from brain_bundles.schedulers import make_scheduler
 from monai.networks.nets import AutoencoderKL, DiffusionModelUNet
 from monai.networks.schedulers import DDIMScheduler
@@ -66,7 +68,8 @@ def context() -> torch.Tensor:
 
 
 def make(autoencoder, sampler="ddim", prediction_type="epsilon", options=None, **kwargs) -> LatentSampler:
-    scheduler = make_scheduler(sampler, prediction_type=prediction_type, num_train_timesteps=10, **(options or {}))
+    options = {"num_train_timesteps": 10, **(options or {})}
+    scheduler = make_scheduler(sampler, prediction_type=prediction_type, **options)
     kwargs = {
         "latent_shape": SHAPE,
         "num_inference_steps": 10 if sampler == "ddpm" else 3,
@@ -186,6 +189,72 @@ def test_channels_last_changes_no_value_and_leaves_the_network_trainable(network
     network.zero_grad()
 
 
+@pytest.mark.parametrize(("sampler", "prediction_type", "options"), SAMPLERS[:-1], ids=IDS[:-1])
+def test_a_walk_that_ends_early_ends_with_the_predicted_clean_latents(
+    network, autoencoder, context, sampler, prediction_type, options
+):
+    early = make(autoencoder, sampler, prediction_type, options, num_inference_steps=10, end_fraction=0.35)
+    times = []
+
+    def watched(x, timesteps, context):
+        times.append(float(timesteps[0]))
+        return network(x, timesteps=timesteps, context=context)
+
+    steps, step = [], early.scheduler.step
+    early.scheduler.step = lambda *args, **kwargs: steps.append(step(*args, **kwargs)) or steps[-1]
+    early._draws_noise = "generator" in inspect.signature(step).parameters
+    latents = early.sample_latents(context, watched, seeds=SEEDS)
+    assert times == [float(t) for t in early.scheduler.timesteps if t >= 3.5]
+    assert 0 < len(times) < 10
+    last = steps[-3:] if early._draws_noise else steps[-1:]
+    torch.testing.assert_close(latents, torch.cat([clean for _, clean in last]))
+    assert not torch.equal(latents, torch.cat([following for following, _ in last]))
+
+
+def test_a_walk_that_ends_before_it_begins_takes_one_step(network, autoencoder, context):
+    sampler = make(autoencoder, num_inference_steps=2, start_fraction=0.5, end_fraction=0.45)
+    start = torch.zeros(3, *SHAPE)
+    assert sampler.sample_latents(context, network, seeds=SEEDS, start=start).shape == start.shape
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
+@pytest.mark.parametrize("deviations", [(1.0, 1.0), (4.0, 0.5)])
+@pytest.mark.parametrize(
+    ("sampler", "prediction_type"),
+    [("ddim", "epsilon"), ("dpm_solver", "v_prediction"), ("rflow", "rectified_flow")],
+)
+def test_a_normal_density_is_sampled_with_its_variance_times_the_temperature(
+    autoencoder, sampler, prediction_type, deviations, temperature
+):
+    """The network is exact: given x = a x_0 + b n, x_0 is a s^2 x and n is b x over a^2 s^2 + b^2 on average."""
+    sample = make(autoencoder, sampler, prediction_type, options={"num_train_timesteps": 1000}, temperature=temperature)
+    sample.num_inference_steps, sample.latent_shape = 500, (2, 20, 20, 20)
+    variance = torch.tensor(deviations).square().reshape(-1, 1, 1, 1)
+
+    class Exact(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            if deviations != (1.0, 1.0):
+                discrete = make_scheduler("ddim", prediction_type="v_prediction")
+                self.preconditioning = VelocityPreconditioning(2, discrete)
+                self.preconditioning.set_std(torch.tensor(deviations))
+
+        def forward(self, x, timesteps, context):
+            if sampler == "rflow":
+                b = timesteps.reshape(-1, 1, 1, 1, 1) / 1000
+                a = 1 - b
+            else:
+                signal = sample.scheduler.alphas_cumprod[timesteps.long()].reshape(-1, 1, 1, 1, 1)
+                a, b = signal.sqrt(), (1 - signal).sqrt()
+            unit = x / (a**2 * variance + b**2)
+            clean, noise = a * variance * unit, b * unit
+            return {"epsilon": noise, "v_prediction": a * noise - b * clean}.get(prediction_type, clean - noise)
+
+    latents = sample.sample_latents(torch.zeros(1, 1, 4), Exact(), seeds=[0])
+    for channel, deviation in enumerate(deviations):
+        assert float(latents[:, channel].var()) == pytest.approx(deviation**2 * temperature, rel=0.05)
+
+
 def test_monai_schedulers_work_too(network, autoencoder, context):
     scheduler = DDIMScheduler(num_train_timesteps=10, clip_sample=False)
     sample = LatentSampler(scheduler, autoencoder, latent_shape=SHAPE, num_inference_steps=5, precision="fp32")
@@ -199,6 +268,8 @@ def test_monai_schedulers_work_too(network, autoencoder, context):
         ({"latent_shape": (2, 4)}, r"latent_shape must be \(C, D, H, W\) or \(C, H, W\), all positive, got \[2, 4\]"),
         ({"precision": "half"}, "precision is 'half'; allowed: fp32, bf16, fp16, auto"),
         ({"batch_size": 0}, "batch_size must be positive, got 0"),
+        ({"end_fraction": 1.0}, r"end_fraction must be at least 0 and below start_fraction, got 1\.0"),
+        ({"temperature": 0.0}, r"temperature must be positive, got 0\.0"),
         ({"decode_slab_size": 0}, "decode_slab_size must be a positive number of slices, got 0"),
         ({"num_inference_steps": 11}, "num_inference_steps must be between 1 and 10"),
         ({"sampler": "ddpm", "num_inference_steps": 5}, "DDPM takes exactly the 10 steps"),

@@ -29,6 +29,8 @@ def benchmark_samplers(
     rows: Sequence[tuple[str, int]] | None = None,
     reference_steps: int = 1000,
     precision: str = "auto",
+    end_fraction: float = 0.0,
+    temperature: float = 1.0,
     **schedule: Any,
 ) -> list[SamplerRow]:
     """Run few-step samplers and a long reference with the same seeds and conditions.
@@ -46,6 +48,7 @@ def benchmark_samplers(
             rectified flow.
         reference_steps: steps of the reference, DDIM or rflow.
         precision: of the rows.
+        end_fraction, temperature: of the rows and of the reference, see :class:`brain_bundles.inferers.LatentSampler`.
         schedule: more arguments of ``make_scheduler``: betas, num_train_timesteps.
     """
     flow = prediction_type == "rectified_flow"
@@ -60,6 +63,8 @@ def benchmark_samplers(
             latent_shape=latent_shape,
             num_inference_steps=steps,
             precision="fp32" if (name, steps) == reference else precision,
+            end_fraction=end_fraction,
+            temperature=temperature,
         )
 
     current: list[LatentSampler] = []  # the decoder runs in the precision of the row

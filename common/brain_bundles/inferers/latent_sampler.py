@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from brain_bundles.data.seeding import generator_for
 from brain_bundles.networks.precision import PRECISIONS, autocast, resolve_precision
+from brain_bundles.networks.preconditioning import VelocityPreconditioning
 
 CONDITION_MODES = ("crossattn", "concat")
 
@@ -41,6 +42,14 @@ class LatentSampler(Inferer):
         start_fraction: of the noise schedule, where a walk from given latents begins: they are noised to the first
             timestep that is not above this part, and the steps before it are left out (Meng et al. 2021,
             arXiv:2108.01073). Walks from noise alone take all steps.
+        end_fraction: of the noise schedule, where a walk ends: at the last timestep that is not below this part it
+            takes the clean latent that the network predicts, the mean of what is possible there (Jolicoeur-Martineau
+            et al. 2021, arXiv:2009.05475). The steps that would draw the finest detail, much of it grain, are left
+            out. 0 takes all steps.
+        temperature: below 1 draws from the sharper density p^(1/temperature): nearer to what is typical, and with less
+            of the grain that a network leaves where it does not know better, at the price of variety (Ingraham et al.
+            2023, doi:10.1038/s41586-023-06728-8). Exact for latents of normal density, whose variance per channel is
+            that of the network's preconditioning, or 1. A temperature of 1 samples what was learned.
         batch_size: samples per pass. A smaller batch is padded to it, a larger one split, so that a sample has the same
             bytes whichever batch it falls in. None takes batches as they come.
         progress: show a bar over the steps, on a terminal.
@@ -61,6 +70,8 @@ class LatentSampler(Inferer):
         channels_last: bool | None = None,
         decode_slab_size: int | None = None,
         start_fraction: float = 1.0,
+        end_fraction: float = 0.0,
+        temperature: float = 1.0,
         batch_size: int | None = None,
         progress: bool = True,
     ) -> None:
@@ -80,6 +91,10 @@ class LatentSampler(Inferer):
             raise ValueError(f"decode_slab_size must be a positive number of slices, got {decode_slab_size}.")
         if not 0 < start_fraction <= 1:
             raise ValueError(f"start_fraction must be above 0 and at most 1, got {start_fraction}.")
+        if not 0 <= end_fraction < start_fraction:
+            raise ValueError(f"end_fraction must be at least 0 and below start_fraction, got {end_fraction}.")
+        if temperature <= 0:
+            raise ValueError(f"temperature must be positive, got {temperature}.")
         if batch_size is not None and batch_size < 1:
             raise ValueError(f"batch_size must be positive, got {batch_size}.")
         self.scheduler = cast(Any, scheduler)  # MONAI's base class does not declare step and set_timesteps
@@ -89,7 +104,7 @@ class LatentSampler(Inferer):
         self.num_inference_steps = num_inference_steps
         self.precision, self.channels_last = precision, channels_last
         self.decode_slab_size, self.batch_size, self.progress = decode_slab_size, batch_size, progress
-        self.start_fraction = start_fraction
+        self.start_fraction, self.end_fraction, self.temperature = start_fraction, end_fraction, temperature
         # Only schedulers whose step takes a generator draw noise; these hold no state from step to step.
         self._draws_noise = "generator" in inspect.signature(self.scheduler.step).parameters
         self._set_timesteps(self.latent_shape or ())  # a number of steps that the scheduler refuses is refused now
@@ -187,6 +202,9 @@ class LatentSampler(Inferer):
             timesteps = timesteps[low] if bool(low.any()) else timesteps[-1:]
             start = torch.cat([start, *[start[-1:]] * missing])
             x = self.scheduler.add_noise(start.float(), x, timesteps[:1].expand(len(x)))
+        high = timesteps >= self.end_fraction * self.scheduler.num_train_timesteps
+        timesteps = timesteps[high] if bool(high.any()) else timesteps[:1]
+        variance = _channel_variance(network, x)
         bar = tqdm(timesteps, desc="sampling", leave=False, disable=None if self.progress else True)
         # One context for all steps: leaving it drops the copies of the weights in low precision. The scheduler's
         # arithmetic is on float32 tensors by operators that autocast leaves alone.
@@ -197,18 +215,48 @@ class LatentSampler(Inferer):
                     output = network(self._format(torch.cat([x, context], dim=1)), timesteps=times)
                 else:
                     output = network(self._format(x), timesteps=times, context=context)
-                x = self._step(output.float(), timestep, x, generators)
+                following, clean = self._step(
+                    self._temper(output.float(), timestep, x, variance), timestep, x, generators
+                )
+                x = clean if self.end_fraction > 0 and timestep == timesteps[-1] else following
         return x[: len(seeds)].contiguous()
+
+    def _temper(
+        self, output: torch.Tensor, timestep: torch.Tensor, x: torch.Tensor, variance: torch.Tensor | float
+    ) -> torch.Tensor:
+        """The network's output, with the noise in ``x`` that it implies multiplied so that more of it is taken away.
+
+        The factor in ``x = a x_0 + b noise`` is the ratio of the noise to be expected if the latents' ``variance`` were
+        multiplied by the temperature, and as it is: exact for normal densities.
+        """
+        if self.temperature == 1:
+            return output
+        if isinstance(self.scheduler, RFlowScheduler):
+            b = float(timestep) / self.scheduler.num_train_timesteps
+            a = 1 - b
+        else:
+            signal = float(self.scheduler.alphas_cumprod[int(timestep)])
+            a, b = signal**0.5, (1 - signal) ** 0.5
+        factor = (a**2 * variance + b**2) / (a**2 * variance * self.temperature + b**2)
+        if a == 0 or self.scheduler.prediction_type == "epsilon":  # with a = 0 the factor is 1
+            return factor * output
+        # Solved for the output: noise is b x + a v for a velocity v, x - a v for a flow's x_0 - noise, and
+        # (x - a x_0) / b for x_0 itself.
+        rest = b if self.scheduler.prediction_type == "v_prediction" else -1
+        return factor * output + (factor - 1) * rest / a * x
 
     def _step(
         self, output: torch.Tensor, timestep: torch.Tensor, x: torch.Tensor, generators: list[torch.Generator]
-    ) -> torch.Tensor:
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The sample at the next noise level, and the predicted clean one."""
         if not self._draws_noise:
-            return self.scheduler.step(output, timestep, x)[0]
-        each = zip(output.split(1), x.split(1), generators, strict=True)
-        return torch.cat(
-            [self.scheduler.step(one, timestep, noisy, generator=random)[0] for one, noisy, random in each]
-        )
+            following, clean = self.scheduler.step(output, timestep, x)
+            return following, clean
+        parts = [
+            self.scheduler.step(one, timestep, noisy, generator=random)
+            for one, noisy, random in zip(output.split(1), x.split(1), generators, strict=True)
+        ]
+        return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
 
     def _set_timesteps(self, shape: tuple[int, ...]) -> None:
         # Never on a device: the scheduler's tables live on the CPU, and so do the indices into them.
@@ -239,3 +287,11 @@ class LatentSampler(Inferer):
 
 def _decodes_in_slabs(autoencoder: Any) -> bool:
     return "slab_size" in inspect.signature(autoencoder.decode_stage_2_outputs).parameters
+
+
+def _channel_variance(network: object, x: torch.Tensor) -> torch.Tensor | float:
+    """Variance of every channel of the latents that ``network`` was trained on, shaped for ``x``; 1 if unknown."""
+    preconditioning = getattr(network, "preconditioning", None)
+    if not isinstance(preconditioning, VelocityPreconditioning):
+        return 1.0
+    return preconditioning.std.square().to(x.device).reshape(-1, *(1,) * (x.ndim - 2))
