@@ -2,6 +2,7 @@ import pytest
 import torch
 from brain_bundles.engines import LatentDiffusionPrepareBatch
 from brain_bundles.inferers import AutocastDiffusionInferer
+from brain_bundles.losses import InverseVarianceMSELoss
 from brain_bundles.networks import VelocityPreconditioning
 from monai.inferers import DiffusionInferer
 from monai.networks.schedulers import DDPMScheduler, RFlowScheduler
@@ -137,6 +138,22 @@ def test_the_unit_of_a_preconditioned_networks_error_comes_along(target_variance
     torch.testing.assert_close(unit, preconditioning.coefficients(extra["timesteps"], 5)[2])
 
 
+def test_channels_count_by_a_power_of_their_standard_deviation():
+    """The loss is the weighted mean, whatever the target's own variance is."""
+    scheduler = ddpm("v_prediction")
+    preconditioning = VelocityPreconditioning(2, scheduler)
+    preconditioning.set_std(torch.tensor([4.0, 1.0]))
+    loss = InverseVarianceMSELoss(0.05)
+    errors = []
+    for power in (0.0, 0.5):
+        options = {"target_variance": True, "preconditioning": preconditioning, "channel_weight_power": power}
+        _, parts, _, _ = LatentDiffusionPrepareBatch(scheduler, "v_prediction", **options)(batch())
+        moved = [parts[0] + torch.tensor(one)[:, None, None, None] for one in ((1.0, 0.0), (0.0, 1.0))]
+        errors.append([float(loss(prediction, parts)) for prediction in moved])
+    torch.testing.assert_close(errors[1][0], errors[0][0] * 4 / 3)  # the roots are 2 and 1, their mean 1.5
+    torch.testing.assert_close(errors[1][1], errors[0][1] * 2 / 3)
+
+
 def test_validation_spreads_every_sample_over_the_timesteps():
     prepare = LatentDiffusionPrepareBatch(ddpm(), num_validation_timesteps=5)
     latent, target, _, kwargs = prepare(batch(2))
@@ -174,6 +191,8 @@ def test_missing_entries_are_named():
         LatentDiffusionPrepareBatch(ddpm())({"mean": torch.zeros(1), "sigma": torch.zeros(1)})
     with pytest.raises(ValueError, match="num_validation_timesteps must be at least 1, got 0"):
         LatentDiffusionPrepareBatch(ddpm(), num_validation_timesteps=0)
+    with pytest.raises(ValueError, match=r"channel_weight_power must be 0 or more, got -1\.0"):
+        LatentDiffusionPrepareBatch(ddpm(), channel_weight_power=-1.0)
 
 
 class Network(torch.nn.Conv3d):

@@ -42,10 +42,13 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
             :class:`~brain_bundles.losses.InverseVarianceMSELoss`; see :meth:`variance`.
         preconditioning: the network's own: give (target, variance, its ``c_out``), so that the loss counts the errors
             of all channels and noise levels alike.
+        channel_weight_power: with ``preconditioning``, channels count by their standard deviation to this power, on
+            average by 1. 0 weighs a channel of faint detail like one that carries the anatomy; with 2, at high noise
+            and for latents of an orthonormal transform, errors count as they do in the image.
 
     Raises:
-        ValueError: for an unknown prediction type or one that is not the scheduler's, or fewer than one time step; on
-            a batch without one of the entries.
+        ValueError: for an unknown prediction type or one that is not the scheduler's, fewer than one time step, or a
+            power below 0; on a batch without one of the entries.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
         num_validation_timesteps: int | None = None,
         target_variance: bool = False,
         preconditioning: VelocityPreconditioning | None = None,
+        channel_weight_power: float = 0.0,
     ) -> None:
         if prediction_type not in PREDICTION_TYPES:
             raise ValueError(f"prediction_type is {prediction_type!r}; allowed: {', '.join(PREDICTION_TYPES)}.")
@@ -75,7 +79,9 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
         self.scheduler, self.prediction_type = scheduler, prediction_type
         self.moments = [f"{latent_key}_{part}" if latent_key else part for part in ("mean", "sigma")]
         self.condition_mode, self.target_variance = condition_mode, target_variance
-        self.preconditioning = preconditioning
+        if channel_weight_power < 0:
+            raise ValueError(f"channel_weight_power must be 0 or more, got {channel_weight_power}.")
+        self.preconditioning, self.channel_weight_power = preconditioning, channel_weight_power
         self.condition_key, self.num_validation_timesteps = condition_key, num_validation_timesteps
 
     def __call__(
@@ -123,8 +129,11 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
         variance = self.variance(move(sigma), timesteps) if self.target_variance else torch.zeros_like(target)
         if self.preconditioning is None:
             return latent, (target, variance), (), extra
-        scale = self.preconditioning.coefficients(timesteps, latent.ndim)[2]
-        return latent, (target, variance, scale), (), extra
+        unit = self.preconditioning.coefficients(timesteps, latent.ndim)[2]
+        # A weight on the squared error is the same as a unit that is smaller by its root.
+        weight = self.preconditioning.std**self.channel_weight_power
+        weight = (weight / weight.mean()).reshape(-1, *(1,) * (latent.ndim - 2))
+        return latent, (target, variance / weight, unit / weight.sqrt()), (), extra
 
     def target(self, latent: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
         """What the network has to predict, of the shape of ``latent``."""
