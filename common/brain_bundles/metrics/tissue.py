@@ -119,7 +119,10 @@ def fit_tissue_model(values: np.ndarray, csf: float | None = None) -> TissueMode
     def negative_log_likelihood(free: np.ndarray) -> float:
         parameters = free if known is None else np.r_[known, free]
         fluid, gm, wm, csf_sd, sd = parameters
-        if not (-0.1 < fluid < gm - 0.1 and gm < wm - 0.08 and wm < 1 and 0.01 < csf_sd <= 1.5 * sd and sd < 0.15):
+        # A known fluid may lie under nearly all voxels: small ventricles are less than the 0.5 % that are cut off.
+        if known is None and fluid <= -0.1:
+            return 1e3
+        if not (fluid < gm - 0.1 and gm < wm - 0.08 and wm < 1 and 0.01 < csf_sd <= 1.5 * sd and sd < 0.15):
             return 1e3
         densities = _mixture_densities(centres, parameters)
         weights = np.full(densities.shape[1], 1 / densities.shape[1])
