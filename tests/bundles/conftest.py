@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 import torch
 from brain_bundles.networks.loading import read_plain
@@ -74,6 +76,31 @@ class BundleRunner:
         process = self.start(self.command(name, output_dir, overlay, processes=2, **options), output_dir.parent)
         log = process.communicate(timeout=300)[0]
         assert process.returncode == 0, log
+
+    def compare_compiled(self, folder: Path, **options: object) -> None:
+        """Train and infer with ``compile`` and without it, and see that weights and volumes are alike.
+
+        The backend takes the graph as it was traced, which is quick; that the networks can be traced is what is ours.
+        """
+        bundles = [self.copy_to(folder / case / "models") for case in ("plain", "compiled")]
+        for bundle, compiled in zip(bundles, (False, True), strict=True):
+            for name, engine in (("train", "train::trainer"), ("inference", "evaluator")):
+                backend = {f"{engine}::compile_kwargs": {"backend": "eager"}} if compiled else {}
+                more = options if name == "inference" else {}
+                # The plain weights for both: small differences grow along a sampler.
+                workflow = (bundle if name == "train" else bundles[0]).run(
+                    name, bundle.ckpt_dir.parent / name, compile=compiled, **backend, **more
+                )
+                network = workflow.parser.get_parsed_content(engine).network
+                assert isinstance(network, torch._dynamo.OptimizedModule) == compiled
+        plain, compiled_weights = (read_plain(bundle.ckpt_dir / "model.pt") for bundle in bundles)
+        assert plain.keys() == compiled_weights.keys()
+        for name, weight in plain.items():
+            torch.testing.assert_close(compiled_weights[name], weight, atol=1e-5, rtol=1e-4)
+        volumes = [sorted((bundle.ckpt_dir.parent / "inference").rglob("sub-*.nii.gz")) for bundle in bundles]
+        assert len(volumes[0]) == len(volumes[1]) > 0
+        for one, other in zip(*volumes, strict=True):
+            np.testing.assert_allclose(nib.load(other).get_fdata(), nib.load(one).get_fdata(), atol=1e-4)
 
     def copy_to(self, folder: Path) -> BundleRunner:
         """The same with a copy of its weights, to train them further."""

@@ -61,3 +61,7 @@ def test_stages_train_in_two_processes(trained, tmp_path, name):
     before = {path.name: path.stat().st_mtime_ns for path in bundle.ckpt_dir.glob("*.pt")}
     bundle.run_in_two_processes(name, tmp_path / "out", "multi_gpu_train")
     assert any(path.stat().st_mtime_ns != before[path.name] for path in bundle.ckpt_dir.glob("*.pt"))
+
+
+def test_compiled_networks_train_and_sample_as_plain_ones(trained, tmp_path):
+    trained.compare_compiled(tmp_path, split="test")

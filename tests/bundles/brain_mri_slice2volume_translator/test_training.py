@@ -171,3 +171,7 @@ def test_all_bad_pairs_are_reported_before_the_training(tiny_pairs, trained, tmp
 def test_a_killed_training_that_is_resumed_ends_like_an_uninterrupted_one(trained, tmp_path, stage):
     whole, killed = trained.train_twice(stage, FILES[stage], tmp_path, max_epochs=4)
     assert all(torch.equal(whole[key], killed[key]) for key in whole)
+
+
+def test_compiled_networks_train_and_sample_as_plain_ones(trained, tmp_path):
+    trained.compare_compiled(tmp_path, split="test")
