@@ -27,9 +27,9 @@ stage() { # bundle, config, file that it writes, settings
 generator=brain_mri_generator
 translator=brain_mri_slice2volume_translator
 adaptive=brain_mri_adaptive_translator
-stage $generator train_autoencoder autoencoder --max_epochs 80 --samples_per_epoch 400 --batch_size 4 --learning_rate 3e-4 \
-    --adversarial_warmup_epochs 72 --val_interval 10 --preview_interval 20
-stage $generator train model --cache_dir "$folder/$generator/cache" --max_epochs 400 --batch_size 16 --learning_rate 5e-4 \
+stage $generator train_autoencoder autoencoder --max_epochs 40 --samples_per_epoch 400 --batch_size 4 \
+    --adversarial_warmup_epochs 36 --val_interval 10 --preview_interval 20
+stage $generator train model --cache_dir "$folder/$generator/cache" --max_epochs 400 --batch_size 8 \
     --val_interval 50 --preview_interval 100
 stage $translator train_autoencoder autoencoder --max_epochs 40 --adversarial_warmup_epochs 36 --batch_size 32 --samples_per_epoch 6400
 stage $translator train_slices slice_model --cache_dir "$folder/$translator/cache" --max_epochs 100 --batch_size 128 --samples_per_epoch 12800

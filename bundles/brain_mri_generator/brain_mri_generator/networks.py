@@ -113,8 +113,7 @@ class ConditionedDiffusionUNet(nn.Module):
     def _position_of(self, x: torch.Tensor) -> torch.Tensor:
         """The learned map for every sample of ``x``, (B, position_channels, D, H, W)."""
         assert self.position is not None
-        position: torch.Tensor = self.position
-        if position.shape[2:] != x.shape[2:]:
-            mode = "trilinear" if x.ndim == 5 else "bilinear"
-            position = nn.functional.interpolate(position, size=x.shape[2:], mode=mode, align_corners=False)
+        # Always, because a traced network keeps no branches. At its own size the map stays as it is.
+        mode = "trilinear" if x.ndim == 5 else "bilinear"
+        position = nn.functional.interpolate(self.position, size=x.shape[2:], mode=mode, align_corners=False)
         return position.expand(x.shape[0], -1, *x.shape[2:])

@@ -41,9 +41,9 @@ class Bundle(BundleRunner):
             common |= {"patch_size": [16, 16, 16], "num_val_subjects": 1, "adversarial_warmup_epochs": 1}
             common |= {"discriminator_def::channels": 4}
         if name == "train":
-            common |= {"cache_dir": str(self.ckpt_dir / "cache"), "latent_shape": [12, 8, 12, 8], "preview_samples": 1}
+            common |= {"cache_dir": str(self.ckpt_dir / "cache"), "latent_shape": [20, 8, 12, 8], "preview_samples": 1}
         if name == "inference":
-            common |= {"latent_shape": [12, 8, 12, 8], "num_inference_steps": 3}
+            common |= {"latent_shape": [20, 8, 12, 8], "num_inference_steps": 3}
         return {**common, **networks, **options}
 
 

@@ -103,6 +103,7 @@ def test_the_map_of_positions_is_trained(placed):
 
 
 def test_latents_of_another_size_get_interpolated_positions(placed):
+    assert torch.equal(placed._position_of(torch.zeros(2, 3, 8, 12, 4))[1], placed.position[0])
     assert placed(torch.zeros(1, 3, 16, 12, 8), torch.zeros(1), torch.zeros(1, 1, 4)).shape == (1, 3, 16, 12, 8)
     with torch.no_grad():
         placed.position.copy_(torch.arange(8.0).reshape(1, 1, 8, 1, 1).expand_as(placed.position))
@@ -129,7 +130,12 @@ def test_a_map_of_positions_needs_an_even_number_of_channels_and_a_size(wrong):
 
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
 @pytest.mark.filterwarnings("ignore:`torch.jit.trace` is deprecated")
-def test_tracing_keeps_the_three_inputs_and_other_shapes(network):
+@pytest.mark.parametrize("parts", ["published", "ours"])
+def test_tracing_keeps_the_three_inputs_and_other_shapes(network, placed, parts):
+    if parts == "ours":
+        placed.preconditioning = VelocityPreconditioning(3, make_scheduler("ddim", prediction_type="v_prediction"))
+        placed.preconditioning.set_std(torch.tensor([4.0, 1.0, 0.1]))
+        network = placed
     arguments = torch.randn(1, 3, 8, 8, 8), torch.tensor([10.0]), torch.rand(1, 1, 4)
     traced = torch.jit.trace(network, arguments)
     others = torch.randn(2, 3, 8, 12, 8), torch.tensor([700.0, 20.0]), torch.rand(2, 1, 4)

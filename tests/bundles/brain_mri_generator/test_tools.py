@@ -32,7 +32,7 @@ def test_ckpt_export_gives_the_network_that_ships(tmp_path):
     arguments = ["--filepath", "model.ts", "--ckpt_file", str(BUNDLE / "models" / "model.pt")]
     arguments += ["--meta_file", str(CONFIGS / "metadata.json"), "--config_file", str(CONFIGS / "inference.json")]
     result = monai_bundle(
-        tmp_path, "ckpt_export", "network_def", *arguments, "--use_trace", "True", "--input_shape", "[1,12,20,24,20]"
+        tmp_path, "ckpt_export", "network_def", *arguments, "--use_trace", "True", "--input_shape", "[1,20,20,24,20]"
     )
     assert result.returncode == 0, result.stderr
     extra = {"metadata.json": "", "inference.json": ""}
@@ -42,7 +42,7 @@ def test_ckpt_export_gives_the_network_that_ships(tmp_path):
     parser.read_config(str(CONFIGS / "inference.json"))
     network = parser.get_parsed_content("network_def").eval()
     network.load_state_dict(torch.load(BUNDLE / "models" / "model.pt", weights_only=True))
-    x = torch.randn(2, 12, 20, 24, 20, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(2, 20, 20, 24, 20, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         torch.testing.assert_close(exported(x), network(x), atol=1e-4, rtol=1e-3)  # fp32, another order of sums
 

@@ -21,9 +21,12 @@ def test_checkpoints_are_plain_tensors_with_the_measured_scale_of_the_latents(tr
     autoencoder = torch.load(trained.ckpt_dir / "autoencoder.pt", weights_only=True)
     assert all(isinstance(value, torch.Tensor) for value in autoencoder.values())
     assert bool((autoencoder["latent_std"] > 0).all())
-    assert not torch.equal(autoencoder["latent_mean"], torch.zeros(12))
+    assert autoencoder["latent_std"].unique().numel() == 1  # scale_per_channel is off
+    assert not torch.equal(autoencoder["latent_mean"], torch.zeros(20))
     network = torch.load(trained.ckpt_dir / "model.pt", weights_only=True)
-    assert all(key.startswith("unet.") for key in network)
+    assert all(key in ("position", "preconditioning.std") or key.startswith("unet.") for key in network)
+    assert network["preconditioning.std"].unique().numel() > 1  # measured on the latents
+    assert network["position"].shape == (1, 24, 8, 12, 8)
 
 
 def test_cached_latents_are_normalised(trained):
@@ -34,8 +37,8 @@ def test_cached_latents_are_normalised(trained):
     ]
     samples = cache["mean"].double(), cache["sigma"].double()
     variance = (samples[0] ** 2 + samples[1] ** 2).mean((0, 2, 3, 4)) - samples[0].mean((0, 2, 3, 4)) ** 2
-    torch.testing.assert_close(samples[0].mean((0, 2, 3, 4)), torch.zeros(12, dtype=torch.float64), atol=1e-3, rtol=0)
-    torch.testing.assert_close(variance, torch.ones(12, dtype=torch.float64), atol=1e-3, rtol=0)
+    torch.testing.assert_close(samples[0].mean((0, 2, 3, 4)), torch.zeros(20, dtype=torch.float64), atol=1e-3, rtol=0)
+    torch.testing.assert_close(variance.mean(), torch.ones((), dtype=torch.float64), atol=1e-3, rtol=0)
 
 
 def test_another_autoencoder_is_encoded_anew(trained, tmp_path):
@@ -61,30 +64,17 @@ def test_other_predictions_train_by_config_only(trained, tmp_path, prediction_ty
     assert list((tmp_path / "samples").rglob("*_T1w.nii.gz"))
 
 
-def test_one_scale_for_all_channels_positions_and_preconditioning_by_config_only(trained, tmp_path):
-    """The parts of decision 35 together, from the autoencoder to a brain."""
+def test_the_published_parts_without_ours_by_config_only(trained, tmp_path):
+    """A scale for each channel, and neither linear path nor positions nor preconditioning (decision 35 names them)."""
     bundle = Bundle(trained.dataset_dir, tmp_path / "models")
-    autoencoder = {"autoencoder_def::linear_shortcut": True}
-    preconditioning = {
-        "_target_": "brain_bundles.networks.VelocityPreconditioning",
-        "channels": 12,
-        "scheduler": "@scheduler",
-    }
-    network = {
-        "beta_start": 0.0005,
-        "beta_end": 0.04,
-        "network_def::position_channels": 4,
-        "network_def::position_size": [8, 12, 8],
-        "network_def::preconditioning": preconditioning,
-    }
-    bundle.run("train_autoencoder", tmp_path / "1", scale_per_channel=False, max_epochs=1, **autoencoder)
+    autoencoder = {"autoencoder_def::linear_shortcut": False}
+    network = {"network_def::position_channels": 0, "network_def::preconditioning": None}
+    bundle.run("train_autoencoder", tmp_path / "1", scale_per_channel=True, max_epochs=1, **autoencoder)
     bundle.run("train", tmp_path / "2", max_epochs=1, **autoencoder, **network)
     bundle.run("inference", tmp_path / "3", num_samples=1, **autoencoder, **network)
     assert list((tmp_path / "3").rglob("*_T1w.nii.gz"))
-    assert torch.load(bundle.ckpt_dir / "autoencoder.pt", weights_only=True)["latent_std"].unique().numel() == 1
-    state = torch.load(bundle.ckpt_dir / "model.pt", weights_only=True)
-    assert state["position"].shape == (1, 4, 8, 12, 8)
-    assert state["preconditioning.std"].unique().numel() > 1  # measured on the latents
+    assert torch.load(bundle.ckpt_dir / "autoencoder.pt", weights_only=True)["latent_std"].unique().numel() > 1
+    assert all(key.startswith("unet.") for key in torch.load(bundle.ckpt_dir / "model.pt", weights_only=True))
 
 
 @pytest.mark.parametrize(("name", "file"), [("train_autoencoder", "autoencoder.pt"), ("train", "model.pt")])
@@ -145,7 +135,7 @@ def output_of(bundle, name, folder):
             autoencoder = parser.get_parsed_content("autoencoder").eval()
             return autoencoder.reconstruct(torch.rand(1, 1, 32, 48, 32, generator=generator))
         network = parser.get_parsed_content("network").eval()
-        latent = torch.randn(1, 12, 8, 12, 8, generator=generator)
+        latent = torch.randn(1, 20, 8, 12, 8, generator=generator)
         return network(latent, torch.tensor([500.0]), torch.full((1, 1, 4), 0.3))
 
 
@@ -153,3 +143,7 @@ def test_metadata_and_paper_overlay_merge_with_every_training_file(trained, tmp_
     for name in ("train_autoencoder", "train"):
         workflow = trained.workflow(name, tmp_path, "paper", "multi_gpu_train")
         assert json.dumps(workflow.parser["autoencoder_def"])
+
+
+def test_compiled_networks_train_and_sample_as_plain_ones(trained, tmp_path):
+    trained.compare_compiled(tmp_path, num_samples=1)
