@@ -44,4 +44,5 @@ class TargetsPrepareBatch(PrepareBatch):
             "targets": list(batchdata["target"]),
             "images": list(batchdata["source_path"]),
         }
-        return batchdata["image"].to(device=device, non_blocking=non_blocking), None, (), options
+        image = batchdata["image"].as_subclass(torch.Tensor)  # MONAI's engines cannot compile with a batch's metadata
+        return image.to(device=device, non_blocking=non_blocking), None, (), options
