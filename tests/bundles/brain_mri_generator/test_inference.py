@@ -111,6 +111,12 @@ def test_how_freely_samples_are_drawn_is_a_key_and_part_of_the_settings(trained,
     assert all(image != images(generated)[name] for name, image in images(tmp_path / "out").items())
 
 
+def test_a_wrong_setting_does_not_claim_the_folder(trained, tmp_path):
+    with pytest.raises(RuntimeError):
+        trained.run("inference", tmp_path / "out", num_samples=1, temperature=0)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_sampler_that_does_not_fit_is_refused(trained, tmp_path):
     for sampler, message in (
         ("rflow", "cannot run a network trained with prediction_type 'v_prediction'"),
