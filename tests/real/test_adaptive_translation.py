@@ -8,7 +8,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.bundle import ConfigParser
+
+from .conftest import infer
 
 BUNDLE = Path(__file__).parents[2] / "bundles" / "brain_mri_adaptive_translator"
 CONTRASTS = {  # the names of both years of BraTS
@@ -45,20 +47,14 @@ def test_patients_come_back_on_their_own_grid_in_every_target(real_data_dir, tmp
         if file.name.removesuffix(".nii.gz").replace("-", "_").split("_")[-1] in CONTRASTS[source]
     ]
     assert len(files) == 2
-    workflow = ConfigWorkflow(
-        config_file=str(BUNDLE / "configs" / "inference.json"),
-        meta_file=str(BUNDLE / "configs" / "metadata.json"),
-        logging_file=str(BUNDLE / "configs" / "logging.conf"),
-        workflow_type="infer",
-        bundle_root=str(BUNDLE),
+    infer(
+        BUNDLE,
         ckpt_dir=str(ckpt_dir),
         input=[str(file) for file in files],
         source=source,
         output_dir=str(tmp_path),
         num_inference_steps=1,
     )
-    workflow.initialize()
-    workflow.run()
     for file in files:
         original = nib.load(file)
         for target in (name for name in CONTRASTS if name != source):

@@ -8,7 +8,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 from brain_bundles.data import paired_datalist
-from monai.bundle import ConfigWorkflow
+
+from .conftest import infer
 
 BUNDLE = Path(__file__).parents[2] / "bundles" / "brain_mri_slice2volume_translator"
 pytestmark = pytest.mark.real
@@ -30,18 +31,12 @@ def test_patients_come_back_on_their_own_grid(real_data_dir, tmp_path):
     files = sorted((real_data_dir / "brats").rglob("*t1*.nii.gz"))
     files = [file for file in files if "t1c" not in file.name and "t1ce" not in file.name]
     assert len(files) >= 2
-    workflow = ConfigWorkflow(
-        config_file=str(BUNDLE / "configs" / "inference.json"),
-        meta_file=str(BUNDLE / "configs" / "metadata.json"),
-        logging_file=str(BUNDLE / "configs" / "logging.conf"),
-        workflow_type="infer",
-        bundle_root=str(BUNDLE),
+    infer(
+        BUNDLE,
         input=[str(file) for file in files],
         output_dir=str(tmp_path),
         num_inference_steps=2,
     )
-    workflow.initialize()
-    workflow.run()
     for file in files:
         source = nib.load(file)
         made = nib.load(tmp_path / f"{file.name.removesuffix('.nii.gz')}_T2w.nii.gz")
