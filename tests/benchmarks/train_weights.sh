@@ -20,7 +20,7 @@ stage() { # bundle, config, file that it writes, settings
     [ "$left" -gt 20 ] || exit 1
     cd "$root/bundles/$bundle" || exit 2
     timeout --signal TERM --kill-after 30 "$left" "$python" -m monai.bundle run --config_file "configs/$config.json" \
-        --ckpt_dir "$folder/$bundle/models" --output_dir "$folder/$bundle/$config" --resume true "$@" || exit 1
+        --ckpt_dir "$folder/$bundle/models" --output_dir "$folder/$bundle/$config" --resume True "$@" || exit 1
     touch "$folder/$bundle/models/$file.done"
 }
 

@@ -273,6 +273,8 @@ def test_what_does_not_fit_is_named(tmp_path):
 def test_bad_arguments_are_named(tmp_path):
     with pytest.raises(ValueError, match="interval must be at least 1 epoch, got 0"):
         ResumableCheckpoint({}, tmp_path / "a.pt", interval=0)
+    with pytest.raises(ValueError, match="resume is 'false', expected True or False"):
+        ResumableCheckpoint({}, tmp_path / "a.pt", resume="false")
     with pytest.raises(ValueError, match=r"object 'network' \(int\) needs state_dict"):
         ResumableCheckpoint({"network": 3}, tmp_path / "a.pt")
     with pytest.raises(ValueError, match="unknown signals \\['SIGNOPE'\\]"):

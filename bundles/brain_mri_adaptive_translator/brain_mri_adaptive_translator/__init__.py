@@ -5,6 +5,8 @@ from brain_mri_adaptive_translator.adaptive_trainer import AdaptiveAutoencoderTr
 from brain_mri_adaptive_translator.adaptive_translator import AdaptiveTranslator, Translation
 from brain_mri_adaptive_translator.matrix_evaluation import evaluate_matrix, with_segmentations
 from brain_mri_adaptive_translator.ms_spade import MSSPADE, MSSPADEBlock, SelfModulatedSPADE, SwitchableSPADE
+from brain_mri_adaptive_translator.pair_predictors import pair_predictors
+from brain_mri_adaptive_translator.residual_preconditioning import ResidualPreconditioning, measure_residuals
 from brain_mri_adaptive_translator.spade_training import (
     LatentPairPrepareBatch,
     LatentTranslation,
@@ -24,6 +26,7 @@ __all__ = [
     "LatentTranslation",
     "LatentTranslationLoss",
     "MSSPADEBlock",
+    "ResidualPreconditioning",
     "SelfModulatedSPADE",
     "SplitTargetsd",
     "SwitchableSPADE",
@@ -33,6 +36,8 @@ __all__ = [
     "Translation",
     "evaluate_matrix",
     "group_by_image",
+    "measure_residuals",
+    "pair_predictors",
     "target_condition",
     "with_segmentations",
 ]

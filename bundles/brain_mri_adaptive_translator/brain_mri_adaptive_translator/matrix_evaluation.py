@@ -36,6 +36,12 @@ class Translate(Protocol):
     def __call__(self, source: torch.Tensor, *, targets: Sequence[str], seeds: Sequence[int]) -> torch.Tensor: ...
 
 
+class TranslatePair(Protocol):
+    """Prediction (1, 1, D, H, W) in [0, 1] of one target from one source (1, 1, D, H, W)."""
+
+    def __call__(self, source: torch.Tensor, *, seeds: list[int]) -> torch.Tensor: ...
+
+
 def evaluate_matrix(
     test_datalist: Sequence[Mapping[str, Any]],
     train_datalist: Sequence[Mapping[str, Any]],
@@ -44,7 +50,7 @@ def evaluate_matrix(
     contrasts: Sequence[str],
     methods: Mapping[str, Translate | None],
     output_dir: str | Path,
-    pair_methods: Mapping[str, Mapping[str, Translate | None]] | None = None,
+    pair_methods: Mapping[str, Mapping[str, TranslatePair]] | None = None,
     spacing: float = 2.0,
     seed: int = 0,
     num_train_subjects: int | None = None,
@@ -62,7 +68,7 @@ def evaluate_matrix(
         contrasts: rows and columns of the matrix.
         methods: name -> what translates to several targets at once; None is left out. The last one is drawn.
         output_dir: where the results go; made if missing.
-        pair_methods: name -> "source to target" -> what translates that pair alone.
+        pair_methods: name -> "source to target" -> what translates that pair alone, see :func:`pair_predictors`.
         spacing: voxel size of the grid, mm.
         seed: a prediction's own is derived from it, ``participant_id`` and the target.
         num_train_subjects: the first so many of ``train_datalist``; None for all.
@@ -72,10 +78,13 @@ def evaluate_matrix(
         what metrics.json holds.
 
     Raises:
-        ValueError: if a list is empty, or no subject has two contrasts.
+        ValueError: if a list is empty, no subject has two contrasts, or a pair is not of the contrasts.
     """
     if not test_datalist or not train_datalist:
         raise ValueError("test_datalist or train_datalist is empty; check the dataset and its split column.")
+    pairs = [f"{source} to {target}" for source, target in permutations(contrasts, 2)]
+    if unknown := [pair for of_pairs in (pair_methods or {}).values() for pair in of_pairs if pair not in pairs]:
+        raise ValueError(f"{unknown[0]!r} is not a pair of contrasts; there are {', '.join(pairs)}.")
     train = list(train_datalist[:num_train_subjects])
     regressions = _fit(train, preprocessing, contrasts)
     given = {name: method for name, method in methods.items() if method is not None}
@@ -101,10 +110,11 @@ def evaluate_matrix(
             for method, translate in given.items():
                 made[method] = _call(translate, volumes[source], targets, seeds)
             for method, of_pairs in (pair_methods or {}).items():
-                made[method] = {}
-                for target, one_seed in zip(targets, seeds, strict=True):
-                    if (pair := of_pairs.get(f"{source} to {target}")) is not None:
-                        made[method] |= _call(pair, volumes[source], [target], [one_seed])
+                made[method] = {
+                    target: of_pairs[pair](volumes[source][None, None], seeds=[one_seed])[0, 0]
+                    for target, one_seed in zip(targets, seeds, strict=True)
+                    if (pair := f"{source} to {target}") in of_pairs
+                }
             for method, results in made.items():
                 for target, prediction in results.items():
                     cells += _score(name, method, source, target, prediction, volumes, tumour)

@@ -9,6 +9,8 @@ import torch
 from monai.networks.nets import DiffusionModelUNet
 from torch import nn
 
+from brain_mri_adaptive_translator.residual_preconditioning import ResidualPreconditioning
+
 
 class TargetDiffusionUNet(nn.Module):
     """Denoises the latent of a target contrast beside a target-like latent.
@@ -22,14 +24,24 @@ class TargetDiffusionUNet(nn.Module):
         spatial_dims: 2 or 3.
         latent_channels: of a latent, and of the prediction.
         num_contrasts: number of maps; also the width of the cross-attention.
+        preconditioning: the network then predicts the velocity, and learns what the target-like latent does not tell;
+            None is the published network.
         unet_kwargs: the other arguments of :class:`monai.networks.nets.DiffusionModelUNet`.
 
     Source: Kim & Park 2024, arXiv:2311.00265, figure 2b.
     """
 
-    def __init__(self, spatial_dims: int, latent_channels: int, num_contrasts: int, **unet_kwargs: Any) -> None:
+    def __init__(
+        self,
+        spatial_dims: int,
+        latent_channels: int,
+        num_contrasts: int,
+        preconditioning: ResidualPreconditioning | None = None,
+        **unet_kwargs: Any,
+    ) -> None:
         super().__init__()
         self.latent_channels, self.num_contrasts = latent_channels, num_contrasts
+        self.preconditioning = preconditioning
         self.unet = DiffusionModelUNet(
             spatial_dims=spatial_dims,
             in_channels=2 * latent_channels,
@@ -63,7 +75,11 @@ class TargetDiffusionUNet(nn.Module):
         if timesteps is None:
             timesteps = torch.zeros(x.shape[0], device=x.device)
         latents, maps = x.split([2 * self.latent_channels, self.num_contrasts], dim=1)
-        return self.unet(latents, timesteps=timesteps, context=maps.flatten(2)[:, :, 0][:, None])
+        token = maps.flatten(2)[:, :, 0][:, None]
+        if self.preconditioning is None:
+            return self.unet(latents, timesteps=timesteps, context=token)
+        inputs, c_out, skip = self.preconditioning.split(*latents.chunk(2, dim=1), timesteps)
+        return skip + c_out * self.unet(inputs, timesteps=timesteps, context=token)
 
 
 def target_condition(target_like: torch.Tensor, targets: Sequence[int], num_contrasts: int) -> torch.Tensor:

@@ -46,8 +46,8 @@ class ResumableCheckpoint:
         signals: names of the signals that are answered.
 
     Raises:
-        ValueError: for an interval below 1, an object without state dict, an unknown signal; when the run starts, if
-            the file is damaged or does not fit the objects or the length of an epoch.
+        ValueError: for an interval below 1, a resume that is not a bool, an object without state dict, an unknown
+            signal; when the run starts, if the file is damaged or does not fit the objects or the length of an epoch.
     """
 
     def __init__(
@@ -62,6 +62,8 @@ class ResumableCheckpoint:
     ) -> None:
         if interval < 1:
             raise ValueError(f"ResumableCheckpoint: interval must be at least 1 epoch, got {interval}.")
+        if not isinstance(resume, bool):  # on a command line `false` is a text, which would be taken for yes
+            raise ValueError(f"ResumableCheckpoint: resume is {resume!r}, expected True or False.")
         for name, item in objects.items():
             if name == TRAINING or not (hasattr(item, "state_dict") and hasattr(item, "load_state_dict")):
                 raise ValueError(

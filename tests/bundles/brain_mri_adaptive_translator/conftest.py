@@ -26,6 +26,7 @@ TINY_UNET = {
     "network_def::num_head_channels": [0, 0, 8],
     "network_def::norm_num_groups": 4,
 }
+TINY_PIX2PIX = {"channels": [4, 8, 8], "strides": [2, 2]}
 STAGES = ("train_autoencoder", "train_spade", "train")
 
 
@@ -41,8 +42,12 @@ class Bundle(BundleRunner):
             "precision": "fp32",
             "device": "cpu",
             **TINY,
-            **TINY_AUTOENCODER,
         }
+        if name == "baseline_pix2pix":
+            common |= {f"network_def::{key}": value for key, value in TINY_PIX2PIX.items()}
+            common |= {"discriminator_def::channels": 4}
+        else:
+            common |= TINY_AUTOENCODER
         if name != "inference":
             common |= {"samples_per_epoch": 4, "max_epochs": 2, "val_interval": 1, "batch_size": 2}
         if name == "train_autoencoder":

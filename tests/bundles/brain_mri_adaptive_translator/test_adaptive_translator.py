@@ -16,7 +16,7 @@ from monai.data import DataLoader, Dataset
 
 
 def translator(
-    adaptive, *, start_fraction: float = 1.0, decode_slab_size: int | None = None, **options
+    adaptive, *, start_fraction: float = 1.0, decode_slab_size: int | None = None, temperature: float = 1.0, **options
 ) -> AdaptiveTranslator:
     adaptive.eval().set_latent_statistics([0.5, -1.0], [2.0, 0.5])
     sampler = LatentSampler(
@@ -28,6 +28,7 @@ def translator(
         precision="fp32",
         start_fraction=start_fraction,
         decode_slab_size=decode_slab_size,
+        temperature=temperature,
     )
     return AdaptiveTranslator(sampler, **options)
 
@@ -102,3 +103,5 @@ def test_bad_arguments(adaptive, network):
         translator(adaptive)(volumes(1), network, seeds=[1], targets=["PDw"])
     with pytest.raises(ValueError, match="start is 'middle'; allowed: noise, target_like"):
         translator(adaptive, start="middle")
+    with pytest.raises(ValueError, match=r"temperature is 0\.5; a translation needs 1"):
+        translator(adaptive, temperature=0.5)

@@ -12,7 +12,7 @@ from brain_bundles.data import contrast_datalist, segmentation_path
 from brain_bundles.transforms import ContrastPreprocessing
 from brain_mri_adaptive_translator import evaluate_matrix, with_segmentations
 
-from .conftest import CONTRASTS, TINY
+from .conftest import CONTRASTS, TINY, TINY_PIX2PIX
 
 TUMOUR = [6, 7, 8]
 
@@ -86,10 +86,17 @@ def test_numbers_are_those_of_arithmetic(tmp_path):
 
 
 def test_a_pair_may_have_a_method_of_its_own(tmp_path):
-    pair = Shifted()
-    metrics = run(tmp_path, pair_methods={"pix2pix": {"T1w to T2w": pair, "T2w to T1w": None}})
-    assert set(metrics["methods"]["pix2pix"]["brain"]) == {"T1w to T2w", "all"}
-    assert pair.calls == [["T2w"]] * 3
+    def pair(source, *, seeds):
+        assert source.ndim == 5
+        assert len(seeds) == 1
+        return source + 0.1
+
+    metrics = run(tmp_path, pair_methods={"pix2pix": {"T1w to T2w": pair}})
+    cells = metrics["methods"]["pix2pix"]["brain"]
+    assert set(cells) == {"T1w to T2w", "all"}
+    assert cells["T1w to T2w"] == metrics["methods"]["shifted"]["brain"]["T1w to T2w"]
+    with pytest.raises(ValueError, match="'T1w to PDw' is not a pair of contrasts; there are T1w to T2w"):
+        run(tmp_path, pair_methods={"pix2pix": {"T1w to PDw": pair}})
 
 
 def test_tumours_are_scored_apart(tiny_contrasts, tmp_path):
@@ -122,9 +129,22 @@ def test_empty_lists_are_refused(tmp_path):
         evaluate_matrix([], subjects(1), lambda item: item, contrasts=CONTRASTS, methods={}, output_dir=tmp_path)
 
 
-def test_the_config_compares_with_ms_spade_alone(trained, tmp_path):
-    trained.run("inference", tmp_path / "out", "evaluate", metrics_dir=str(tmp_path / "metrics"), num_test_subjects=1)
+def test_the_config_compares_with_ms_spade_alone_and_pix2pix(trained, tmp_path):
+    bundle = trained.copy_to(tmp_path / "models")
+    bundle.run("baseline_pix2pix", tmp_path / "pix2pix")
+    options = {f"pix2pix_def::{key}": value for key, value in TINY_PIX2PIX.items()}
+    options["pix2pix_weights"] = {"T1w to T2w": str(bundle.ckpt_dir / "pix2pix_T1w_T2w.pt")}
+    bundle.run(
+        "inference",
+        tmp_path / "out",
+        "evaluate",
+        metrics_dir=str(tmp_path / "metrics"),
+        num_test_subjects=1,
+        **options,
+    )
     metrics = json.loads((tmp_path / "metrics" / "metrics.json").read_text())
-    assert list(metrics["methods"]) == ["copy", "intensity regression", "MS-SPADE alone", "adaptive translator"]
+    methods = ["copy", "intensity regression", "MS-SPADE alone", "adaptive translator", "pix2pix"]
+    assert list(metrics["methods"]) == methods
+    assert set(metrics["methods"]["pix2pix"]["brain"]) == {"T1w to T2w", "all"}
     assert len(metrics["methods"]["adaptive translator"]["brain"]) == 6 + 1
     assert (tmp_path / "metrics" / "matrix.png").is_file()

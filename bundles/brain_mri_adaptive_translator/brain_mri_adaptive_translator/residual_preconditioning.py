@@ -1,0 +1,102 @@
+"""What the diffusion network learns beside a target-like latent: the rest, at unit variance."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from brain_bundles.networks import VelocityPreconditioning
+from monai.networks.schedulers import Scheduler
+from torch import nn
+
+from brain_mri_adaptive_translator.adaptive_autoencoder import AdaptiveAutoencoder
+
+
+class ResidualPreconditioning(VelocityPreconditioning):
+    """Coefficients that make a network F predict the velocity of latents of which an estimate is known.
+
+    The noisy latent is ``y = a x + b n``, with ``a^2 + b^2 = 1`` and noise n. Around an estimate m of the latent x,
+    ``y - a m`` is a noisy residual ``a (x - m) + b n``, and the velocity ``a n - b x`` is its own minus ``b m``.
+    The coefficients are those of :class:`~brain_bundles.networks.VelocityPreconditioning` for the residual's standard
+    deviation, so with F = 0 the network gives the best linear estimate from y and m: from noise alone m itself. A short
+    training begins with what MS-SPADE knows, and F is left with the rest.
+
+    Args:
+        channels: of the latents.
+        scheduler: with the ``alphas_cumprod`` of the training, a^2.
+    """
+
+    estimate_std: torch.Tensor
+
+    def __init__(self, channels: int, scheduler: Scheduler) -> None:
+        super().__init__(channels, scheduler)
+        self.register_buffer("estimate_std", torch.ones(channels))
+
+    def set_estimate_std(self, std: torch.Tensor) -> None:
+        """Set the standard deviation of every channel (C,) of the estimate itself, in whose unit F sees it.
+
+        Raises:
+            ValueError: for another shape, or if one is not positive.
+        """
+        if std.shape != self.estimate_std.shape or not bool((std > 0).all()):
+            raise ValueError(f"expected {len(self.estimate_std)} positive standard deviations, got {std.tolist()}.")
+        self.estimate_std.copy_(std)
+
+    def split(
+        self, noisy: torch.Tensor, estimate: torch.Tensor, timesteps: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """What F sees (B, 2 C, ...), what its output (B, C, ...) is multiplied by, and what is then added to it.
+
+        Args:
+            noisy: latents (B, C, ...).
+            estimate: of the clean ones, (B, C, ...).
+            timesteps: (B,) of the schedule.
+        """
+        shape = (-1, *(1,) * (noisy.ndim - 1))
+        signal = self.alphas_cumprod[timesteps.long()].to(noisy.dtype).reshape(shape)
+        c_in, c_skip, c_out = (c.to(noisy.dtype) for c in self.coefficients(timesteps, noisy.ndim))
+        residual = noisy - signal.sqrt() * estimate
+        scale = self.estimate_std.to(noisy.dtype).reshape(-1, *(1,) * (noisy.ndim - 2))
+        inputs = torch.cat([c_in * residual, estimate / scale], dim=1)
+        return inputs, c_out, c_skip * residual - (1 - signal).sqrt() * estimate
+
+
+@torch.no_grad()
+def measure_residuals(
+    network: nn.Module, pairs: Iterable[Mapping[str, Any]], autoencoder: AdaptiveAutoencoder, max_pairs: int = 64
+) -> nn.Module:
+    """``network`` with the standard deviations that its preconditioning needs, if it has one.
+
+    Args:
+        network: with an attribute ``preconditioning``.
+        pairs: items of :class:`~brain_bundles.transforms.RandContrastPair` on cached latents.
+        autoencoder: its MS-SPADE makes the estimates.
+        max_pairs: how many pairs are looked at.
+    """
+    preconditioning = getattr(network, "preconditioning", None)
+    if not isinstance(preconditioning, ResidualPreconditioning):
+        return network
+    device = next(autoencoder.parameters()).device
+    autoencoder.eval()
+    estimates, residuals = [], []
+    for pair in itertools.islice(pairs, max_pairs):
+        source, target = (pair[key].as_subclass(torch.Tensor).to(device) for key in ("image_mean", "label_mean"))
+        estimate = autoencoder.target_like(source[None].float(), [int(pair["target"])])[0]
+        estimates.append(_mean_and_square(estimate))
+        residuals.append(_mean_and_square(target.float() - estimate))
+    preconditioning.set_estimate_std(_std(estimates))
+    preconditioning.set_std(_std(residuals))
+    return network
+
+
+def _mean_and_square(latent: torch.Tensor) -> torch.Tensor:
+    """Mean and mean square per channel, (2, C), float64."""
+    values = latent.flatten(1).double()
+    return torch.stack([values.mean(1), values.square().mean(1)])
+
+
+def _std(moments: list[torch.Tensor]) -> torch.Tensor:
+    mean, square = torch.stack(moments).mean(0)
+    return (square - mean.square()).sqrt().float()
