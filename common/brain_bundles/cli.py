@@ -89,7 +89,39 @@ def phantom(
     )
 
 
-COMMANDS: dict[str, Callable[..., None]] = {"measure": measure, "phantom": phantom}
+def pack(
+    *,
+    output_dir: str = "dist",
+    bundles_dir: str = "bundles",
+    bundles: str | Sequence[str] | None = None,
+    index: str = "models/model_info.json",
+    base_url: str = "",
+    format: str = "zip",  # noqa: A002  # the name of the option
+) -> None:
+    """Pack the bundles for a release: a zip each, that runs by itself, and the index that monai.bundle looks into.
+
+    Args:
+        output_dir: where they go.
+        bundles_dir: folder of the bundles.
+        bundles: names of those to pack; all by default.
+        index: the collection's model_info.json; a version that stands there with other files is refused.
+        base_url: where the zips will be downloaded from, https://github.com/OWNER/REPO/releases/download/TAG.
+        format: zip, or huggingface for folders that are model repositories of the hub.
+    """
+    from brain_bundles.zoo import pack as pack_bundles
+
+    names = None if bundles is None else bundles.split(",") if isinstance(bundles, str) else bundles
+    pack_bundles(
+        text("output_dir", output_dir),
+        bundles_dir=text("bundles_dir", bundles_dir),
+        bundles=None if names is None else [text("bundles", name).strip() for name in names],
+        index=text("index", index),
+        base_url=text("base_url", base_url),
+        form=text("format", format),
+    )
+
+
+COMMANDS: dict[str, Callable[..., None]] = {"measure": measure, "pack": pack, "phantom": phantom}
 
 
 def text(name: str, value: object) -> str:

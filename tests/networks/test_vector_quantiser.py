@@ -25,7 +25,7 @@ def test_codes_are_those_of_monai(shape):
 def test_groups_of_channels_have_codebooks_of_their_own():
     both = VectorQuantiser(8, 6, num_codebooks=2).eval()
     z = features(2, 6, 3, 4)
-    for group, channels in enumerate((slice(0, 3), slice(3, 6))):
+    for group, channels in enumerate((slice(0, 6, 2), slice(1, 6, 2))):
         one = VectorQuantiser(8, 3).eval()
         one.codebooks.data[0] = both.codebooks.data[group]
         torch.testing.assert_close(both.quantise(z)[:, channels], one.quantise(z[:, channels]))

@@ -28,6 +28,8 @@ class VectorQuantiser(nn.Module):
         num_embeddings: codes per codebook.
         embedding_dim: channels of the feature.
         num_codebooks: split the channels into so many groups, each with a codebook of its own (product quantisation).
+            Channel c is in group c modulo their number, so that where channels come in the order of their size, large
+            ones share a codebook with small ones, and codes are spread over the groups evenly.
         commitment_cost: weight of the second term.
         usage_decay: of the average over passes.
         revive_below: share of a code, in parts of an equal one, below which it is dead; 0 keeps dead codes.
@@ -97,11 +99,11 @@ class VectorQuantiser(nn.Module):
 
     def _split(self, z: torch.Tensor) -> torch.Tensor:
         """(B, C, ...) to vectors (codebooks, positions of all samples, size)."""
-        groups = z.flatten(2).unflatten(1, (len(self.codebooks), -1))
-        return groups.permute(1, 0, 3, 2).flatten(1, 2)
+        groups = z.flatten(2).unflatten(1, (-1, len(self.codebooks)))
+        return groups.permute(2, 0, 3, 1).flatten(1, 2)
 
     def _join(self, vectors: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-        return vectors.unflatten(1, (len(like), -1)).permute(1, 0, 3, 2).flatten(1, 2).reshape(like.shape)
+        return vectors.unflatten(1, (len(like), -1)).permute(1, 3, 0, 2).flatten(1, 2).reshape(like.shape)
 
     def _take(self, indices: torch.Tensor) -> torch.Tensor:
         return torch.stack([F.embedding(index, book) for index, book in zip(indices, self.codebooks, strict=True)])

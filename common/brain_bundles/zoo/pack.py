@@ -1,0 +1,215 @@
+"""Releases: a zip of every bundle, the same bytes on every machine, and the index that ``monai.bundle`` looks into."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import brain_bundles
+from brain_bundles.atomic import atomic_file, atomic_write, write_json
+from brain_bundles.zoo.bundle_files import bundle_files
+from brain_bundles.zoo.manifest import MANIFEST, differences, manifest_text, read_manifest
+from brain_bundles.zoo.model_card import model_card
+
+logger = logging.getLogger(__name__)
+FORMATS = ("zip", "huggingface")
+_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A zip that was written. Hashes are hexadecimal digits, ``size`` is in bytes."""
+
+    name: str
+    version: str
+    path: Path
+    sha1: str
+    sha256: str
+    size: int
+
+
+def pack(
+    output_dir: str | Path,
+    *,
+    bundles_dir: str | Path = "bundles",
+    bundles: Sequence[str] | None = None,
+    index: str | Path = "models/model_info.json",
+    base_url: str = "",
+    form: str = "zip",
+) -> list[Path]:
+    """Pack bundles for a release.
+
+    With ``zip``, ``<bundle>_v<version>.zip`` each, with one top folder of the bundle's name, a copy of the shared
+    package and ``MANIFEST.sha256``; and their entries in the index. With ``huggingface``, a folder each that is a model
+    repository of the Hugging Face hub, whose root is the bundle, with a model card; the index is left alone.
+
+    Everything is checked before the first file is written, and an existing zip is only ever replaced as a whole.
+
+    Args:
+        output_dir: where they go; made if missing.
+        bundles_dir: folder of the bundles.
+        bundles: names of those to pack; None packs all.
+        index: the collection's ``model_info.json``.
+        base_url: where the zips can be downloaded from, written into the index, such as
+            ``https://github.com/OWNER/REPO/releases/download/TAG``.
+        form: ``zip`` or ``huggingface``.
+
+    Returns:
+        the zips, or the folders.
+
+    Raises:
+        FileNotFoundError: if a bundle, or a file that it must have, is missing.
+        ValueError: for a name or a version that MONAI's tools cannot handle, a version without a line in the changelog
+            or other than the shared package's, or files that changed since that version was packed.
+    """
+    if form not in FORMATS:
+        raise ValueError(f"format is {form!r}; allowed: {', '.join(FORMATS)}.")
+    folders = _folders(Path(bundles_dir), bundles)
+    contents = {folder: bundle_files(folder) for folder in folders}
+    metadata = {folder: json.loads((folder / "configs" / "metadata.json").read_text()) for folder in folders}
+    entries: dict[str, dict[str, Any]] = json.loads(Path(index).read_text()) if Path(index).is_file() else {}
+    for folder in folders:
+        check_version(folder.name, metadata[folder], entries)
+    output = Path(output_dir)
+    if form == "huggingface":
+        return [_write_folder(output / form / f.name, contents[f], metadata[f]) for f in folders]
+    output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output, prefix=".pack.") as work:
+        packed = []
+        for folder in folders:
+            version = metadata[folder]["version"]
+            one = write_zip(Path(work) / f"{folder.name}_v{version}.zip", folder.name, version, contents[folder])
+            _refuse_changes(one, output / one.path.name, entries)
+            packed.append(one)
+        packed = [replace(one, path=one.path.replace(output / one.path.name)) for one in packed]
+    for one in packed:
+        entries[one.path.stem] = {
+            "checksum": one.sha1,  # of MONAI's own zoo, which uses SHA-1
+            "source": f"{base_url.rstrip('/')}/{one.path.name}" if base_url else one.path.name,
+            "sha256": one.sha256,
+            "size": one.size,
+        }
+        logger.info("%s: %.1f MB, SHA-256 %s", one.path, one.size / 1e6, one.sha256)
+    write_json(index, dict(sorted(entries.items())))
+    return [one.path for one in packed]
+
+
+def check_version(name: str, metadata: Mapping[str, Any], entries: Mapping[str, Any]) -> None:
+    """Whether MONAI's tools find this release of a bundle, and find it last.
+
+    Args:
+        name: of the bundle.
+        metadata: its metadata.json.
+        entries: of ``model_info.json``.
+
+    Raises:
+        ValueError: see :func:`pack`.
+    """
+    version = str(metadata.get("version"))
+    where = f"{name}: version {version} in configs/metadata.json"
+    if "_v" in name:
+        raise ValueError(f"{name}: a name with '_v' in it is cut there when MONAI looks for versions.")
+    if not re.fullmatch(r"\d+\.\d+\.\d+", version):
+        raise ValueError(f"{where} must be three numbers, such as 1.0.2.")
+    if version != brain_bundles.__version__:
+        raise ValueError(f"{where} is not that of the shared package, {brain_bundles.__version__}.")
+    if not str(metadata.get("changelog", {}).get(version, "")).strip():
+        raise ValueError(f"{where} has no line in the changelog there.")
+    earlier = [key.removeprefix(f"{name}_v") for key in entries if key.startswith(f"{name}_v")]
+    if later := [other for other in earlier if other > version]:
+        raise ValueError(f"{where} would not be found: MONAI sorts versions as text, and {max(later)} comes after it.")
+
+
+def write_zip(target: Path, name: str, version: str, files: Mapping[str, Path]) -> Packed:
+    """Write the zip of one bundle; the same files give the same bytes.
+
+    Nothing is compressed: weights hardly shrink, and compressors differ from machine to machine.
+    """
+    hashes = {inner: _hash(path) for inner, path in files.items()}
+    with atomic_file(target) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for inner, path in files.items():
+            archive.writestr(_entry(f"{name}/{inner}"), path.read_bytes())
+        archive.writestr(_entry(f"{name}/{MANIFEST}"), manifest_text(hashes))
+    return Packed(name, version, target, _hash(target, "sha1"), _hash(target), target.stat().st_size)
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, _DATE)
+    info.create_system = 3  # Unix, whatever packs
+    info.external_attr = 0o100644 << 16
+    return info
+
+
+def _folders(bundles_dir: Path, names: Sequence[str] | None) -> list[Path]:
+    there = sorted(path.parent.parent for path in bundles_dir.glob("*/configs/metadata.json"))
+    if names is None:
+        if not there:
+            raise FileNotFoundError(f"{bundles_dir} holds no bundle (no */configs/metadata.json).")
+        return there
+    if unknown := [name for name in names if name not in [path.name for path in there]]:
+        known = ", ".join(path.name for path in there) or "none"
+        raise FileNotFoundError(f"{bundles_dir} holds no bundle {unknown[0]!r}; there are: {known}.")
+    return [path for path in there if path.name in names]
+
+
+def _refuse_changes(new: Packed, old: Path, entries: Mapping[str, Any]) -> None:
+    """A version that stands in the index may be packed again, if that makes the very same zip."""
+    entry = entries.get(new.path.stem)
+    if entry is None or entry.get("sha256") == new.sha256:
+        return
+    changes = "its files have changed"
+    if old.is_file():  # what changed can be told only while the old zip is there
+        changes = "; ".join(differences(_manifest_of(old, new.name), _manifest_of(new.path, new.name))) or changes
+    raise ValueError(
+        f"{new.name}: version {new.version} is in the index already, and {changes}. Give it a new version and a line "
+        "in the changelog, in configs/metadata.json and brain_bundles/version.py."
+    )
+
+
+def _manifest_of(path: Path, name: str) -> dict[str, str]:
+    with zipfile.ZipFile(path) as archive:
+        return read_manifest(archive.read(f"{name}/{MANIFEST}").decode())
+
+
+def _write_folder(folder: Path, files: Mapping[str, Path], metadata: Mapping[str, Any]) -> Path:
+    if folder.exists():
+        if not (folder / MANIFEST).is_file():
+            raise ValueError(
+                f"{folder} is there already and was not packed by this command; choose another output_dir."
+            )
+        shutil.rmtree(folder)
+    hashes = {}
+    for inner, path in files.items():
+        content = path.read_bytes()
+        hashes[inner] = hashlib.sha256(content).hexdigest()
+        atomic_write(folder / inner, content)
+    card = model_card((folder / "docs" / "README.md").read_text(), metadata)
+    hashes["README.md"] = hashlib.sha256(card.encode()).hexdigest()
+    atomic_write(folder / "README.md", card)
+    atomic_write(folder / MANIFEST, manifest_text(hashes))
+    version = metadata["version"]
+    logger.info(
+        "%s: upload it with `hf upload OWNER/%s %s` and tag it `%s` and `latest_version`, which MONAI looks for: "
+        "`hf repo tag create OWNER/%s %s`.",
+        folder,
+        folder.name,
+        folder,
+        version,
+        folder.name,
+        version,
+    )
+    return folder
+
+
+def _hash(path: Path, kind: str = "sha256") -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, kind).hexdigest()

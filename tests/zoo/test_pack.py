@@ -1,0 +1,185 @@
+"""Releases: what a zip holds, that its bytes do not depend on the machine, and what is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import zipfile
+
+import brain_bundles
+import pytest
+from brain_bundles import cli
+from brain_bundles.zoo import MANIFEST, check_version, pack, read_manifest, require_version
+
+NAME = "brain_mri_generator"
+VERSION = brain_bundles.__version__
+
+
+def pack_into(folder, bundles_dir, **options):
+    return pack(folder / "dist", bundles_dir=bundles_dir, index=folder / "model_info.json", **options)
+
+
+def test_a_zip_holds_what_runs_by_itself(small_bundles, tmp_path):
+    (small_bundles / NAME / "output").mkdir()
+    (small_bundles / NAME / "output" / "brain.nii.gz").touch()  # what a run left
+    (small_bundles / NAME / NAME / "__pycache__").mkdir()
+    (small_bundles / NAME / NAME / "__pycache__" / "networks.cpython-311.pyc").touch()
+    path = pack_into(tmp_path, small_bundles, bundles=[NAME])[0]
+    assert path == tmp_path / "dist" / f"{NAME}_v{VERSION}.zip"
+    shutil.unpack_archive(path, tmp_path / "out")
+    assert [one.name for one in (tmp_path / "out").iterdir()] == [NAME]
+    root = tmp_path / "out" / NAME
+    assert sorted(one.name for one in root.iterdir()) == [
+        "LICENSE",
+        MANIFEST,
+        "brain_bundles",
+        NAME,
+        "configs",
+        "docs",
+        "models",
+    ]
+    found = {str(one.relative_to(root)): one for one in root.rglob("*") if one.is_file()}
+    assert not [name for name in found if "__pycache__" in name]
+    listed = read_manifest(found.pop(MANIFEST).read_text())
+    assert listed == {name: hashlib.sha256(one.read_bytes()).hexdigest() for name, one in found.items()}
+    assert found["brain_bundles/version.py"].read_text().strip().endswith(f'"{VERSION}"')
+
+
+@pytest.mark.skipif(shutil.which("sha256sum") is None, reason="sha256sum is not installed")
+def test_the_manifest_is_one_that_sha256sum_checks(small_bundles, tmp_path):
+    shutil.unpack_archive(pack_into(tmp_path, small_bundles, bundles=[NAME])[0], tmp_path)
+    check = ["sha256sum", "--check", "--strict", "--quiet", MANIFEST]
+    assert subprocess.run(check, cwd=tmp_path / NAME, check=False).returncode == 0
+    (tmp_path / NAME / "LICENSE").write_text("another")
+    assert subprocess.run(check, cwd=tmp_path / NAME, check=False, capture_output=True).returncode == 1
+
+
+def test_the_same_files_give_the_same_bytes(small_bundles, tmp_path):
+    """Whatever the time, the permissions and the order of the files on the disk are."""
+    first = pack_into(tmp_path / "a", small_bundles)
+    other = tmp_path / "copy"
+    for path in sorted((one for one in small_bundles.rglob("*") if one.is_file()), reverse=True):
+        target = other / path.relative_to(small_bundles)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+        target.chmod(0o600)
+        os.utime(target, (1_000_000_000, 1_000_000_000))
+    second = pack_into(tmp_path / "b", other)
+    assert [one.read_bytes() for one in first] == [one.read_bytes() for one in second]
+    assert (tmp_path / "a" / "model_info.json").read_text() == (tmp_path / "b" / "model_info.json").read_text()
+
+
+def test_the_index_is_the_one_that_monai_reads(small_bundles, tmp_path):
+    url = "https://example.org/download/0.1.0/"
+    paths = pack_into(tmp_path, small_bundles, base_url=url)
+    index = json.loads((tmp_path / "model_info.json").read_text())
+    assert list(index) == [path.stem for path in paths]
+    for path in paths:
+        content = path.read_bytes()
+        assert index[path.stem] == {
+            "checksum": hashlib.sha1(content).hexdigest(),
+            "source": url + path.name,
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "size": len(content),
+        }
+
+
+def test_changed_files_need_a_new_version(small_bundles, tmp_path, monkeypatch):
+    path = pack_into(tmp_path, small_bundles, bundles=[NAME])[0]
+    before = path.read_bytes()
+    assert pack_into(tmp_path, small_bundles, bundles=[NAME]) == [path]  # nothing has changed
+    (small_bundles / NAME / "models" / "model.pt").write_bytes(b"trained longer")
+    (small_bundles / NAME / "docs" / "more.md").write_text("a page more")
+    message = f"version {VERSION} is in the index already, and docs/more.md is not listed; models/model.pt has changed"
+    with pytest.raises(ValueError, match=message):
+        pack_into(tmp_path, small_bundles, bundles=[NAME])
+    assert path.read_bytes() == before
+    assert [one.name for one in path.parent.iterdir()] == [path.name]  # nothing is left behind
+    path.unlink()
+    with pytest.raises(ValueError, match="and its files have changed"):
+        pack_into(tmp_path, small_bundles, bundles=[NAME])
+
+    monkeypatch.setattr(brain_bundles, "__version__", "0.2.0")
+    metadata = small_bundles / NAME / "configs" / "metadata.json"
+    content = json.loads(metadata.read_text())
+    content["version"], content["changelog"]["0.2.0"] = "0.2.0", "trained longer"
+    metadata.write_text(json.dumps(content))
+    assert pack_into(tmp_path, small_bundles, bundles=[NAME])[0].name == f"{NAME}_v0.2.0.zip"
+    assert set(json.loads((tmp_path / "model_info.json").read_text())) == {f"{NAME}_v{v}" for v in (VERSION, "0.2.0")}
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "entries", "message"),
+    [
+        ("slice_to_volume", VERSION, {}, "a name with '_v' in it is cut"),
+        (NAME, "1.0", {}, "version 1.0 in .* must be three numbers"),
+        (NAME, "9.9.9", {}, f"version 9.9.9 in .* is not that of the shared package, {VERSION}"),
+        (NAME, VERSION, {f"{NAME}_v0.10.0": {}, f"{NAME}_v0.9.0": {}}, "sorts versions as text, and 0.9.0 comes after"),
+    ],
+)
+def test_what_monai_would_not_find_is_refused(name, version, entries, message):
+    metadata = {"version": version, "changelog": {version: "first release"}}
+    with pytest.raises(ValueError, match=message):
+        check_version(name, metadata, entries)
+
+
+def test_a_version_without_a_changelog_is_refused():
+    with pytest.raises(ValueError, match="has no line in the changelog"):
+        check_version(NAME, {"version": VERSION, "changelog": {"0.0.1": "earlier"}}, {})
+
+
+def test_a_bundle_without_weights_is_not_packed(small_bundles, tmp_path):
+    (small_bundles / NAME / "models" / "model.pt").unlink()
+    (small_bundles / NAME / "LICENSE").unlink()
+    with pytest.raises(FileNotFoundError, match=r"is not a whole bundle, it lacks LICENSE, models/model\.pt"):
+        pack_into(tmp_path, small_bundles)
+    assert not (tmp_path / "dist").exists()
+    with pytest.raises(FileNotFoundError, match="holds no bundle 'brain'; there are: brain_mri_generator, brain"):
+        pack_into(tmp_path, small_bundles, bundles=["brain"])
+    with pytest.raises(FileNotFoundError, match="holds no bundle"):
+        pack_into(tmp_path, tmp_path / "nothing")
+
+
+def test_a_folder_for_the_hub_is_the_bundle_with_a_card(small_bundles, tmp_path):
+    folder = pack_into(tmp_path, small_bundles, bundles=[NAME], form="huggingface")[0]
+    assert folder == tmp_path / "dist" / "huggingface" / NAME
+    card = (folder / "README.md").read_text()
+    front, body = card.removeprefix("---\n").split("---\n", 1)
+    assert {"library_name: monai", "license: apache-2.0", "- monai", f"version: {VERSION}"} <= set(front.splitlines())
+    assert body.strip() == (small_bundles / NAME / "docs" / "README.md").read_text().strip()
+    listed = read_manifest((folder / MANIFEST).read_text())
+    found = {str(one.relative_to(folder)): one for one in folder.rglob("*") if one.is_file() and one.name != MANIFEST}
+    assert listed == {name: hashlib.sha256(one.read_bytes()).hexdigest() for name, one in found.items()}
+    assert not (tmp_path / "model_info.json").exists()
+    (small_bundles / NAME / "docs" / "data_license.txt").unlink()
+    pack_into(tmp_path, small_bundles, bundles=[NAME], form="huggingface")  # anew, without what is gone
+    assert not (folder / "docs" / "data_license.txt").exists()
+    (folder / MANIFEST).unlink()
+    with pytest.raises(ValueError, match="was not packed by this command"):
+        pack_into(tmp_path, small_bundles, bundles=[NAME], form="huggingface")
+
+
+def test_the_command_packs(small_bundles, tmp_path, caplog):
+    arguments = ["--output_dir", str(tmp_path / "dist"), "--bundles_dir", str(small_bundles)]
+    arguments += ["--index", str(tmp_path / "model_info.json"), "--bundles", NAME]
+    assert cli.main(["pack", *arguments]) == 0
+    with zipfile.ZipFile(tmp_path / "dist" / f"{NAME}_v{VERSION}.zip") as archive:
+        assert archive.testzip() is None
+    assert cli.main(["pack", *arguments, "--format", "tar"]) == 1
+    assert "format is 'tar'; allowed: zip, huggingface" in caplog.text
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_is_named(small_bundles, tmp_path, caplog):
+    (tmp_path / "dist").mkdir(mode=0o500)
+    assert cli.main(["pack", "--output_dir", str(tmp_path / "dist"), "--bundles_dir", str(small_bundles)]) == 1
+    assert "Permission denied" in caplog.text
+
+
+def test_bundles_of_different_releases_do_not_share_a_process():
+    require_version(VERSION)
+    with pytest.raises(RuntimeError, match=rf"this bundle is of release 7\.0\.0, but .* is of release {VERSION}"):
+        require_version("7.0.0")
