@@ -121,7 +121,30 @@ def pack(
     )
 
 
-COMMANDS: dict[str, Callable[..., None]] = {"measure": measure, "pack": pack, "phantom": phantom}
+def verify(path: str) -> None:
+    """Check a MONAI bundle, any, before it runs. Nothing of it is run.
+
+    Prints every finding with its file and key. Exit code 0: none, 1: some, 2: it cannot be read.
+
+    Args:
+        path: a bundle's folder or zip.
+    """
+    from brain_bundles.zoo import UnreadableBundleError
+    from brain_bundles.zoo import verify as verify_bundle
+
+    try:
+        findings = verify_bundle(text("path", path))
+    except (UnreadableBundleError, OSError) as error:
+        logger.error("%s", error)
+        raise SystemExit(2) from error
+    for finding in findings:
+        print(finding)
+    logger.info("%s: %s", path, f"{len(findings)} findings" if findings else "nothing found")
+    if findings:
+        raise SystemExit(1)
+
+
+COMMANDS: dict[str, Callable[..., None]] = {"measure": measure, "pack": pack, "phantom": phantom, "verify": verify}
 
 
 def text(name: str, value: object) -> str:

@@ -12,10 +12,10 @@ from typing import Any
 import jsonschema
 import pytest
 from brain_bundles.version import __version__
+from brain_bundles.zoo.verify import SCHEMA
 
 BUNDLES = sorted(path for path in (Path(__file__).parents[2] / "bundles").iterdir() if (path / "configs").is_dir())
 FILES = [path for bundle in BUNDLES for path in sorted((bundle / "configs").glob("*.json"))]
-SCHEMA = Path(__file__).parents[1] / "schemas" / "meta_schema_20240725.json"
 
 
 def metadata(bundle: Path) -> dict[str, Any]:

@@ -4,10 +4,14 @@ from brain_bundles.zoo.bundle_files import bundle_files
 from brain_bundles.zoo.manifest import MANIFEST, differences, manifest_text, read_manifest
 from brain_bundles.zoo.pack import Packed, check_version, pack, write_zip
 from brain_bundles.zoo.release import require_version
+from brain_bundles.zoo.source import Finding, UnreadableBundleError
+from brain_bundles.zoo.verify import verify
 
 __all__ = [
     "MANIFEST",
+    "Finding",
     "Packed",
+    "UnreadableBundleError",
     "bundle_files",
     "check_version",
     "differences",
@@ -15,5 +19,6 @@ __all__ = [
     "pack",
     "read_manifest",
     "require_version",
+    "verify",
     "write_zip",
 ]

@@ -1,0 +1,116 @@
+"""Configs as text: read strictly, walked through, never parsed by MONAI."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from brain_bundles.zoo.source import BundleSource, Finding
+
+SUFFIXES = (".json", ".yaml", ".yml")
+_MACRO_FILE = re.compile(r"(.*\.(?:json|ya?ml))(?:(?:::|#)(.*))?$", re.IGNORECASE)
+
+
+def read_configs(source: BundleSource) -> tuple[dict[str, dict[str, Any]], list[Finding]]:
+    """The files of ``configs/`` by name, but for metadata.json, and what is wrong with those that cannot be read."""
+    configs: dict[str, dict[str, Any]] = {}
+    findings = []
+    for name in source.names:
+        if not name.startswith("configs/") or not name.lower().endswith(SUFFIXES) or name == "configs/metadata.json":
+            continue
+        try:
+            content = read_config(source.read(name), name)
+        except ValueError as error:
+            findings.append(Finding(name, "", str(error)))
+            continue
+        configs[name] = content
+    return configs, findings
+
+
+def read_config(content: bytes, name: str) -> dict[str, Any]:
+    """One file of JSON or YAML.
+
+    Raises:
+        ValueError: if it is none, holds no dictionary, or has a key twice.
+    """
+    try:
+        if name.lower().endswith(".json"):
+            found = json.loads(content, object_pairs_hook=_without_doubles)
+        else:
+            found = _read_yaml(content)
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"cannot be read ({error})") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"holds a {type(found).__name__}, expected a dictionary")
+    return found
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"has the key {key!r} twice; the last one would count")
+        found[key] = value
+    return found
+
+
+def _read_yaml(content: bytes) -> Any:
+    try:
+        import yaml
+    except ImportError as error:
+        raise ValueError("cannot be read without pyyaml: pip install pyyaml") from error
+    try:
+        return yaml.safe_load(content)
+    except yaml.YAMLError as error:
+        raise ValueError(f"cannot be read ({error})") from error
+
+
+def leaves(config: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """(key, value) of all that is neither list nor dictionary, keys written as MONAI writes them: ``a::b::0``."""
+    if isinstance(config, dict):
+        parts: Any = config.items()
+    elif isinstance(config, list):
+        parts = enumerate(config)
+    else:
+        yield key, config
+        return
+    for name, value in parts:
+        yield from leaves(value, f"{key}::{name}" if key else str(name))
+
+
+def look_up(config: Any, key: str) -> Any:
+    """The value of a key such as ``a::b::0`` (or ``a#b#0``).
+
+    Raises:
+        KeyError: if there is none.
+    """
+    for part in re.split("::|#", key) if key else []:
+        if isinstance(config, dict) and part in config:
+            config = config[part]
+        elif isinstance(config, list) and part.isdigit() and int(part) < len(config):
+            config = config[int(part)]
+        else:
+            raise KeyError(key)
+    return config
+
+
+def problem_with_macro(text: str, own: dict[str, Any], configs: dict[str, dict[str, Any]]) -> str | None:
+    """What is wrong with a macro ``%file::id`` or ``%id`` of the config ``own``, None if nothing.
+
+    The text that it stands for is looked at where it stands, since all configs of the bundle are.
+    """
+    match = _MACRO_FILE.fullmatch(text[1:])
+    path, key = (match[1], match[2] or "") if match else ("", text[1:])
+    if path.startswith(("/", "\\", "~")) or ".." in re.split(r"[/\\]", path) or path[1:2] == ":":
+        return f"macro to a file outside of the bundle: {path}"
+    if path and path not in configs:
+        return f"macro to {path}, which is no config of the bundle"
+    if key.startswith(("::", "#")):
+        return None  # relative to where it stands; it cannot leave the file
+    try:
+        look_up(configs[path] if path else own, key)
+    except KeyError:
+        return f"macro to {key!r}, which {path or 'the file'} does not hold"
+    return None

@@ -1,0 +1,152 @@
+"""The files of a bundle, from a folder or straight from a zip that is never unpacked."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+MAX_BYTES = 64 << 30  # of all files of a zip, unpacked
+IGNORED = ("__pycache__", "data", "cache", "output", "eval")  # what runs leave in a folder
+
+
+class UnreadableBundleError(Exception):
+    """There is nothing that can be checked."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong, where: a file of the bundle, and the key in it where there is one."""
+
+    file: str
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}, {self.key}" if self.key else self.file
+        return f"{where}: {self.message}"
+
+
+class BundleSource:
+    """The files below a bundle's root, by names with ``/``.
+
+    Args:
+        name: of the bundle.
+        names: of its files.
+        findings: about the names themselves.
+    """
+
+    def __init__(self, name: str, names: list[str], findings: list[Finding]) -> None:
+        self.name, self.names, self.findings = name, sorted(names), findings
+
+    def read(self, name: str) -> bytes:
+        """The whole file."""
+        raise NotImplementedError
+
+    def sha256(self, name: str) -> str:
+        """In hexadecimal digits."""
+        return hashlib.sha256(self.read(name)).hexdigest()
+
+
+class _Folder(BundleSource):
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        names, findings = [], []
+        for folder, folders, files in os.walk(root):
+            here = Path(folder).relative_to(root)
+            folders[:] = [one for one in folders if one[0] != "." and not (one in IGNORED and here == Path())]
+            folders[:] = [one for one in folders if one != "__pycache__"]
+            for one in [*files, *(link for link in folders if (Path(folder) / link).is_symlink())]:
+                name = (here / one).as_posix()
+                if (Path(folder) / one).is_symlink():
+                    findings.append(Finding(name, "", "is a link; a bundle holds files alone"))
+                elif one[0] != ".":
+                    names.append(name)
+        super().__init__(root.name, names, findings)
+
+    def read(self, name: str) -> bytes:
+        return (self.root / name).read_bytes()
+
+
+class _Zip(BundleSource):
+    def __init__(self, archive: zipfile.ZipFile, path: Path) -> None:
+        self.archive = archive
+        findings, entries = [], {}
+        if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
+            raise UnreadableBundleError(f"{path} would unpack to more than {MAX_BYTES >> 30} GiB.")
+        for entry in archive.infolist():
+            problem = _problem_with(entry)
+            if problem is None and entry.filename in entries:
+                problem = "stands twice in the zip"
+            if problem is not None:
+                findings.append(Finding(entry.filename, "", problem))
+            elif not entry.is_dir():
+                entries[entry.filename] = entry
+        tops = sorted({name.split("/")[0] for name in entries})
+        if len(tops) != 1 or any("/" not in name for name in entries):
+            findings.append(Finding(path.name, "", f"must hold one top folder and nothing beside it, has {tops}"))
+        top = next((one for one in tops if f"{one}/configs/metadata.json" in entries), tops[0] if tops else path.stem)
+        self.entries = {name.removeprefix(f"{top}/"): e for name, e in entries.items() if name.startswith(f"{top}/")}
+        super().__init__(top, [*self.entries], findings)
+        for name, entry in list(self.entries.items()):
+            try:
+                with archive.open(entry) as file:
+                    while file.read(1 << 20):
+                        pass
+            except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError, ValueError) as error:
+                findings.append(Finding(name, "", f"cannot be read from the zip ({error}); download it again"))
+                self.names.remove(name)
+
+    def read(self, name: str) -> bytes:
+        return self.archive.read(self.entries[name])
+
+
+def _problem_with(entry: zipfile.ZipInfo) -> str | None:
+    # As it stands in the zip: zipfile turns backslashes of the system's own into slashes.
+    name = entry.orig_filename
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    if name.startswith(("/", "\\")) or (len(name) > 1 and name[1] == ":"):
+        return "is an absolute path"
+    if ".." in parts:
+        return "leaves the folder it is unpacked into (..)"
+    if "\\" in name or "\0" in name:
+        return "has a backslash or a null character in its name"
+    kind = stat.S_IFMT(entry.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "is a link or a device; a bundle holds files alone"
+    if entry.flag_bits & 1:
+        return "is encrypted"
+    return None
+
+
+@contextmanager
+def open_bundle(path: str | Path) -> Iterator[BundleSource]:
+    """The files of the bundle at ``path``, a folder or a zip.
+
+    Raises:
+        UnreadableBundleError: if there is none, or the zip is damaged.
+    """
+    path = Path(path)
+    if path.is_dir():
+        if not (path / "configs").is_dir():
+            raise UnreadableBundleError(f"{path} is no bundle: it has no folder configs.")
+        yield _Folder(path.resolve())
+        return
+    if not path.is_file():
+        raise UnreadableBundleError(f"{path} does not exist.")
+    size = path.stat().st_size
+    damaged = f"{path} ({size} bytes) is not a whole zip; if it was downloaded, it may have been cut off"
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise UnreadableBundleError(f"{damaged} ({error})") from error
+    with archive:
+        # A zip of which the end is missing may hold the end of another: weights are zips themselves.
+        if min((entry.header_offset for entry in archive.infolist()), default=1) != 0:
+            raise UnreadableBundleError(damaged)
+        yield _Zip(archive, path)
