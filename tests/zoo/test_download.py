@@ -1,0 +1,160 @@
+"""A release as a stranger meets it: downloaded by MONAI's own tools, and run where nothing of ours is installed."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import subprocess
+import threading
+from pathlib import Path
+
+import brain_bundles
+import nibabel as nib
+import numpy as np
+import pytest
+import requests
+from brain_bundles.zoo import pack
+from monai.bundle import get_all_bundles_list, get_bundle_info
+
+from .conftest import BUNDLES
+
+GENERATOR, TRANSLATOR = "brain_mri_generator", "brain_mri_slice2volume_translator"
+VERSION = brain_bundles.__version__
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory):
+    """Two bundles packed as for a release, and the address of a server on this machine that has them and the index."""
+    folder = tmp_path_factory.mktemp("release")
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    index = folder / "owner" / "repo" / "v1" / "models" / "model_info.json"
+    pack(folder, bundles_dir=BUNDLES, bundles=[GENERATOR, TRANSLATOR], index=index, base_url=url)
+    yield url
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def downloaded(release, bare_python, bare_environment, tmp_path_factory) -> Path:
+    """The folder into which `monai.bundle download` has put both."""
+    folder = tmp_path_factory.mktemp("downloaded")
+    for name in (GENERATOR, TRANSLATOR):
+        command = [bare_python, "-m", "monai.bundle", "download", "--name", name, "--bundle_dir", folder]
+        url = f"{release}/{name}_v{VERSION}.zip"
+        result = subprocess.run(
+            [*map(str, command), "--url", url, "--progress", "False"],
+            cwd=folder,
+            env=bare_environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr
+    return folder
+
+
+@pytest.fixture
+def run(bare_python, bare_environment, tmp_path):
+    """Run Python of the bare environment from an empty folder; its output, and that it went well."""
+
+    def call(*arguments: object, cwd: Path = tmp_path, well: bool = True) -> str:
+        command = [str(bare_python), *map(str, arguments)]
+        result = subprocess.run(command, cwd=cwd, env=bare_environment, capture_output=True, text=True, check=False)
+        assert (result.returncode == 0) == well, result.stdout + result.stderr
+        return result.stdout + result.stderr
+
+    return call
+
+
+def test_nothing_of_ours_is_installed_there(run):
+    assert "No module named 'brain_bundles'" in run("-c", "import brain_bundles", well=False)
+
+
+def test_it_runs_from_another_folder(downloaded, run, tmp_path):
+    root = downloaded / GENERATOR
+    run(
+        *("-m", "monai.bundle", "run", "--config_file", root / "configs" / "inference.json", "--bundle_root", root),
+        *("--output_dir", tmp_path / "out", "--num_samples", 1, "--num_inference_steps", 2),
+    )
+    (volume,) = (tmp_path / "out").rglob("*_T1w.nii.gz")
+    image = nib.load(volume).get_fdata()
+    assert image.shape == (80, 96, 80)
+    assert 0.1 < np.mean(image > 0.1) < 0.5  # a brain, of the weights that came along
+
+
+def test_it_runs_from_its_own_folder(downloaded, run, tmp_path):
+    source = tmp_path / "scan.nii.gz"
+    volume = np.zeros((40, 48, 40), np.float32)
+    volume[10:30, 10:38, 10:30] = np.random.default_rng(0).uniform(0.2, 1, (20, 28, 20))
+    nib.save(nib.Nifti1Image(volume, np.diag([4.0, 4, 4, 1])), source)
+    command = ("-m", "monai.bundle", "run", "--config_file", "configs/inference.json", "--input", source)
+    run(*command, "--output_dir", tmp_path / "out", cwd=downloaded / TRANSLATOR)
+    assert len(list((tmp_path / "out").rglob("*.nii.gz"))) == 1
+
+
+def test_load_gives_the_network_with_its_weights(downloaded, run):
+    code = f"""
+import torch, monai.bundle
+network = monai.bundle.load({GENERATOR!r}, bundle_dir={str(downloaded)!r}, workflow_type="inference")
+state = torch.load({str(downloaded / GENERATOR / "models" / "model.pt")!r}, weights_only=True)
+assert network.state_dict().keys() == state.keys()
+assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
+"""
+    run("-c", code, cwd=downloaded / GENERATOR)
+
+
+def test_two_bundles_share_a_process(downloaded, run, tmp_path):
+    code = f"""
+from monai.bundle import create_workflow
+for name, options in (({GENERATOR!r}, dict(num_samples=1, num_inference_steps=2)), ({TRANSLATOR!r}, dict(input="."))):
+    root = {str(downloaded)!r} + "/" + name
+    config = root + "/configs/inference.json"
+    workflow = create_workflow(
+        config_file=config, workflow_type="infer", bundle_root=root, output_dir=name, **options
+    )
+    print(type(workflow.network_def).__name__)
+"""
+    lines = run("-c", code).splitlines()
+    assert {"ConditionedDiffusionUNet", "VolumetricDiffusionUNet"} <= set(lines)
+
+
+def test_another_release_beside_it_is_named(downloaded, run, tmp_path):
+    newer = tmp_path / TRANSLATOR
+    newer.symlink_to(downloaded / TRANSLATOR)
+    code = f"""
+import sys
+sys.path.insert(0, {str(downloaded / GENERATOR)!r})
+import brain_bundles
+brain_bundles.__version__ = "0.0.1"  # as if the first bundle were of an older release
+from monai.bundle import create_workflow
+root = {str(newer)!r}
+create_workflow(config_file=root + "/configs/inference.json", workflow_type="infer", bundle_root=root, input=".")
+"""
+    message = f"this bundle is of release {VERSION}, but the brain_bundles that is loaded is of release 0.0.1"
+    assert message in run("-c", code, well=False)
+
+
+def test_monai_lists_what_the_index_has(release, monkeypatch):
+    """MONAI asks GitHub for the index; here the same path is asked of the server on this machine."""
+    get = requests.get
+
+    def elsewhere(url, **options):
+        return get(url.replace("https://raw.githubusercontent.com", release), **options)
+
+    monkeypatch.setattr(requests, "get", elsewhere)
+    assert sorted(get_all_bundles_list("owner/repo", "v1")) == [(GENERATOR, VERSION), (TRANSLATOR, VERSION)]
+    info = get_bundle_info(GENERATOR, VERSION, "owner/repo", "v1")
+    assert info["browser_download_url"] == f"{release}/{GENERATOR}_v{VERSION}.zip"
+
+
+def test_what_was_downloaded_is_what_was_packed(downloaded):
+    for name in (GENERATOR, TRANSLATOR):
+        for weights in ("autoencoder.pt", "model.pt"):
+            path = Path(name) / "models" / weights
+            assert (downloaded / path).read_bytes() == (BUNDLES / path).read_bytes()
