@@ -121,6 +121,36 @@ def pack(
     )
 
 
+def convert(
+    src: str,
+    *,
+    output_dir: str,
+    bundle: str = "brain_mri_generator",
+    bundles_dir: str = "bundles",
+    verify: bool = False,
+) -> None:
+    """Convert published weights (monai-generative's or MONAI core's, at the published size) to a bundle's.
+
+    Args:
+        src: a checkpoint, or a folder with autoencoder.pth and diffusion_model.pth, whatever they are called.
+        output_dir: where autoencoder.pt and model.pt go; run the bundle with configs/paper.json and --ckpt_dir.
+        bundle: brain_mri_generator.
+        bundles_dir: folder of the bundles.
+        verify: compare with the original networks on random inputs (extra legacy for monai-generative's).
+    """
+    from brain_bundles.zoo import convert as convert_weights
+
+    if not isinstance(verify, bool):
+        raise UsageError(f"verify is True or False, got {verify!r}.")
+    convert_weights(
+        text("src", src),
+        text("output_dir", output_dir),
+        bundle=text("bundle", bundle),
+        bundles_dir=text("bundles_dir", bundles_dir),
+        verify=verify,
+    )
+
+
 def verify(path: str) -> None:
     """Check a MONAI bundle, any, before it runs. Nothing of it is run.
 
@@ -144,7 +174,13 @@ def verify(path: str) -> None:
         raise SystemExit(1)
 
 
-COMMANDS: dict[str, Callable[..., None]] = {"measure": measure, "pack": pack, "phantom": phantom, "verify": verify}
+COMMANDS: dict[str, Callable[..., None]] = {
+    "convert": convert,
+    "measure": measure,
+    "pack": pack,
+    "phantom": phantom,
+    "verify": verify,
+}
 
 
 def text(name: str, value: object) -> str:

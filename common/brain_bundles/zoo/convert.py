@@ -1,0 +1,110 @@
+"""Published checkpoints as weights of the generator."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.bundle import ConfigParser
+from torch import nn
+
+from brain_bundles.networks.plain_state import save_atomically
+from brain_bundles.zoo.published_weights import AUTOENCODER, UNET, plain_state, recognise, rename_for
+from brain_bundles.zoo.reference_networks import compare_with_reference
+
+logger = logging.getLogger(__name__)
+BUNDLE = "brain_mri_generator"
+FILES = {AUTOENCODER: "autoencoder.pt", UNET: "model.pt"}
+DEFINITIONS = {AUTOENCODER: "autoencoder_def", UNET: "network_def"}
+SUFFIXES = (".pt", ".pth", ".ckpt", ".bin")
+
+
+def convert(
+    src: str | Path,
+    output_dir: str | Path,
+    *,
+    bundle: str = BUNDLE,
+    bundles_dir: str | Path = "bundles",
+    overlays: Sequence[str] = ("paper",),
+    verify: bool = False,
+) -> list[Path]:
+    """Convert an autoencoder, a diffusion UNet, or both.
+
+    Latents are taken as they are (mean 0, standard deviation 1), as the published models do. All is converted before
+    the first file is written.
+
+    Args:
+        src: a checkpoint, or a folder with one or two of them.
+        output_dir: where ``autoencoder.pt`` and ``model.pt`` go.
+        bundle: whose networks; the generator's.
+        bundles_dir: folder of the bundles.
+        overlays: configs of the bundle over ``inference.json`` that set the networks' sizes.
+        verify: compare with the original networks on random inputs.
+
+    Returns:
+        the files that were written.
+
+    Raises:
+        FileNotFoundError: if a file is missing.
+        ValueError: for another bundle, a checkpoint that is not recognised or does not fit, the same kind twice, or a
+            network that does not do what the original does.
+    """
+    if bundle != BUNDLE:
+        raise ValueError(f"published weights are known for {BUNDLE} alone, not for {bundle!r}; see docs/user_guide.md.")
+    config = _config(Path(bundles_dir) / bundle, overlays)
+    converted: dict[str, dict[str, torch.Tensor]] = {}
+    for path in _checkpoints(Path(src)):
+        try:
+            state = plain_state(torch.load(path, map_location="cpu", weights_only=True))
+            kind, form = recognise(state)
+            if kind in converted:
+                raise ValueError(f"is a second {kind}; give a folder with one of each.")
+            network = config.get_parsed_content(DEFINITIONS[kind]).eval()
+            converted[kind] = rename_for(network, state, *_own_part(kind, network))
+            network.load_state_dict(converted[kind], strict=True)
+            if verify:
+                difference = compare_with_reference(network, state, kind, form, config)
+                logger.info("%s: largest difference from the %s network of %s %.1e.", path.name, kind, form, difference)
+        except (ValueError, RuntimeError, EOFError, OSError) as error:
+            raise ValueError(f"{path}: {error}") from error
+        except Exception as error:  # of unpickling: files that are no plain tensors
+            raise ValueError(f"{path} is not a checkpoint of plain tensors: {str(error)[:200]}") from error
+        logger.info("%s: %s of %s, %d tensors", path, kind, form, len(state))
+    written = []
+    for kind, weights in converted.items():
+        target = Path(output_dir) / FILES[kind]
+        save_atomically(weights, target)
+        logger.info("Wrote %s.", target)
+        written.append(target)
+    return written
+
+
+def _own_part(kind: str, network: nn.Module) -> tuple[str, dict[str, torch.Tensor]]:
+    """The prefix of MONAI's network in ours, and what ours has beside it."""
+    if kind == UNET:
+        return "unet.", {}
+    mean = network.state_dict()["latent_mean"]
+    return "", {"latent_mean": torch.zeros_like(mean), "latent_std": torch.ones_like(mean)}
+
+
+def _config(folder: Path, overlays: Sequence[str]) -> ConfigParser:
+    files = [folder / "configs" / f"{name}.json" for name in ("inference", *overlays)]
+    if missing := [path for path in files if not path.is_file()]:
+        raise FileNotFoundError(f"{missing[0]} does not exist; run this where the bundles are, or give bundles_dir.")
+    config: Any = ConfigParser()
+    config.read_config([str(path) for path in files])
+    return config
+
+
+def _checkpoints(src: Path) -> list[Path]:
+    if src.is_file():
+        return [src]
+    if not src.is_dir():
+        raise FileNotFoundError(f"{src} does not exist.")
+    found = sorted(path for path in src.iterdir() if path.suffix in SUFFIXES)
+    if not found:
+        raise FileNotFoundError(f"{src} holds no checkpoint ({', '.join(SUFFIXES)}).")
+    return found

@@ -1,0 +1,123 @@
+"""State dicts of monai-generative and of MONAI core, renamed to fit our networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+AUTOENCODER, UNET = "autoencoder", "diffusion UNet"
+GENERATIVE, CORE = "monai-generative", "MONAI core"
+State = Mapping[str, torch.Tensor]
+_SHOWN = 5
+
+
+def plain_state(checkpoint: Any) -> dict[str, torch.Tensor]:
+    """The state dict in a checkpoint: itself, or below ``state_dict`` or ``model``, without DDP's ``module.``.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    for key in ("state_dict", "model"):
+        if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get(key), Mapping):
+            checkpoint = checkpoint[key]
+    if not isinstance(checkpoint, Mapping) or not all(isinstance(value, torch.Tensor) for value in checkpoint.values()):
+        raise ValueError("holds no state dict (tensors by name, or such below state_dict or model).")
+    return {str(name).removeprefix("module."): value for name, value in checkpoint.items()}
+
+
+def recognise(state: State) -> tuple[str, str]:
+    """(:data:`AUTOENCODER` or :data:`UNET`, :data:`GENERATIVE` or :data:`CORE`), told by the names.
+
+    A network without any of the layers that are named differently counts as MONAI core's: it fits as it is.
+
+    Raises:
+        ValueError: for names of neither.
+    """
+    if "encoder.blocks.0.conv.weight" in state and any(name.startswith("decoder.blocks.") for name in state):
+        kind = AUTOENCODER
+    elif "conv_in.conv.weight" in state and "time_embed.0.weight" in state:
+        kind = UNET
+    else:
+        first = ", ".join(list(state)[:_SHOWN])
+        raise ValueError(f"is neither an AutoencoderKL nor a DiffusionModelUNet of MONAI; its first names are {first}.")
+    old = any(
+        ".proj_attn." in name
+        or ".to_out.0." in name
+        or (".to_q." in name and ".attn." not in name and "transformer_blocks" not in name)
+        for name in state
+    )
+    # An upsampling convolution, which core calls postconv: a convolution of a convolution in the decoder's half.
+    old = old or any(".upsampler.conv." in name for name in state)
+    old = old or any(name.startswith("decoder.blocks.") and ".conv.conv." in name for name in state)
+    return kind, GENERATIVE if old else CORE
+
+
+def rename_for(network: nn.Module, state: State, prefix: str = "", own: State | None = None) -> dict[str, torch.Tensor]:
+    """The state of ``network`` from that of a network of the same architecture.
+
+    monai-generative's attention blocks have a projection that they never apply; core's apply theirs, so it becomes the
+    identity (MONAI's ``load_old_state_dict`` copies it, which silently changes what the network does).
+
+    Args:
+        network: whose names and shapes are wanted.
+        state: as published.
+        prefix: what ``network`` has before the names of MONAI's network, such as ``unet.``.
+        own: entries of ``network`` that no published network has, with their values.
+
+    Raises:
+        ValueError: if something is missing, left over or of another shape; the first few of each are named.
+    """
+    expected = network.state_dict()
+    taken: set[str] = set()
+    result: dict[str, torch.Tensor] = dict(own or {})
+    missing, wrong = [], []
+    for name, value in expected.items():
+        if name in result:
+            continue
+        found = _find(name.removeprefix(prefix), state, taken)
+        if found is None:
+            missing.append(name)
+        elif found.shape != value.shape:
+            wrong.append(f"{name} {list(found.shape)} for {list(value.shape)}")
+        else:
+            result[name] = found
+    extra = [name for name in state if name not in taken]
+    if missing or extra or wrong:
+        kinds = (("missing", missing), ("left over", extra), ("of another shape", wrong))
+        text = "; ".join(
+            f"{len(names)} {kind}: {', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''}"
+            for kind, names in kinds
+            if names
+        )
+        raise ValueError(f"does not fit {type(network).__name__}: {text}.")
+    return {name: result[name].clone().contiguous() for name in expected}
+
+
+def _find(name: str, state: State, taken: set[str]) -> torch.Tensor | None:
+    """The tensor for a name of MONAI core's, and mark where it came from."""
+    for candidate in (name, *_old_names(name)):
+        if candidate in state:
+            taken.add(candidate)
+            return state[candidate]
+    block, found, part = name.partition(".attn.out_proj.")
+    unused = f"{block}.proj_attn.{part}"
+    if found and unused in state:
+        taken.add(unused)
+        size = state[unused].shape[0]
+        return torch.eye(size) if part == "weight" else torch.zeros(size)
+    return None
+
+
+def _old_names(name: str) -> list[str]:
+    """What monai-generative calls it."""
+    names = []
+    if ".attn.to_" in name:
+        names.append(name.replace(".attn.to_", ".to_"))
+    if "transformer_blocks" in name and ".out_proj." in name:
+        names.append(name.replace(".out_proj.", ".to_out.0."))
+    if ".postconv." in name:
+        names.append(name.replace(".postconv.", ".conv."))
+    return names
