@@ -193,6 +193,7 @@ def test_what_does_not_fit_is_named(bundles, tmp_path):
     fails({**state, "another": torch.zeros(1)}, "1 left over: another")
     fails({**state, last: torch.zeros(7)}, rf"1 of another shape: unet\.{last} \[7\] for \[")
     fails({"weight": torch.zeros(1)}, "is neither an AutoencoderKL nor a DiffusionModelUNet of MONAI; its first names")
+    fails({"encoder.down.0.block.0.conv1.weight": torch.zeros(1)}, "is a checkpoint of ALDM's code")
     fails([1, 2], "holds no state dict")
     (tmp_path / "net.pth").write_bytes(b"cut off")
     with pytest.raises(ValueError, match=r"net\.pth"):

@@ -11,7 +11,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Packages whose classes and functions a `_target_` and an expression may name.
+# Packages of whose classes and functions a `_target_` and an expression may name some, see PARTS.
 PACKAGES = frozenset({"monai", "torch", "numpy", "ignite"})
 # Of the standard library, what configs use and what does no more than it says.
 STANDARD = (
@@ -41,57 +41,34 @@ HIDDEN = _words(
     tempfile threading torch urllib webbrowser yaml zipfile zipimport
     """
 )
-# Parts of the packages above that run, load or write what a config has no need to.
-REFUSED = (
-    "monai.apps",
-    "monai.auto3dseg",
-    "monai.bundle",
-    "monai.config.deviceconfig.print_debug_info",
-    "monai.fl",
-    "monai.utils.module",
-    "monai.utils.optional_import",
-    "monai.utils.misc.run_cmd",
-    "monai.utils.run_cmd",
-    "monai._extensions",
-    "numpy.ctypeslib",
-    "numpy.distutils",
-    "numpy.f2py",
-    "numpy.fromfile",
-    "numpy.fromregex",
-    "numpy.genfromtxt",
-    "numpy.load",
-    "numpy.loadtxt",
-    "numpy.lib",
-    "numpy.memmap",
-    "numpy.save",
-    "numpy.savetxt",
-    "numpy.savez",
-    "numpy.savez_compressed",
-    "numpy.testing",
-    "operator.attrgetter",
-    "operator.methodcaller",
-    "torch._dynamo",
-    "torch._inductor",
-    "torch.classes",
-    "torch.compile",
-    "torch.distributed.elastic",
-    "torch.distributed.launch",
-    "torch.distributed.rpc",
-    "torch.distributed.run",
-    "torch.hub",
-    "torch.jit",
-    "torch.load",
-    "torch.multiprocessing",
-    "torch.onnx",
-    "torch.ops",
-    "torch.package",
-    "torch.save",
-    "torch.serialization",
-    "torch.storage",
-    "torch.testing",
-    "torch.utils.cpp_extension",
-    "torch.utils.model_zoo",
-    "torch.utils.show_pickle",
+# Parts of the packages above whose names may be used. Of torch and numpy also what stands right below them.
+PARTS = {
+    "monai": _words(
+        """
+    data engines handlers inferers losses metrics networks optimizers transforms visualize utils.enums
+    utils.set_determinism utils.first utils.ensure_tuple utils.ensure_tuple_rep utils.CommonKeys utils.GanKeys
+    utils.LossReduction utils.MetricReduction utils.ImageMetaKey
+    """
+    ),
+    "torch": _words(
+        """
+    Tensor amp backends cuda device distributed.destroy_process_group distributed.get_rank
+    distributed.get_world_size distributed.init_process_group distributed.is_available distributed.is_initialized
+    fft linalg nn optim random special utils.data
+    """
+    ),
+    "numpy": _words("fft linalg random"),
+    "ignite": _words("contrib.handlers contrib.metrics distributed engine handlers metrics"),
+}
+# Of these parts, what runs, loads or writes what a config has no need to.
+REFUSED = _words(
+    """
+    monai.data.load_net_with_metadata monai.data.save_net_with_metadata monai.data.torchscript_utils
+    monai.networks.trt_compile monai.networks.trt_compiler numpy.fromfile numpy.fromregex numpy.genfromtxt
+    numpy.load numpy.loadtxt numpy.memmap numpy.save numpy.savetxt numpy.savez numpy.savez_compressed
+    operator.attrgetter operator.methodcaller torch.compile torch.from_file torch.import_ir_module torch.load
+    torch.save torch.set_default_device torch.script torch.jit torch.ops torch.classes torch.hub torch.package
+    """
 )
 BUILTINS = _words(
     """
@@ -130,10 +107,17 @@ def problem_with_name(name: str, packages: Iterable[str]) -> str | None:
         return f"{name} is private"
     if any(part in HIDDEN for part in parts[1:-1]) or (len(parts) > 1 and parts[-1] in METHODS_REFUSED | HIDDEN):
         return f"{name} can run, load or write what a config has no need to"
-    if any(name == one or name.startswith(f"{one}.") for one in REFUSED):
+    if _is_below(name, REFUSED):
         return f"{name} can run, load or write what a config has no need to"
-    if any(name == one or name.startswith(f"{one}.") for one in STANDARD):
+    if _is_below(name, STANDARD):
         return None
-    if parts[0] in {*PACKAGES, *packages}:
-        return None if len(parts) > 1 else f"{name} is a whole package"
-    return f"{name} is not in the allow-list"
+    if len(parts) == 1:
+        return f"{name} is a whole package" if name in {*PACKAGES, *packages} else f"{name} is not in the allow-list"
+    if parts[0] in PARTS:
+        fine = _is_below(".".join(parts[1:]), PARTS[parts[0]]) or (len(parts) == 2 and parts[0] in ("torch", "numpy"))
+        return None if fine else f"{name} is not in the allow-list"
+    return None if parts[0] in packages else f"{name} is not in the allow-list"
+
+
+def _is_below(name: str, prefixes: Iterable[str]) -> bool:
+    return any(name == one or name.startswith(f"{one}.") for one in prefixes)
