@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -177,6 +178,22 @@ def test_a_folder_that_cannot_be_written_is_named(small_bundles, tmp_path, caplo
     (tmp_path / "dist").mkdir(mode=0o500)
     assert cli.main(["pack", "--output_dir", str(tmp_path / "dist"), "--bundles_dir", str(small_bundles)]) == 1
     assert "Permission denied" in caplog.text
+
+
+def test_a_full_disk_leaves_what_was_there(small_bundles, tmp_path, monkeypatch, caplog):
+    path = pack_into(tmp_path, small_bundles, bundles=[NAME])[0]
+    before = {one: one.read_bytes() for one in (path, tmp_path / "model_info.json")}
+    (small_bundles / NAME / "models" / "model.pt").write_bytes(b"trained longer")
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", full)
+    arguments = ["--output_dir", str(path.parent), "--bundles_dir", str(small_bundles), "--bundles", NAME]
+    assert cli.main(["pack", *arguments, "--index", str(tmp_path / "model_info.json")]) == 1
+    assert "No space left on device" in caplog.text
+    assert {one: one.read_bytes() for one in before} == before
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
 
 
 def test_bundles_of_different_releases_do_not_share_a_process():

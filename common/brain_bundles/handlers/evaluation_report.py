@@ -111,9 +111,9 @@ def draw_requested_vs_measured(path: str | os.PathLike[str], measurements: Seque
     """A scatter plot per volume with the identity line and the fitted line, as PNG.
 
     Raises:
-        OptionalImportError: if matplotlib is missing; the message names the extra.
+        OptionalImportError: if matplotlib is missing.
     """
-    hint = "{}: the picture of the evaluation needs it; install it with: pip install 'brain-bundles[report]'"
+    hint = "{}: the picture of the evaluation needs it; install it with: pip install matplotlib"
     figure_class, _ = optional_import("matplotlib.figure", name="Figure", descriptor=hint)
     figure = figure_class(figsize=(9.6, 4.8), layout="constrained")  # no pyplot: no global state, no display needed
     for axes, name in zip(figure.subplots(1, 2), VOLUMES, strict=True):

@@ -124,5 +124,5 @@ def _matplotlib() -> tuple[Any, Any]:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError("Pictures need matplotlib: pip install 'brain-bundles[report]'.") from error
+        raise ImportError("Pictures need matplotlib: pip install matplotlib.") from error
     return Figure, FigureCanvasAgg

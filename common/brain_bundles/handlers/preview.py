@@ -58,7 +58,7 @@ class ImagePreview:
         if not is_main_process():
             return
         if find_spec("matplotlib") is None:  # hours into a training would be too late to find out
-            logger.warning("No previews: they need matplotlib, pip install 'brain-bundles[report]'.")
+            logger.warning("No previews: they need matplotlib, pip install matplotlib.")
             return
         engine.add_event_handler(Events.EPOCH_COMPLETED, self)
 

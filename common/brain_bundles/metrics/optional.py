@@ -8,6 +8,6 @@ from monai.utils import optional_import
 
 
 def from_phantom_extra(module: str) -> Any:
-    """The module, or a stand-in that raises at its first use and names the extra that brings it."""
-    hint = "{}: measuring volumes needs it; install it with: pip install 'brain-bundles[phantom]'"
+    """The module, or a stand-in that raises at its first use and says how to install it."""
+    hint = "{}: measuring volumes needs it; install it with: pip install nilearn scipy"
     return optional_import(module, descriptor=hint)[0]

@@ -40,7 +40,7 @@ def reference_network(kind: str, form: str, definition: Mapping[str, Any]) -> nn
     try:
         from generative.networks.nets import AutoencoderKL, DiffusionModelUNet
     except ImportError as error:
-        raise ImportError("--verify needs monai-generative: pip install 'brain-bundles[legacy]'.") from error
+        raise ImportError("--verify needs monai-generative: pip install monai-generative.") from error
     options["num_channels"] = options.pop("channels")
     return AutoencoderKL(**options) if kind == AUTOENCODER else DiffusionModelUNet(**options)
 

@@ -72,7 +72,7 @@ def _metadata(source: BundleSource) -> tuple[dict[str, Any], list[Finding]]:
     try:
         from jsonschema import Draft201909Validator
     except ImportError as error:
-        raise ImportError("verify needs jsonschema: pip install 'brain-bundles[verify]'.") from error
+        raise ImportError("verify needs jsonschema: pip install jsonschema pyyaml.") from error
     validator = Draft201909Validator(json.loads(SCHEMA.read_text()))
     findings = [
         Finding(METADATA, "::".join(map(str, error.absolute_path)), error.message[:300])

@@ -57,7 +57,7 @@ def _load_maps() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         from nilearn import datasets
     except ImportError as error:
         raise ImportError(
-            "The phantom population is made from maps that nilearn carries: pip install 'brain-bundles[phantom]'."
+            "The phantom population is made from maps that nilearn carries: pip install nilearn scipy."
         ) from error
     grey = datasets.load_mni152_gm_template(resolution=1)
     white = datasets.load_mni152_wm_template(resolution=1)
