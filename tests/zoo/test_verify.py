@@ -57,9 +57,10 @@ def rewrite(path: Path, edit) -> Path:
 
 @pytest.mark.parametrize("name", sorted(path.name for path in BUNDLES.iterdir() if (path / "models").is_dir()))
 def test_nothing_is_found_in_our_bundles(name, tmp_path):
-    assert found(BUNDLES / name) == []
     path = pack(tmp_path / "dist", bundles_dir=BUNDLES, bundles=[name], index=tmp_path / "model_info.json")[0]
     assert found(path) == []
+    shutil.unpack_archive(path, tmp_path)
+    assert found(tmp_path / name) == []
 
 
 # Zips
@@ -73,6 +74,9 @@ def test_nothing_is_found_in_our_bundles(name, tmp_path):
         ("C:/evil.conf", "is an absolute path"),
         (f"{NAME}\\..\\evil.py", "leaves the folder it is unpacked into"),
         (f"{NAME}/a\\b", "has a backslash"),
+        (f"{NAME}//configs/inference.json", "is another way to write a path"),
+        (f"{NAME}/./configs/inference.json", "is another way to write a path"),
+        (f"{NAME}/license", "stands twice in the zip"),
         ("beside.txt", "must hold one top folder and nothing beside it"),
         (f"{NAME}/LICENSE", "stands twice in the zip"),
     ],
@@ -94,7 +98,7 @@ def test_a_link_in_a_zip(packed):
 
 def test_a_link_in_a_folder(bundle):
     (bundle / "docs" / "link.md").symlink_to("/etc/passwd")
-    assert found(bundle) == ["docs/link.md: is a link; a bundle holds files alone"]
+    assert found(bundle) == ["docs/link.md: is a link or a device; a bundle holds files alone"]
 
 
 def test_a_changed_byte(packed):
@@ -138,35 +142,62 @@ def test_what_is_no_bundle(tmp_path):
         ("$(lambda path: open(path, 'w'))('ran')", "the name open"),
         ("$eval('1')", "the name eval"),
         ("$().__class__.__bases__[0].__subclasses__()", "attribute __class__ is private"),
-        ("$f'{@device.__init__.__globals__}'", "attribute __globals__ is private"),
+        ('$f"{@device.__init__.__globals__}"', "attribute __globals__ is private"),
+        ("$f'{@device.__init__.__globals__}'", ""),
         ("$getattr(@device, 'sys' + 'tem')", "getattr with a name that is computed"),
         ("$torch.load('models/evil.pt', weights_only=False)", "torch.load can run, load or write"),
-        ("$torch.hub.load('owner/repo', 'model')", "torch.hub.load can run, load or write"),
-        ("$monai.data.utils.os.system('touch ran')", "monai.data.utils.os.system can run, load or write"),
+        ("$torch.hub.load('owner/repo', 'model')", "torch.hub.load is not in the allow-list"),
+        ("$monai.data.utils.os.system('touch ran')", "monai.data.utils.os.system"),
         ("$[torch][0].load('evil.pt')", "the name torch by itself"),
+        ("$monai.data.utils", "monai.data.utils is a whole module"),
+        ("$np.testing", "numpy.testing is a whole module"),
+        ("$monai.networks.utils.optional_import('os')[0]", "optional_import can run, load or write"),
+        ("$monai.handlers.stats_handler.logging.config.dictConfig({})", "is not in the allow-list"),
         ("$sys.path.insert(0, '/tmp/evil')", "sys.path.insert is not in the allow-list"),
+        ("$sys.path.insert(1, @bundle_root_evil)", "sys.path.insert is not in the allow-list"),
         ("$sys.modules['os'].system('touch ran')", "sys.modules is not in the allow-list"),
-        ("$import subprocess", "import of subprocess is not in the allow-list"),
-        ("$from os import system", "import of os.system can run, load or write"),
-        ("$import subprocess as torch", "import of subprocess is not in the allow-list"),
+        ("$import subprocess", "an import that does not stand in imports"),
         ("$[str for str in (1, 2)]", "str becomes the name of something else"),
+        ("$[0 for exec in []] or exec('1')", "exec becomes the name of something else"),
         ("$(ran := 1)", "NamedExpr is not part of the allowed grammar"),
         ("$@output_dir.write_text('ran')", "method write_text can run, load or write"),
+        ("$@imports::0", "a reference to an import"),
+        ("$@device.spawnlp(0, 'touch', 'ran')", "method spawnlp can run, load or write"),
+        # What MONAI evaluates is not what is written: a # becomes ::, and references are put in as text.
+        ("$[1,2][0 # ]+[__import__('os').system('touch ran')]+[1,2][0\n:1]", "the name __import__"),
+        ('$\'@seed{__import__("os").system("touch ran")}\'', ""),
+        ("$\uff45val('1')", ""),
+        ("$" + "-" * 7000 + "1", "is longer than 4000 characters"),
+        ("$" + "1+" * 1500 + "1", ""),
+        ("$monai.data.NumpyReader(allow_pickle=True)", "allow_pickle can run what a file holds"),
+        ("$pathlib.Path('a').replace('/tmp/b')", "pathlib.Path is not in the allow-list"),
+        ("$yaml.unsafe_load('')", "yaml.unsafe_load is not in the allow-list"),
         ("$not an expression", "is not an expression"),
         ("%/etc/secrets.json::key", "macro to a file outside of the bundle: /etc/secrets.json"),
         ("%../other/configs/train.json::train", "macro to a file outside of the bundle: ../other/configs/train.json"),
         ("%configs/nothing.json::a", "macro to configs/nothing.json, which is no config of the bundle"),
         ("%configs/train.json::nothing", "macro to 'nothing', which configs/train.json does not hold"),
-        ({"_target_": "os.system", "command": "touch ran"}, "os.system can run, load or write"),
+        ("%\nextra/e.json::k", "is of a form that is not looked at"),
+        ("%#k", "is of a form that is not looked at"),
+        ({"_target_": "os.system", "command": "touch ran"}, "os.system is not in the allow-list"),
         ({"_target_": "builtins.eval", "source": "1"}, "builtins.eval is not in the allow-list"),
+        ({"_target_": "open", "file": "ran", "mode": "w"}, "open is no class or function of MONAI"),
+        ({"_target_": "run_cmd", "cmd_list": ["touch", "ran"]}, "run_cmd is not in the allow-list"),
+        ({"_target_": "@n"}, "a target must be written out"),
+        ({"_target_": "%n"}, "a target must be written out"),
+        ({"_target_": "$'os.sys' + 'tem'"}, "a target must be written out"),
         ({"_target_": "monai.bundle.scripts.run"}, "monai.bundle.scripts.run is not in the allow-list"),
         ({"_target_": "monai.utils.instantiate", "path": "os.system"}, "monai.utils.instantiate is not in the allow"),
+        ({"_target_": "monai.transforms.utils.optional_import", "module": "os"}, "can run, load or write"),
         ({"_target_": "torch.utils.benchmark.Timer", "stmt": "1"}, "torch.utils.benchmark.Timer is not in the allow"),
         ({"_target_": "torch.utils.collect_env.run"}, "torch.utils.collect_env.run is not in the allow-list"),
-        ({"_target_": "torch.nn.modules.module.torch.load"}, "torch.nn.modules.module.torch.load can run"),
+        ({"_target_": "torch.nn.modules.module.torch.load"}, "torch.nn.modules.module.torch.load"),
+        ({"_target_": "subprocess.getoutput", "cmd": "touch ran"}, "subprocess.getoutput is not in the allow-list"),
+        ({"_target_": "brain_bundles.cli.main"}, "brain_bundles.cli.main is not in the allow-list"),
         ({"_target_": "somebody.networks.Net"}, "somebody.networks.Net is not in the allow-list"),
-        ({"_target_": "$__import__('os').system"}, "the name __import__"),
-        ({"_target_": "monai.networks.nets.UNet", "_mode_": "debug"}, "the mode 'debug' stops in a debugger"),
+        ({"_target_": "monai.networks.nets.NoSuchNet"}, "is not there in the installed packages"),
+        ({"_target_": "monai.networks.nets.UNet", "_mode_": "debug"}, "the mode 'debug' may stop in a debugger"),
+        ({"_target_": "UNet", "_mode_": "$'debug'"}, "may stop in a debugger"),
     ],
 )
 def test_what_a_config_has_no_need_to(bundle, value, message, monkeypatch, tmp_path):
@@ -183,9 +214,9 @@ def test_what_a_config_has_no_need_to(bundle, value, message, monkeypatch, tmp_p
         "$torch.device('cuda' if torch.cuda.is_available() else 'cpu')",
         "$monai.transforms.io.array.LoadImage()",
         "$np.random.RandomState(@seed)",
+        "$print(@seed, os.cpu_count())",
         "$len([x for x in @spatial_size if x > 1]) // 2",
         "$lambda x: (x['pred'], x['label'])",
-        "$pathlib.Path(@output_dir) / 'a'",
         "$os.path.join(@bundle_root, 'models')",
         "$getattr(@network_def, 'preconditioning', None)",
         "%configs/train.json::autoencoder_def::channels",
@@ -198,11 +229,56 @@ def test_what_configs_do_is_let_pass(bundle, value):
     assert found(bundle) == []
 
 
-def test_requirements_do_not_open_the_standard_library(bundle):
+def test_requirements_do_not_open_other_packages(bundle):
     path = bundle / "configs" / "metadata.json"
-    change(path, "required_packages_version", {"subprocess": "1.0", "os": "1.0"})
-    change(bundle / "configs" / "inference.json", "evil", {"_target_": "subprocess.run", "args": ["touch", "ran"]})
-    assert any("subprocess.run is not in the allow-list" in line for line in found(bundle))
+    change(path, "required_packages_version", {"subprocess": "1.0", "pyyaml": "6.0"})
+    evil = [{"_target_": "subprocess.run", "args": ["touch", "ran"]}, {"_target_": "yaml.unsafe_load", "stream": ""}]
+    change(bundle / "configs" / "inference.json", "evil", evil)
+    lines = found(bundle)
+    assert any("subprocess.run is not in the allow-list" in line for line in lines)
+    assert any("yaml.unsafe_load is not in the allow-list" in line for line in lines)
+
+
+def test_the_name_of_a_folder_opens_no_package(bundle):
+    renamed = bundle.rename(bundle.with_name("subprocess"))
+    change(renamed / "configs" / "inference.json", "evil", {"_target_": "subprocess.getoutput", "cmd": "touch ran"})
+    assert any("subprocess.getoutput is not in the allow-list" in line for line in found(renamed))
+
+
+def test_imports(bundle):
+    """They bind for all files, so one file cannot give another meaning to a name of another."""
+    path = bundle / "configs" / "more.json"
+
+    def with_imports(*lines: str) -> list[str]:
+        path.write_text(json.dumps({"imports": list(lines)}))
+        return [line for line in found(bundle) if line.startswith("configs/")]
+
+    assert with_imports("$import math", "$import numpy as np", "$from monai.transforms import Compose") == []
+    for line, message in (
+        ("$import subprocess", "import of subprocess is not in the allow-list"),
+        ("$import math as torch", "import of math under another name"),
+        ("$from os import system", "import of os.system is not in the allow-list"),
+        ("$from monai.networks.nets import UNet as len", "under another name"),
+        ("$from .x import y", "import of"),
+    ):
+        assert any(message in one for one in with_imports(line)), line
+    two = with_imports("$from monai.transforms import Compose", "$from torch.nn import Compose")
+    assert any("Compose is monai.transforms.Compose in another place" in one for one in two)
+
+
+def test_metadata_is_parsed_with_the_configs(bundle):
+    change(bundle / "configs" / "metadata.json", "description", "$__import__('os').system('touch ran')")
+    assert any("_meta_::description" in line and "the name __import__" in line for line in found(bundle))
+
+
+def test_a_key_that_becomes_code(bundle):
+    change(bundle / "configs" / "inference.json", "evil", {"a+eval('1')+@run": {"A": 0, "B": "$@#A"}})
+    assert any("a relative reference below a key" in line for line in found(bundle))
+
+
+def test_a_bundle_root_that_is_another_folder(bundle):
+    change(bundle / "configs" / "inference.json", "bundle_root", "docs/figure.png")
+    assert any("goes onto the import path, so it must be '.'" in line for line in found(bundle))
 
 
 @pytest.mark.parametrize(
@@ -211,7 +287,9 @@ def test_requirements_do_not_open_the_standard_library(bundle):
         ('{"a": 1, "a": 2}', "has the key 'a' twice"),
         ("{", "cannot be read"),
         ("[1]", "holds a list, expected a dictionary"),
+        ('"' + "a" * (5 << 20) + '"', "is larger than 4 MiB"),
     ],
+    ids=["doubled", "cut", "list", "large"],
 )
 def test_a_config_that_can_be_read_in_two_ways(bundle, text, message):
     (bundle / "configs" / "more.json").write_text(text)
@@ -223,9 +301,28 @@ def test_logging_that_runs_something(bundle):
     text = path.read_text()
     assert "args=(sys.stdout,)" in text.replace(" ", "")
     path.write_text(text.replace("(sys.stdout,)", "(__import__('os').system('touch ran'),)"))
-    assert any("args is more than constants" in line for line in found(bundle))
+    assert any("args are more than constants" in line for line in found(bundle))
     path.write_text(text.replace("class=StreamHandler", "class=evil.Handler"))
     assert any("the class evil.Handler is not in the allow-list" in line for line in found(bundle))
+    path.write_text(text.replace("(sys.stdout,)", "('%(x)s',)\nx='+__import__('os').system('touch ran')+'"))
+    assert any("args are more than constants" in line for line in found(bundle))
+    path.write_text(text.replace("StreamHandler", "FileHandler").replace("(sys.stdout,)", "('/etc/passwd', 'w')"))
+    assert any("args write to '/etc/passwd', outside of the current folder" in line for line in found(bundle))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: &a [*a]", "aliases are not looked at"),
+        ("a: 1\na: 2", "has the key 'a' twice"),
+        ("a: !!timestamp x", "cannot be read"),
+        ("a: !!python/object/apply:os.system [touch ran]", "cannot be read"),
+    ],
+)
+def test_yaml_that_is_not_plain(bundle, text, message):
+    pytest.importorskip("yaml")
+    (bundle / "configs" / "more.yaml").write_text(text)
+    assert any(line.startswith("configs/more.yaml: ") and message in line for line in found(bundle))
 
 
 # Files and metadata
@@ -256,10 +353,19 @@ def test_code_that_nobody_has_checked(bundle):
     (bundle / "scripts").mkdir()
     (bundle / "scripts" / "net.py").write_text("import os\n")
     (bundle / "scripts" / "fast.so").write_bytes(b"\x7fELF")
+    (bundle / "data").mkdir()  # which runs make
+    (bundle / "data" / "evil.py").write_text("import os\n")
+    (bundle / NAME / "__pycache__").mkdir()
+    (bundle / NAME / "__pycache__" / "volumetric_unet.cpython-311.pyc").write_bytes(b"evil")
+    shutil.make_archive(str(bundle / "docs" / "figure"), "zip", bundle / "scripts")
+    (bundle / "docs" / "figure.zip").rename(bundle / "docs" / "figure.png")
     (bundle / NAME / "volumetric_unet.py").write_text("import os\n")
     lines = found(bundle)
     assert "scripts/net.py: is code that has not been checked; read it before you run the bundle" in lines
     assert "scripts/fast.so: can hold code that cannot be looked at here" in lines
+    assert "data/evil.py: is code that has not been checked; read it before you run the bundle" in lines
+    assert "docs/figure.png: is a zip, which can hold code" in lines
+    assert any(line.endswith(".pyc: is compiled code, which may be other than its source; delete it") for line in lines)
     assert any(line.startswith(f"{NAME}/volumetric_unet.py: differs from the file of that name") for line in lines)
 
 
@@ -301,9 +407,32 @@ def test_weights_that_do_not_fit_the_network(bundle):
     assert "does not fit network_def" in found(bundle)[0]
 
 
-def test_a_network_that_text_does_not_tell(bundle):
-    change(bundle / "configs" / "inference.json", "volumetric_attention", "$torch.cuda.is_available()")
-    assert any("cannot be compared with models/model.pt without running the config" in line for line in found(bundle))
+@pytest.mark.parametrize(
+    "network",
+    [
+        "$torch.nn.Identity()",
+        {"_target_": "monai.networks.utils.optional_import", "module": "evilmod"},
+        {"_target_": "monai.networks.utils.save_state", "src": {}, "path": "ran"},
+        {"_target_": "monai.networks.nets.resnet50", "pretrained": True},
+        {"_target_": "torch.nn.Linear", "in_features": 10**9, "out_features": 10**9},
+        {"_target_": "torch.nn.Linear", "in_features": "$-" + "-" * 3000 + "1", "out_features": 1},
+        {"_target_": "torch.nn.Sequential", "x": "$[1] * 8000"},
+        {"_target_": "torch.nn.LazyLinear", "out_features": 1},
+        "@network_def",
+    ],
+)
+def test_a_network_that_text_does_not_tell_is_not_built(bundle, network, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "evilmod.py").write_text("open('ran', 'w')")
+    monkeypatch.syspath_prepend(tmp_path)
+    change(bundle / "configs" / "inference.json", "network_def", network)
+    assert any("network_def: cannot be compared" in line or "cannot be checked" in line for line in found(bundle))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_what_a_bundle_says_does_not_move_the_cursor(bundle):
+    change(bundle / "configs" / "inference.json", "evil", "$\x1b[2K\ud800")
+    assert all(line.isprintable() for line in found(bundle))
 
 
 def test_safetensors_are_read_without_their_library(bundle):

@@ -10,7 +10,11 @@ from typing import Any
 from brain_bundles.zoo.source import BundleSource, Finding
 
 SUFFIXES = (".json", ".yaml", ".yml")
-_MACRO_FILE = re.compile(r"(.*\.(?:json|ya?ml))(?:(?:::|#)(.*))?$", re.IGNORECASE)
+MAX_BYTES = 4 << 20  # of one file
+# The two plain forms of a macro: of a file, and of a key of the file it stands in.
+_MACRO = re.compile(
+    r"%(?:(?P<path>[\w./-]+\.(?:json|ya?ml))(?:::(?P<key>\w+(?:::\w+)*))?|(?P<own>\w+(?:::\w+)*))", re.ASCII
+)
 
 
 def read_configs(source: BundleSource) -> tuple[dict[str, dict[str, Any]], list[Finding]]:
@@ -35,6 +39,8 @@ def read_config(content: bytes, name: str) -> dict[str, Any]:
     Raises:
         ValueError: if it is none, holds no dictionary, or has a key twice.
     """
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"is larger than {MAX_BYTES >> 20} MiB")
     try:
         if name.lower().endswith(".json"):
             found = json.loads(content, object_pairs_hook=_without_doubles)
@@ -61,9 +67,25 @@ def _read_yaml(content: bytes) -> Any:
         import yaml
     except ImportError as error:
         raise ValueError("cannot be read without pyyaml: pip install pyyaml") from error
+
+    class Strict(yaml.SafeLoader):
+        """Without aliases, which can make much of little, and without doubled keys."""
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):
+                raise yaml.YAMLError("aliases are not looked at")
+            return super().compose_node(parent, index)
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            return _without_doubles([(self.construct_object(k, deep=True), None) for k, _ in node.value]) and (
+                super().construct_mapping(node, deep)
+            )
+
     try:
-        return yaml.safe_load(content)
-    except yaml.YAMLError as error:
+        return yaml.load(content, Loader=Strict)
+    except ValueError:
+        raise
+    except Exception as error:  # of wrong values of a type that is asked for, of many kinds
         raise ValueError(f"cannot be read ({error})") from error
 
 
@@ -101,14 +123,14 @@ def problem_with_macro(text: str, own: dict[str, Any], configs: dict[str, dict[s
 
     The text that it stands for is looked at where it stands, since all configs of the bundle are.
     """
-    match = _MACRO_FILE.fullmatch(text[1:])
-    path, key = (match[1], match[2] or "") if match else ("", text[1:])
-    if path.startswith(("/", "\\", "~")) or ".." in re.split(r"[/\\]", path) or path[1:2] == ":":
+    match = _MACRO.fullmatch(text.replace("#", "::"))
+    if match is None:
+        return f"macro {text[:100]!r} is of a form that is not looked at"
+    path, key = match["path"], match["key"] or match["own"] or ""
+    if path and (path.startswith("/") or ".." in path.split("/")):
         return f"macro to a file outside of the bundle: {path}"
     if path and path not in configs:
         return f"macro to {path}, which is no config of the bundle"
-    if key.startswith(("::", "#")):
-        return None  # relative to where it stands; it cannot leave the file
     try:
         look_up(configs[path] if path else own, key)
     except KeyError:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from brain_bundles.zoo.allowed_names import BUILTINS, METHODS_REFUSED, PACKAGES, STANDARD_MODULES, problem_with_name
+from brain_bundles.zoo.allowed_names import (
+    ALL_BUILTINS,
+    BUILTINS,
+    PACKAGES,
+    STANDARD_MODULES,
+    is_refused_method,
+    problem_with_name,
+)
 
-# As monai.bundle's ReferenceResolver finds them.
-REFERENCE = re.compile(r"@\w*(?:(?:::|#)\w*)*")
-_PLACE = "_reference"
+# As monai.bundle's ReferenceResolver finds them, once it has made every # a ::.
+REFERENCE = re.compile(r"@(?:\w*)(?:::\w*)*")
+_PLACE = "__local_refs"  # a reference is __local_refs['id'] in what MONAI evaluates
 _NODES = (
     ast.Expression,
     ast.Constant,
@@ -47,16 +54,29 @@ _NODES = (
     ast.expr_context,
 )
 # Puts the bundle's own folder on the path, so that a bundle that carries its packages runs from anywhere.
-_PATH_IDIOMS = frozenset({f"sys.path.insert(1, {_PLACE})", f"sys.path.append({_PLACE})"})
+_PATH_IDIOMS = frozenset({"sys.path.insert(1, @bundle_root)", "sys.path.append(@bundle_root)"})
+# Other names than their own, under which modules may be imported.
+_ALIASES = {"numpy": "np"}
+MAX_LENGTH = 4000
+
+
+def evaluated_text(text: str) -> str:
+    """An expression without its ``$``, as MONAI evaluates it: text put in for text, whatever stands around it."""
+    text = text.replace("#", "::")
+    for one in sorted(set(REFERENCE.findall(text)), key=len, reverse=True):
+        text = text.replace(one, f"{_PLACE}['{one[1:]}']")
+    return text
 
 
 def parse_expression(text: str) -> ast.Expression | ast.Import | ast.ImportFrom:
-    """The tree of an expression without its ``$``; references become names.
+    """The tree of what MONAI evaluates.
 
     Raises:
         ValueError: if it is no Python expression or import.
     """
-    plain = REFERENCE.sub(_PLACE, text).strip()
+    if len(text) > MAX_LENGTH:
+        raise ValueError(f"is longer than {MAX_LENGTH} characters")
+    plain = evaluated_text(text).strip()
     try:
         body = ast.parse(plain).body
         if len(body) == 1 and isinstance(body[0], (ast.Import, ast.ImportFrom)):
@@ -79,8 +99,30 @@ def imported_name(text: str) -> dict[str, str]:
     return {alias.asname or alias.name: full}
 
 
+def problems_with_import(text: str, packages: frozenset[str]) -> list[str]:
+    """What is wrong with an import, the text without its ``$``.
+
+    Whole modules may be imported, since what is then used of them is looked at by its name, under that name alone.
+    """
+    tree = parse_expression(text)
+    assert not isinstance(tree, ast.Expression)
+    problems = []
+    for alias in tree.names:
+        if isinstance(tree, ast.Import):
+            name, top = alias.name, alias.name.split(".")[0]
+            problem = None if top in PACKAGES | STANDARD_MODULES | packages else problem_with_name(name, packages)
+            if alias.asname not in (None, _ALIASES.get(name)):
+                problem = f"{name} under another name"
+        else:
+            name = f"{'.' * tree.level}{tree.module or ''}.{alias.name}"
+            problem = f"{name} under another name" if alias.asname else problem_with_name(name, packages)
+        if problem:
+            problems.append(f"import of {problem}")
+    return problems
+
+
 def problems_with_expression(
-    text: str, packages: Iterable[str], imported: Mapping[str, str] | None = None
+    text: str, packages: frozenset[str], imported: Mapping[str, str] | None = None
 ) -> list[str]:
     """What an expression does that a config has no need to; empty if nothing.
 
@@ -92,43 +134,27 @@ def problems_with_expression(
         packages: whose names may be used beside MONAI's, torch's and numpy's.
         imported: what imports bind, of :func:`imported_name`.
     """
-    packages = [*packages]
+    if text.strip() in _PATH_IDIOMS:
+        return []
     try:
         tree = parse_expression(text)
-    except ValueError as error:
+        if isinstance(tree, (ast.Import, ast.ImportFrom)):
+            return ["an import that does not stand in imports", *problems_with_import(text, packages)]
+        names = {"monai": "monai", "torch": "torch", "np": "numpy", "numpy": "numpy", **(imported or {})}
+        return list(dict.fromkeys(_Check(tree, packages, names).problems))
+    except (ValueError, RecursionError) as error:
         return [str(error)]
-    if isinstance(tree, (ast.Import, ast.ImportFrom)):
-        return _problems_with_import(tree, packages)
-    if "@bundle_root" in text and ast.unparse(tree.body) in _PATH_IDIOMS:
-        return []
-    names = {"monai": "monai", "torch": "torch", "np": "numpy", "numpy": "numpy", **(imported or {})}
-    return list(dict.fromkeys(_Check(tree, packages, names).problems))
-
-
-def _problems_with_import(tree: ast.Import | ast.ImportFrom, packages: list[str]) -> list[str]:
-    """Whole modules of the standard library may be imported: what is then used of them is looked at by its name."""
-    problems = []
-    for alias in tree.names:
-        if isinstance(tree, ast.Import):
-            name = alias.name
-            fine = name.split(".")[0] in PACKAGES | STANDARD_MODULES | {*packages}
-            problem = None if "." not in name and fine else problem_with_name(name, packages)
-        else:
-            name = f"{'.' * tree.level}{tree.module or ''}.{alias.name}"
-            problem = problem_with_name(name, packages)
-        if problem:
-            problems.append(f"import of {problem}")
-    return problems
 
 
 class _Check(ast.NodeVisitor):
-    def __init__(self, tree: ast.Expression, packages: list[str], imported: Mapping[str, str]) -> None:
+    def __init__(self, tree: ast.Expression, packages: frozenset[str], imported: Mapping[str, str]) -> None:
         self.packages, self.imported = packages, imported
         self.problems: list[str] = []
         self.bound = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         self.bound |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
-        if shadowed := self.bound & (BUILTINS | {*imported, _PLACE, "getattr"}):
-            self.problems.append(f"{min(shadowed)} becomes the name of something else")
+        taken = {name for name in self.bound if name in ALL_BUILTINS or name in imported or name.startswith("_")}
+        if taken:
+            self.problems.append(f"{min(taken)} becomes the name of something else")
         self.visit(tree)
 
     def generic_visit(self, node: ast.AST) -> None:
@@ -137,20 +163,30 @@ class _Check(ast.NodeVisitor):
         else:
             self.problems.append(f"{type(node).__name__} is not part of the allowed grammar")
 
+    def visit_Constant(self, node: ast.Constant) -> None:
+        if isinstance(node.value, str) and "@" in node.value:
+            self.problems.append("a @ within a text")
+
     def visit_Name(self, node: ast.Name) -> None:
-        if node.id not in self.bound | BUILTINS | {_PLACE}:
+        if not node.id.isascii():
+            self.problems.append("a name that is not ASCII")
+        elif node.id not in self.bound | BUILTINS:
             self.problems.append(f"the name {node.id}" + (" by itself" if node.id in self.imported else ""))
+
+    def visit_Subscript(self, node: ast.Subscript) -> None:
+        if is_reference(node):
+            if str(node.slice.value).split("::")[0] == "imports":  # type: ignore[attr-defined]
+                self.problems.append("a reference to an import")
+        else:
+            self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         path = _dotted(node)
         root, _, rest = path.partition(".")
-        if path and root not in self.bound | {_PLACE}:
+        if path and root not in self.bound:
             self._name(f"{self.imported.get(root, root)}.{rest}")
             return
-        if node.attr.startswith("_"):
-            self.problems.append(f"attribute {node.attr} is private")
-        elif node.attr in METHODS_REFUSED:
-            self.problems.append(f"method {node.attr} can run, load or write what a config has no need to")
+        self._attribute(node.attr)
         self.visit(node.value)
 
     def visit_Call(self, node: ast.Call) -> None:
@@ -160,10 +196,8 @@ class _Check(ast.NodeVisitor):
             wanted = node.args[1] if len(node.args) > 1 else None
             if not (isinstance(wanted, ast.Constant) and isinstance(wanted.value, str)):
                 self.problems.append("getattr with a name that is computed")
-            elif wanted.value.startswith("_") or wanted.value in METHODS_REFUSED:
-                self.problems.append(f"attribute {wanted.value} can run, load or write what a config has no need to")
-            elif not _is_reference(node.args[0]):
-                self.problems.append("getattr of something else than a reference")
+            else:
+                self._attribute(wanted.value)
         elif isinstance(function, ast.Name) and function.id in self.imported:
             self._name(self.imported[function.id])
         else:
@@ -171,15 +205,40 @@ class _Check(ast.NodeVisitor):
         for part in [*node.args, *node.keywords]:
             self.visit(part)
 
+    def visit_keyword(self, node: ast.keyword) -> None:
+        if problem := problem_with_argument(node.arg, getattr(node.value, "value", None)):
+            self.problems.append(problem)
+        self.visit(node.value)
+
+    def _attribute(self, name: str) -> None:
+        if name.startswith("_") or not name.isascii():
+            self.problems.append(f"attribute {name} is private")
+        elif is_refused_method(name):
+            self.problems.append(f"method {name} can run, load or write what a config has no need to")
+
     def _name(self, name: str) -> None:
         if problem := problem_with_name(name, self.packages):
             self.problems.append(problem)
 
 
-def _is_reference(node: ast.expr) -> bool:
-    while isinstance(node, (ast.Attribute, ast.Subscript)):
-        node = node.value
-    return isinstance(node, ast.Name) and node.id == _PLACE
+def problem_with_argument(name: str | None, value: object) -> str | None:
+    """Why an argument of a call or a component may not be given, None if it may."""
+    if name == "allow_pickle" and value is not False:
+        return "allow_pickle can run what a file holds"
+    if name == "weights_only" and value is not True:
+        return "weights_only can run what a file holds"
+    return None
+
+
+def is_reference(node: ast.AST) -> bool:
+    """Whether a node is what MONAI puts in for a reference."""
+    return (
+        isinstance(node, ast.Subscript)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == _PLACE
+        and isinstance(node.slice, ast.Constant)
+        and isinstance(node.slice.value, str)
+    )
 
 
 def _dotted(node: ast.expr) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import unicodedata
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 MAX_BYTES = 64 << 30  # of all files of a zip, unpacked
-IGNORED = ("__pycache__", "data", "cache", "output", "eval")  # what runs leave in a folder
+IGNORED = ("data", "cache", "output", "eval")  # what runs leave in a folder; code there is looked at all the same
+CODE = (".py", ".pyc", ".so", ".pyd", ".dll", ".dylib", ".sh", ".bat", ".exe", ".ts", ".ipynb")
 
 
 class UnreadableBundleError(Exception):
@@ -29,7 +31,9 @@ class Finding:
 
     def __str__(self) -> str:
         where = f"{self.file}, {self.key}" if self.key else self.file
-        return f"{where}: {self.message}"
+        text = f"{where}: {self.message}"
+        # What a bundle says must not move about on the reader's terminal.
+        return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 class BundleSource:
@@ -59,13 +63,12 @@ class _Folder(BundleSource):
         names, findings = [], []
         for folder, folders, files in os.walk(root):
             here = Path(folder).relative_to(root)
-            folders[:] = [one for one in folders if one[0] != "." and not (one in IGNORED and here == Path())]
-            folders[:] = [one for one in folders if one != "__pycache__"]
+            left_by_runs = here.parts[:1] and (here.parts[0] in IGNORED or here.parts[0][0] == ".")
             for one in [*files, *(link for link in folders if (Path(folder) / link).is_symlink())]:
-                name = (here / one).as_posix()
-                if (Path(folder) / one).is_symlink():
-                    findings.append(Finding(name, "", "is a link; a bundle holds files alone"))
-                elif one[0] != ".":
+                name, path = (here / one).as_posix(), Path(folder) / one
+                if path.is_symlink() or not path.is_file():
+                    findings.append(Finding(name, "", "is a link or a device; a bundle holds files alone"))
+                elif not (left_by_runs or one[0] == ".") or one.lower().endswith(CODE):
                     names.append(name)
         super().__init__(root.name, names, findings)
 
@@ -76,13 +79,17 @@ class _Folder(BundleSource):
 class _Zip(BundleSource):
     def __init__(self, archive: zipfile.ZipFile, path: Path) -> None:
         self.archive = archive
-        findings, entries = [], {}
+        findings: list[Finding] = []
+        entries: dict[str, zipfile.ZipInfo] = {}
+        seen: set[str] = set()
         if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
             raise UnreadableBundleError(f"{path} would unpack to more than {MAX_BYTES >> 30} GiB.")
         for entry in archive.infolist():
             problem = _problem_with(entry)
-            if problem is None and entry.filename in entries:
+            plain = unicodedata.normalize("NFC", entry.filename).casefold()
+            if problem is None and plain in seen:
                 problem = "stands twice in the zip"
+            seen.add(plain)
             if problem is not None:
                 findings.append(Finding(entry.filename, "", problem))
             elif not entry.is_dir():
@@ -114,8 +121,10 @@ def _problem_with(entry: zipfile.ZipInfo) -> str | None:
         return "is an absolute path"
     if ".." in parts:
         return "leaves the folder it is unpacked into (..)"
-    if "\\" in name or "\0" in name:
-        return "has a backslash or a null character in its name"
+    if "\\" in name or not name.isprintable() or ":" in name:
+        return "has a backslash, a colon or a control character in its name"
+    if PurePosixPath(name).as_posix() != name.removesuffix("/") or any(part[-1] in ". " for part in parts):
+        return "is another way to write a path"
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "is a link or a device; a bundle holds files alone"

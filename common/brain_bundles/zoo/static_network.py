@@ -12,11 +12,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from brain_bundles.schedulers import make_scheduler
 from brain_bundles.zoo.config_text import look_up
 from brain_bundles.zoo.expressions import REFERENCE
 
 # What may be built: networks and what they are made with, from installed packages and never from the bundle.
-BUILDABLE = ("monai.networks.", "torch.nn.", "brain_bundles.networks.", "brain_bundles.schedulers.")
+BUILDABLE = ("monai.networks.", "torch.nn.", "brain_bundles.networks.", "brain_bundles.schedulers.make_scheduler")
 _OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -31,7 +32,7 @@ _OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
     ast.Is: operator.is_,
     ast.IsNot: operator.is_not,
 }
-_MAX_NUMBER = 1 << 20
+_MAX_NUMBER = 8192
 
 
 class CannotBuildError(Exception):
@@ -63,6 +64,16 @@ def build_network(config: Mapping[str, Any], key: str, packages: tuple[str, ...]
     return network
 
 
+def _check_size(item: Any) -> None:
+    """Refuse what would make a network that takes long to build."""
+    if isinstance(item, (list, tuple, dict, str)) and len(item) > 256:
+        raise CannotBuildError("a list of more than 256 parts")
+    if isinstance(item, (int, float)) and abs(item) > _MAX_NUMBER:
+        raise CannotBuildError(f"a number above {_MAX_NUMBER}")
+    for part in item.values() if isinstance(item, dict) else item if isinstance(item, (list, tuple)) else ():
+        _check_size(part)
+
+
 class _Builder:
     def __init__(self, config: Mapping[str, Any], allowed: tuple[str, ...]) -> None:
         self.config, self.allowed = config, allowed
@@ -77,7 +88,7 @@ class _Builder:
             return item
         if item.startswith("$"):
             return self.expression(item[1:])
-        if REFERENCE.fullmatch(item):
+        if REFERENCE.fullmatch(item.replace("#", "::")):
             return self.reference(item)
         return item
 
@@ -95,11 +106,25 @@ class _Builder:
         parts = name.split(".")
         if not name.startswith(self.allowed) or not all(part.isidentifier() and part[0] != "_" for part in parts):
             raise CannotBuildError(f"it needs {target}")
-        arguments = {key: self.value(value) for key, value in item.items() if not re.fullmatch("_.*_", key)}
+        arguments = {key: self.value(value) for key, value in item.items() if not re.fullmatch("_.*_", str(key))}
         try:
             found = getattr(importlib.import_module(".".join(parts[:-1])), parts[-1])
+        except (ImportError, AttributeError) as error:
+            raise CannotBuildError(f"{name} is not there in the installed packages") from error
+        schedule = found is make_scheduler
+        fits = (
+            isinstance(found, type) and issubclass(found, nn.Module) and f"{found.__module__}.".startswith(self.allowed)
+        )
+        if not (schedule or fits):
+            raise CannotBuildError(f"it needs {target}, which is no network")
+        if fetching := [
+            key for key in arguments if re.search("pretrain|url|path|weights|checkpoint|download|cache", key)
+        ]:
+            raise CannotBuildError(f"it needs {fetching[0]}, with which a network may read files")
+        _check_size(arguments)
+        try:
             # Schedules compute with what they hold; networks are built without values.
-            with torch.device("cpu" if name.startswith("brain_bundles.schedulers.") else "meta"):
+            with torch.device("cpu" if schedule else "meta"):
                 return found(**arguments)
         except Exception as error:  # whatever a network does with arguments that do not fit
             raise CannotBuildError(f"{name}: {type(error).__name__}: {error}") from error
@@ -112,9 +137,9 @@ class _Builder:
             return f"_reference{len(references) - 1}_"
 
         try:
-            tree = ast.parse(REFERENCE.sub(place, text).strip(), mode="eval").body
+            tree = ast.parse(REFERENCE.sub(place, text.replace("#", "::")).strip(), mode="eval").body
             return self.node(tree, references)
-        except (SyntaxError, TypeError, IndexError, ZeroDivisionError) as error:
+        except (SyntaxError, TypeError, ValueError, IndexError, ZeroDivisionError, MemoryError) as error:
             raise CannotBuildError(f"${text}: {error}") from error
 
     def node(self, node: ast.expr, references: list[str]) -> Any:
@@ -139,8 +164,9 @@ class _Builder:
                 return -go(node.operand)
             case ast.BinOp() if type(node.op) in _OPERATORS:
                 sides = go(node.left), go(node.right)
-                if any(isinstance(side, int) and abs(side) > _MAX_NUMBER for side in sides):
-                    raise CannotBuildError(f"a number above {_MAX_NUMBER}")
+                if isinstance(node.op, ast.Mult) and not all(isinstance(side, (int, float)) for side in sides):
+                    raise CannotBuildError("it needs a list or a text many times over")
+                _check_size(sides)
                 return _OPERATORS[type(node.op)](*sides)
             case ast.Compare(ops=[op]) if type(op) in _OPERATORS:
                 return _OPERATORS[type(op)](go(node.left), go(node.comparators[0]))

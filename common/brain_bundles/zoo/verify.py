@@ -7,17 +7,22 @@ import configparser
 import importlib.util
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import brain_bundles
-from brain_bundles.zoo.allowed_names import import_names, problem_with_name
+from brain_bundles.zoo.allowed_names import is_standard, problem_with_name, third_parties
 from brain_bundles.zoo.config_text import leaves, look_up, problem_with_macro, read_config, read_configs
-from brain_bundles.zoo.expressions import imported_name, problems_with_expression
+from brain_bundles.zoo.expressions import (
+    imported_name,
+    problem_with_argument,
+    problems_with_expression,
+    problems_with_import,
+)
 from brain_bundles.zoo.manifest import MANIFEST, differences, read_manifest
-from brain_bundles.zoo.source import BundleSource, Finding, open_bundle
+from brain_bundles.zoo.source import CODE, BundleSource, Finding, open_bundle
 from brain_bundles.zoo.static_network import CannotBuildError, build_network
 from brain_bundles.zoo.weights import SUFFIXES, misfits, shapes_of_weights
 
@@ -31,7 +36,9 @@ OUR_PACKAGES = (
     "brain_mri_slice2volume_translator",
     "brain_mri_adaptive_translator",
 )
-_CODE = (".so", ".pyd", ".dll", ".dylib", ".pyc", ".sh", ".bat", ".exe", ".ts", ".ipynb")
+# Where an import may stand, and what puts the bundle's folder on the import path.
+_IMPORTS = re.compile(r"\+?imports::\d+")
+_ON_PATH = ("$sys.path.insert(1, @bundle_root)", "$sys.path.append(@bundle_root)")
 
 
 def verify(path: str | Path) -> list[Finding]:
@@ -53,13 +60,39 @@ def verify(path: str | Path) -> list[Finding]:
     with open_bundle(path) as source:
         metadata, findings = _metadata(source)
         configs, more = read_configs(source)
-        findings = [*source.findings, *_manifest(source), *findings, *more]
-        findings += _required(source, configs)
-        packages = {*import_names(metadata.get("required_packages_version", {})), *OUR_PACKAGES, "scripts", source.name}
-        for name, config in configs.items():
-            findings += _config(name, config, configs, packages)
-        findings += [*_logging(source), *_code(source), *_weights(source, configs)]
+        findings = [*source.findings, *_tried(MANIFEST, _manifest, source), *findings, *more]
+        findings += _tried("configs", _required, source, configs)
+        packages = frozenset({*third_parties(metadata.get("required_packages_version", {})), *_own_code(source)})
+        texts = {**configs, METADATA: {"_meta_": metadata}}  # MONAI parses the metadata with the configs
+        imported, more = _imports(texts, packages)
+        findings += more
+        for name, config in texts.items():
+            findings += _tried(name, _config, name, config, configs, packages, imported)
+        findings += _tried("logging.conf", _logging, source)
+        findings += _tried("code", _code, source)
+        findings += _tried("models", _weights, source, configs)
     return findings
+
+
+def _tried(name: str, check: Callable[..., Iterable[Finding]], *arguments: Any) -> list[Finding]:
+    """The findings of a check; one that breaks off on what it met is a finding too."""
+    findings = []
+    try:
+        for finding in check(*arguments):
+            findings.append(finding)
+    except Exception as error:
+        findings.append(Finding(name, "", f"cannot be checked ({type(error).__name__}: {str(error)[:200]})"))
+    return findings
+
+
+def _own_code(source: BundleSource) -> set[str]:
+    """The packages that the bundle carries and that are none of the standard library's or of somebody else's."""
+    tops = {name.split("/")[0] for name in source.names if name.endswith(".py") and "/" in name}
+    return {
+        top
+        for top in tops | set(OUR_PACKAGES)
+        if top in OUR_PACKAGES or (not is_standard(top) and importlib.util.find_spec(top) is None)
+    }
 
 
 def _metadata(source: BundleSource) -> tuple[dict[str, Any], list[Finding]]:
@@ -79,12 +112,12 @@ def _metadata(source: BundleSource) -> tuple[dict[str, Any], list[Finding]]:
         for error in sorted(validator.iter_errors(metadata), key=lambda error: list(map(str, error.absolute_path)))
     ]
     version, changelog = metadata.get("version"), metadata.get("changelog")
-    if not isinstance(changelog, Mapping) or version not in changelog:
+    if not isinstance(changelog, dict) or str(version) not in changelog:
         findings.append(Finding(METADATA, "changelog", f"has no line for version {version}"))
-    if re.search("_v", source.name) and re.split(r"_v\d*.", source.name)[0] != source.name:
+    if re.split(r"_v\d*.", source.name)[0] != source.name:
         findings.append(Finding(METADATA, "", f"MONAI cuts the name {source.name} at '_v' when it looks for versions"))
-    if not isinstance(metadata.get("required_packages_version", {}), Mapping):
-        metadata = {}
+    if not isinstance(metadata.get("required_packages_version", {}), dict):
+        metadata["required_packages_version"] = {}
     return metadata, findings
 
 
@@ -106,7 +139,7 @@ def _required(source: BundleSource, configs: Mapping[str, dict[str, Any]]) -> It
     for name in ("LICENSE", "docs/README.md"):
         if name not in source.names:
             yield Finding(name, "", "is missing")
-    found = {Path(name).stem: name for name in configs}
+    found = {Path(name).stem: name for name in configs if name.count("/") == 1}
     if not found.keys() & {"inference", "train"}:
         yield Finding("configs", "", "has neither an inference nor a train config")
     for stem, properties in (("inference", InferProperties), ("train", TrainProperties)):
@@ -121,33 +154,78 @@ def _required(source: BundleSource, configs: Mapping[str, dict[str, Any]]) -> It
                 yield Finding(found[stem], key, "is missing; MONAI's tools need it")
 
 
-def _config(
-    name: str, config: dict[str, Any], configs: dict[str, dict[str, Any]], packages: set[str]
-) -> Iterator[Finding]:
-    texts = [(key, value) for key, value in leaves(config) if isinstance(value, str)]
+def _imports(texts: Mapping[str, dict[str, Any]], packages: frozenset[str]) -> tuple[dict[str, str], list[Finding]]:
+    """What the imports of all files bind, since files are merged, and what is wrong with them."""
     imported: dict[str, str] = {}
-    for other in configs.values():  # files are merged
-        for _, value in leaves(other):
-            if isinstance(value, str) and value.startswith("$"):
-                imported |= imported_name(value[1:])
-    for key, value in texts:
+    findings = []
+    for file, config in texts.items():
+        for key, value in leaves(config):
+            if not isinstance(value, str) or not _IMPORTS.fullmatch(key) or not (names := imported_name(value[1:])):
+                continue
+            findings += [Finding(file, key, f"{value}: {one}") for one in problems_with_import(value[1:], packages)]
+            for name, full in names.items():
+                if imported.setdefault(name, full) != full:
+                    findings.append(Finding(file, key, f"{name} is {imported[name]} in another place"))
+    return imported, findings
+
+
+def _config(
+    file: str,
+    config: dict[str, Any],
+    configs: dict[str, dict[str, Any]],
+    packages: frozenset[str],
+    imported: Mapping[str, str],
+) -> Iterator[Finding]:
+    on_path = any(value in _ON_PATH for one in configs.values() for _, value in leaves(one) if isinstance(value, str))
+    for key, value in leaves(config):
         last = re.split("::|#", key)[-1]
-        if value.startswith("$"):
-            for problem in problems_with_expression(value[1:], packages, imported):
-                yield Finding(name, key, f"{value[:200]}: {problem}")
-        elif value.startswith("%"):
-            if problem := problem_with_macro(value, config, configs):
-                yield Finding(name, key, problem)
-        elif last == "_target_" and "." in value and (problem := problem_with_name(value, packages)):
-            yield Finding(name, key, problem)
+        if problem := problem_with_argument(last, value):
+            yield Finding(file, key, problem)
+        if last == "_target_" and (problem := _problem_with_target(value, packages)):
+            yield Finding(file, key, problem)
         elif last == "_mode_" and value not in ("default", "callable"):
-            yield Finding(name, key, f"the mode {value!r} stops in a debugger")
+            yield Finding(file, key, f"the mode {value!r} may stop in a debugger")
+        elif last == "_debug_" and value is not False:
+            yield Finding(file, key, "stops in a debugger")
+        elif key == "bundle_root" and on_path and value != ".":
+            yield Finding(file, key, f"is {value!r}; it goes onto the import path, so it must be '.'")
+        elif not isinstance(value, str):
+            continue
+        elif value.startswith("$"):
+            if _IMPORTS.fullmatch(key) and imported_name(value[1:]):
+                continue  # looked at with the others
+            if "@::" in value.replace("#", "::") and not re.fullmatch(r"[\w:+]*", key, re.ASCII):
+                yield Finding(file, key, "a relative reference below a key that becomes part of the expression")
+            for problem in problems_with_expression(value[1:], packages, imported):
+                yield Finding(file, key, f"{value[:200]}: {problem}")
+        elif value.startswith("%") and (problem := problem_with_macro(value, config, configs)):
+            yield Finding(file, key, problem)
+
+
+def _problem_with_target(value: Any, packages: frozenset[str]) -> str | None:
+    """A target must be written out; one without a module is something of MONAI's, wherever it stands there."""
+    if not isinstance(value, str) or value[:1] in ("$", "@", "%", ""):
+        return f"{str(value)[:100]} is computed; a target must be written out"
+    if "." in value:
+        return problem_with_name(value, packages)
+    from monai.bundle import ComponentLocator
+
+    modules = _locator(ComponentLocator).get_component_module_name(value)
+    if not modules:
+        return f"{value} is no class or function of MONAI"
+    candidates = [modules] if isinstance(modules, str) else modules
+    return next((problem for one in candidates if (problem := problem_with_name(f"{one}.{value}"))), None)
+
+
+@cache
+def _locator(kind: type) -> Any:
+    return kind()
 
 
 def _logging(source: BundleSource) -> Iterator[Finding]:
     """MONAI loads this file by itself, and Python's loader runs what is in it."""
     for name in source.names:
-        if not name.endswith(".conf"):
+        if not name.lower().endswith(".conf"):
             continue
         parser = configparser.ConfigParser(interpolation=None)
         try:
@@ -156,35 +234,44 @@ def _logging(source: BundleSource) -> Iterator[Finding]:
             yield Finding(name, "", f"cannot be read ({error})")
             continue
         for section in parser.sections():
-            kind = parser[section].get("class", "StreamHandler")
-            if kind.removeprefix("logging.") not in ("StreamHandler", "FileHandler", "NullHandler", "Formatter"):
+            kind = parser[section].get("class", "StreamHandler").removeprefix("logging.")
+            if kind not in ("StreamHandler", "FileHandler", "NullHandler", "Formatter"):
                 yield Finding(name, section, f"the class {kind} is not in the allow-list")
             for key in ("args", "kwargs"):
-                if key in parser[section] and not _is_plain(parser[section][key]):
-                    yield Finding(name, section, f"{key} is more than constants and the standard streams")
+                if problem := _problem_with_arguments(parser[section].get(key, "()"), kind == "FileHandler"):
+                    yield Finding(name, section, f"{key} {problem}")
 
 
-def _is_plain(text: str) -> bool:
-    streams = {"sys.stdout", "sys.stderr"}
+def _problem_with_arguments(text: str, file: bool) -> str | None:
+    """Of a handler: constants and the standard streams, and files below the current folder."""
+    if "%" in text or len(text) > 1000:
+        return "are more than constants and the standard streams"
     try:
-        tree = ast.parse(re.sub(r"\bsys\.std(out|err)\b", "None", text), mode="eval").body
-        return text.strip() in streams or ast.literal_eval(tree) is not ...
-    except (SyntaxError, ValueError, TypeError, RecursionError):
-        return False
+        value = ast.literal_eval(re.sub(r"\bsys\.std(out|err)\b", "None", text))
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
+        return "are more than constants and the standard streams"
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else (value,):
+        if file and isinstance(part, str) and (part.startswith(("/", "\\", "~")) or ".." in part or ":" in part):
+            return f"write to {part!r}, outside of the current folder"
+    return None
 
 
 def _code(source: BundleSource) -> Iterator[Finding]:
     for name in source.names:
         top = name.split("/")[0]
-        if name.lower().endswith(_CODE):
+        if name.lower().endswith(".pyc"):
+            yield Finding(name, "", "is compiled code, which may be other than its source; delete it")
+        elif name.lower().endswith(".py"):
+            own = _installed(top) if top in OUR_PACKAGES else None
+            if own is None:
+                yield Finding(name, "", "is code that has not been checked; read it before you run the bundle")
+            elif not (own.parent / name).is_file() or (own.parent / name).read_bytes() != source.read(name):
+                version = brain_bundles.__version__
+                yield Finding(name, "", f"differs from the file of that name in the installed collection, {version}")
+        elif name.lower().endswith(CODE):
             yield Finding(name, "", "can hold code that cannot be looked at here")
-        elif not name.endswith(".py"):
-            continue
-        elif top not in OUR_PACKAGES or (own := _installed(top)) is None:
-            yield Finding(name, "", "is code that has not been checked; read it before you run the bundle")
-        elif not (own.parent / name).is_file() or (own.parent / name).read_bytes() != source.read(name):
-            version = brain_bundles.__version__
-            yield Finding(name, "", f"differs from the file of that name in the installed collection, {version}")
+        elif not name.lower().endswith(SUFFIXES) and source.read(name)[:4] in (b"PK\3\4", b"PK\5\6"):
+            yield Finding(name, "", "is a zip, which can hold code")
 
 
 @cache
@@ -195,7 +282,8 @@ def _installed(package: str) -> Path | None:
 
 
 def _weights(source: BundleSource, configs: Mapping[str, dict[str, Any]]) -> Iterator[Finding]:
-    entry = next((name for stem in ("inference", "train") for name in configs if Path(name).stem == stem), None)
+    plain = [name for name in configs if name.count("/") == 1]
+    entry = next((name for stem in ("inference", "train") for name in plain if Path(name).stem == stem), None)
     ours = tuple(name for name in OUR_PACKAGES[1:] if _installed(name) is not None)
     for name in source.names:
         if not name.lower().endswith(SUFFIXES):
