@@ -78,7 +78,8 @@ class TargetDiffusionUNet(nn.Module):
         token = maps.flatten(2)[:, :, 0][:, None]
         if self.preconditioning is None:
             return self.unet(latents, timesteps=timesteps, context=token)
-        inputs, c_out, skip = self.preconditioning.split(*latents.chunk(2, dim=1), timesteps)
+        noisy, like = latents.chunk(2, dim=1)
+        inputs, c_out, skip = self.preconditioning.split(noisy, like, timesteps)
         return skip + c_out * self.unet(inputs, timesteps=timesteps, context=token)
 
 

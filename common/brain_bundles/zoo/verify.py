@@ -135,6 +135,7 @@ def _manifest(source: BundleSource) -> list[Finding]:
 def _required(source: BundleSource, configs: Mapping[str, dict[str, Any]]) -> Iterator[Finding]:
     from monai.bundle.properties import InferProperties, TrainProperties
     from monai.bundle.utils import ID_SEP_KEY
+    from monai.utils import BundleProperty, BundlePropertyConfig
 
     for name in ("LICENSE", "docs/README.md"):
         if name not in source.names:
@@ -146,7 +147,7 @@ def _required(source: BundleSource, configs: Mapping[str, dict[str, Any]]) -> It
         if stem not in found:
             continue
         config = configs[found[stem]]
-        wanted = [str(one["id"]) for one in properties.values() if one["required"]]
+        wanted = [str(one[BundlePropertyConfig.ID]) for one in properties.values() if one[BundleProperty.REQUIRED]]
         for key in [*wanted, "run"]:
             try:
                 look_up(config, key.replace(ID_SEP_KEY, "::"))
