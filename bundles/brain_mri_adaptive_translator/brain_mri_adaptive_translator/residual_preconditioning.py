@@ -40,9 +40,7 @@ class ResidualPreconditioning(VelocityPreconditioning):
         Raises:
             ValueError: for another shape, or if one is not positive.
         """
-        if std.shape != self.estimate_std.shape or not bool((std > 0).all()):
-            raise ValueError(f"expected {len(self.estimate_std)} positive standard deviations, got {std.tolist()}.")
-        self.estimate_std.copy_(std)
+        self._set("estimate_std", std)
 
     def split(
         self, noisy: torch.Tensor, estimate: torch.Tensor, timesteps: torch.Tensor

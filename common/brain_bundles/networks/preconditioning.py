@@ -51,9 +51,13 @@ class VelocityPreconditioning(nn.Module):
         Raises:
             ValueError: for another shape, or if one is not positive.
         """
-        if std.shape != self.std.shape or not bool((std > 0).all()):
-            raise ValueError(f"expected {len(self.std)} positive standard deviations, got {std.tolist()}.")
-        self.std.copy_(std)
+        self._set("std", std)
+
+    def _set(self, name: str, std: torch.Tensor) -> None:
+        buffer = self.get_buffer(name)
+        if std.shape != buffer.shape or not bool((std > 0).all()):
+            raise ValueError(f"expected {len(buffer)} positive standard deviations, got {std.tolist()}.")
+        buffer.copy_(std)
 
     def coefficients(self, timesteps: torch.Tensor, ndim: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """(c_in, c_skip, c_out), each (B, C, 1, ...) with ``ndim`` axes, for timesteps (B,) of the schedule."""

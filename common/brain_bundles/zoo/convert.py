@@ -11,6 +11,7 @@ import torch
 from monai.bundle import ConfigParser
 from torch import nn
 
+from brain_bundles.networks.loading import read_plain
 from brain_bundles.networks.plain_state import save_atomically
 from brain_bundles.zoo.published_weights import AUTOENCODER, UNET, plain_state, recognise, rename_for
 from brain_bundles.zoo.reference_networks import compare_with_reference
@@ -58,7 +59,7 @@ def convert(
     converted: dict[str, dict[str, torch.Tensor]] = {}
     for path in _checkpoints(Path(src)):
         try:
-            state = plain_state(torch.load(path, map_location="cpu", weights_only=True))
+            state = plain_state(read_plain(path))
             kind, form = recognise(state)
             if kind in converted:
                 raise ValueError(f"is a second {kind}; give a folder with one of each.")
@@ -68,10 +69,8 @@ def convert(
             if verify:
                 difference = compare_with_reference(network, state, kind, form, config)
                 logger.info("%s: largest difference from the %s network of %s %.1e.", path.name, kind, form, difference)
-        except (ValueError, RuntimeError, EOFError, OSError) as error:
+        except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
-        except Exception as error:  # of unpickling: files that are no plain tensors
-            raise ValueError(f"{path} is not a checkpoint of plain tensors: {str(error)[:200]}") from error
         logger.info("%s: %s of %s, %d tensors", path, kind, form, len(state))
     written = []
     for kind, weights in converted.items():

@@ -16,6 +16,7 @@ from typing import Any
 
 import brain_bundles
 from brain_bundles.atomic import atomic_file, atomic_write, write_json
+from brain_bundles.data import hash_file
 from brain_bundles.zoo.bundle_files import bundle_files
 from brain_bundles.zoo.manifest import MANIFEST, differences, manifest_text, read_manifest
 from brain_bundles.zoo.model_card import model_card
@@ -134,12 +135,16 @@ def write_zip(target: Path, name: str, version: str, files: Mapping[str, Path]) 
 
     Nothing is compressed: weights hardly shrink, and compressors differ from machine to machine.
     """
-    hashes = {inner: _hash(path) for inner, path in files.items()}
+    hashes = {}
     with atomic_file(target) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for inner, path in files.items():
-            archive.writestr(_entry(f"{name}/{inner}"), path.read_bytes())
+            content = path.read_bytes()
+            hashes[inner] = hashlib.sha256(content).hexdigest()
+            archive.writestr(_entry(f"{name}/{inner}"), content)
         archive.writestr(_entry(f"{name}/{MANIFEST}"), manifest_text(hashes))
-    return Packed(name, version, target, _hash(target, "sha1"), _hash(target), target.stat().st_size)
+    with open(target, "rb") as file:
+        sha1 = hashlib.file_digest(file, "sha1").hexdigest()
+    return Packed(name, version, target, sha1, hash_file(target), target.stat().st_size)
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
@@ -208,8 +213,3 @@ def _write_folder(folder: Path, files: Mapping[str, Path], metadata: Mapping[str
         version,
     )
     return folder
-
-
-def _hash(path: Path, kind: str = "sha256") -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, kind).hexdigest()

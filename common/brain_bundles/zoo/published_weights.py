@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from brain_bundles.networks.loading import state_dict_problems
+
 AUTOENCODER, UNET = "autoencoder", "diffusion UNet"
 GENERATIVE, CORE = "monai-generative", "MONAI core"
 State = Mapping[str, torch.Tensor]
@@ -74,27 +76,13 @@ def rename_for(network: nn.Module, state: State, prefix: str = "", own: State | 
     """
     expected = network.state_dict()
     taken: set[str] = set()
-    result: dict[str, torch.Tensor] = dict(own or {})
-    missing, wrong = [], []
-    for name, value in expected.items():
-        if name in result:
-            continue
-        found = _find(name.removeprefix(prefix), state, taken)
-        if found is None:
-            missing.append(name)
-        elif found.shape != value.shape:
-            wrong.append(f"{name} {list(found.shape)} for {list(value.shape)}")
-        else:
+    result = dict(own or {})
+    for name in expected:
+        if name not in result and (found := _find(name.removeprefix(prefix), state, taken)) is not None:
             result[name] = found
-    extra = [name for name in state if name not in taken]
-    if missing or extra or wrong:
-        kinds = (("missing", missing), ("left over", extra), ("of another shape", wrong))
-        text = "; ".join(
-            f"{len(names)} {kind}: {', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''}"
-            for kind, names in kinds
-            if names
-        )
-        raise ValueError(f"does not fit {type(network).__name__}: {text}.")
+    left = {name: value for name, value in state.items() if name not in taken}
+    if problems := state_dict_problems(expected, {**result, **left}):
+        raise ValueError(f"does not fit {type(network).__name__}: {'; '.join(problems)}.")
     return {name: result[name].clone().contiguous() for name in expected}
 
 

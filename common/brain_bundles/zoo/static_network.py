@@ -61,6 +61,8 @@ def build_network(config: Mapping[str, Any], key: str, packages: tuple[str, ...]
         raise CannotBuildError("references go in a circle") from error
     if not isinstance(network, nn.Module):
         raise CannotBuildError(f"it is a {type(network).__name__}, no network")
+    if any(isinstance(one, nn.parameter.UninitializedTensorMixin) for one in network.parameters()):
+        raise CannotBuildError("its shapes are known only once it has run")
     return network
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import configparser
 import importlib.util
 import json
 import re
@@ -13,18 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import brain_bundles
-from brain_bundles.zoo.allowed_names import is_standard, problem_with_name, third_parties
-from brain_bundles.zoo.config_text import leaves, look_up, problem_with_macro, read_config, read_configs
-from brain_bundles.zoo.expressions import (
-    imported_name,
-    problem_with_argument,
-    problems_with_expression,
-    problems_with_import,
-)
+from brain_bundles.networks.loading import state_dict_problems
+from brain_bundles.zoo.allowed_names import is_standard, third_parties
+from brain_bundles.zoo.config_checks import check_config, check_imports
+from brain_bundles.zoo.config_text import look_up, read_config, read_configs
+from brain_bundles.zoo.logging_checks import check_logging
 from brain_bundles.zoo.manifest import MANIFEST, differences, read_manifest
 from brain_bundles.zoo.source import CODE, BundleSource, Finding, open_bundle
 from brain_bundles.zoo.static_network import CannotBuildError, build_network
-from brain_bundles.zoo.weights import SUFFIXES, misfits, shapes_of_weights
+from brain_bundles.zoo.weights import SUFFIXES, tensors_of_weights
 
 METADATA = "configs/metadata.json"
 SCHEMA = Path(__file__).with_name("meta_schema_20240725.json")
@@ -36,9 +31,6 @@ OUR_PACKAGES = (
     "brain_mri_slice2volume_translator",
     "brain_mri_adaptive_translator",
 )
-# Where an import may stand, and what puts the bundle's folder on the import path.
-_IMPORTS = re.compile(r"\+?imports::\d+")
-_ON_PATH = ("$sys.path.insert(1, @bundle_root)", "$sys.path.append(@bundle_root)")
 
 
 def verify(path: str | Path) -> list[Finding]:
@@ -64,11 +56,11 @@ def verify(path: str | Path) -> list[Finding]:
         findings += _tried("configs", _required, source, configs)
         packages = frozenset({*third_parties(metadata.get("required_packages_version", {})), *_own_code(source)})
         texts = {**configs, METADATA: {"_meta_": metadata}}  # MONAI parses the metadata with the configs
-        imported, more = _imports(texts, packages)
+        imported, more = check_imports(texts, packages)
         findings += more
         for name, config in texts.items():
-            findings += _tried(name, _config, name, config, configs, packages, imported)
-        findings += _tried("logging.conf", _logging, source)
+            findings += _tried(name, check_config, name, config, configs, packages, imported)
+        findings += _tried("logging.conf", check_logging, source)
         findings += _tried("code", _code, source)
         findings += _tried("models", _weights, source, configs)
     return findings
@@ -155,108 +147,6 @@ def _required(source: BundleSource, configs: Mapping[str, dict[str, Any]]) -> It
                 yield Finding(found[stem], key, "is missing; MONAI's tools need it")
 
 
-def _imports(texts: Mapping[str, dict[str, Any]], packages: frozenset[str]) -> tuple[dict[str, str], list[Finding]]:
-    """What the imports of all files bind, since files are merged, and what is wrong with them."""
-    imported: dict[str, str] = {}
-    findings = []
-    for file, config in texts.items():
-        for key, value in leaves(config):
-            if not isinstance(value, str) or not _IMPORTS.fullmatch(key) or not (names := imported_name(value[1:])):
-                continue
-            findings += [Finding(file, key, f"{value}: {one}") for one in problems_with_import(value[1:], packages)]
-            for name, full in names.items():
-                if imported.setdefault(name, full) != full:
-                    findings.append(Finding(file, key, f"{name} is {imported[name]} in another place"))
-    return imported, findings
-
-
-def _config(
-    file: str,
-    config: dict[str, Any],
-    configs: dict[str, dict[str, Any]],
-    packages: frozenset[str],
-    imported: Mapping[str, str],
-) -> Iterator[Finding]:
-    on_path = any(value in _ON_PATH for one in configs.values() for _, value in leaves(one) if isinstance(value, str))
-    for key, value in leaves(config):
-        last = re.split("::|#", key)[-1]
-        if problem := problem_with_argument(last, value):
-            yield Finding(file, key, problem)
-        if last == "_target_" and (problem := _problem_with_target(value, packages)):
-            yield Finding(file, key, problem)
-        elif last == "_mode_" and value not in ("default", "callable"):
-            yield Finding(file, key, f"the mode {value!r} may stop in a debugger")
-        elif last == "_debug_" and value is not False:
-            yield Finding(file, key, "stops in a debugger")
-        elif key == "bundle_root" and on_path and value != ".":
-            yield Finding(file, key, f"is {value!r}; it goes onto the import path, so it must be '.'")
-        elif not isinstance(value, str):
-            continue
-        elif value.startswith("$"):
-            if _IMPORTS.fullmatch(key) and imported_name(value[1:]):
-                continue  # looked at with the others
-            if "@::" in value.replace("#", "::") and not re.fullmatch(r"[\w:+]*", key, re.ASCII):
-                yield Finding(file, key, "a relative reference below a key that becomes part of the expression")
-            for problem in problems_with_expression(value[1:], packages, imported):
-                yield Finding(file, key, f"{value[:200]}: {problem}")
-        elif value.startswith("%") and (problem := problem_with_macro(value, config, configs)):
-            yield Finding(file, key, problem)
-
-
-def _problem_with_target(value: Any, packages: frozenset[str]) -> str | None:
-    """A target must be written out; one without a module is something of MONAI's, wherever it stands there."""
-    if not isinstance(value, str) or value[:1] in ("$", "@", "%", ""):
-        return f"{str(value)[:100]} is computed; a target must be written out"
-    if "." in value:
-        return problem_with_name(value, packages)
-    from monai.bundle import ComponentLocator
-
-    modules = _locator(ComponentLocator).get_component_module_name(value)
-    if not modules:
-        return f"{value} is no class or function of MONAI"
-    candidates = [modules] if isinstance(modules, str) else modules
-    return next((problem for one in candidates if (problem := problem_with_name(f"{one}.{value}"))), None)
-
-
-@cache
-def _locator(kind: type) -> Any:
-    return kind()
-
-
-def _logging(source: BundleSource) -> Iterator[Finding]:
-    """MONAI loads this file by itself, and Python's loader runs what is in it."""
-    for name in source.names:
-        if not name.lower().endswith(".conf"):
-            continue
-        parser = configparser.ConfigParser(interpolation=None)
-        try:
-            parser.read_string(source.read(name).decode())
-        except (configparser.Error, UnicodeDecodeError) as error:
-            yield Finding(name, "", f"cannot be read ({error})")
-            continue
-        for section in parser.sections():
-            kind = parser[section].get("class", "StreamHandler").removeprefix("logging.")
-            if kind not in ("StreamHandler", "FileHandler", "NullHandler", "Formatter"):
-                yield Finding(name, section, f"the class {kind} is not in the allow-list")
-            for key in ("args", "kwargs"):
-                if problem := _problem_with_arguments(parser[section].get(key, "()"), kind == "FileHandler"):
-                    yield Finding(name, section, f"{key} {problem}")
-
-
-def _problem_with_arguments(text: str, file: bool) -> str | None:
-    """Of a handler: constants and the standard streams, and files below the current folder."""
-    if "%" in text or len(text) > 1000:
-        return "are more than constants and the standard streams"
-    try:
-        value = ast.literal_eval(re.sub(r"\bsys\.std(out|err)\b", "None", text))
-    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
-        return "are more than constants and the standard streams"
-    for part in value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else (value,):
-        if file and isinstance(part, str) and (part.startswith(("/", "\\", "~")) or ".." in part or ":" in part):
-            return f"write to {part!r}, outside of the current folder"
-    return None
-
-
 def _code(source: BundleSource) -> Iterator[Finding]:
     for name in source.names:
         top = name.split("/")[0]
@@ -290,7 +180,7 @@ def _weights(source: BundleSource, configs: Mapping[str, dict[str, Any]]) -> Ite
         if not name.lower().endswith(SUFFIXES):
             continue
         try:
-            shapes = shapes_of_weights(source.read(name), name)
+            state = tensors_of_weights(source.read(name), name)
         except ValueError as error:
             yield Finding(name, "", str(error))
             continue
@@ -298,9 +188,9 @@ def _weights(source: BundleSource, configs: Mapping[str, dict[str, Any]]) -> Ite
         if key is None or entry is None or key not in configs[entry]:
             continue
         try:
-            problem = misfits(shapes, build_network(configs[entry], key, ours))
+            problems = state_dict_problems(build_network(configs[entry], key, ours).state_dict(), state)
         except CannotBuildError as error:
             yield Finding(entry, key, f"cannot be compared with {name} without running the config: {error}")
             continue
-        if problem is not None:
-            yield Finding(name, "", f"does not fit {key} of {entry}: {problem}")
+        if problems:
+            yield Finding(name, "", f"does not fit {key} of {entry}: {'; '.join(problems)}")
