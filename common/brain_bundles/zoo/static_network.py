@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from brain_bundles.schedulers import make_scheduler
 from brain_bundles.zoo.config_text import look_up
@@ -61,7 +62,7 @@ def build_network(config: Mapping[str, Any], key: str, packages: tuple[str, ...]
         raise CannotBuildError("references go in a circle") from error
     if not isinstance(network, nn.Module):
         raise CannotBuildError(f"it is a {type(network).__name__}, no network")
-    if any(isinstance(one, nn.parameter.UninitializedTensorMixin) for one in network.parameters()):
+    if any(is_lazy(one) for one in network.parameters()):
         raise CannotBuildError("its shapes are known only once it has run")
     return network
 
