@@ -18,6 +18,7 @@ from brain_bundles.metrics.translation import brain_mask, score_translation
 from monai.transforms import LoadImage, ResampleToMatch
 from tqdm import tqdm
 
+from brain_mri_adaptive_translator.contrast_switch import IntensityProfile, intensity_quantiles, summarise_switch
 from brain_mri_adaptive_translator.matrix_report import (
     CellScore,
     draw_matrix,
@@ -89,10 +90,13 @@ def evaluate_matrix(
     regressions = _fit(train, preprocessing, contrasts)
     given = {name: method for name, method in methods.items() if method is not None}
     cells: list[CellScore] = []
+    profiles: list[IntensityProfile] = []
     drawn: dict[str, Any] | None = None
     for item in tqdm(test_datalist, desc="evaluate", unit="subject", disable=None):
         volumes, tumour = _load(item, preprocessing, contrasts, tumour_labels)
         name = str(item["participant_id"])
+        brain = torch.stack([volume > 0 for volume in volumes.values()]).any(0)
+        true = {contrast: intensity_quantiles(volume, brain) for contrast, volume in volumes.items()}
         predictions: dict[tuple[str, str], torch.Tensor] = {}
         for source in volumes:
             targets = [target for target in volumes if target != source]
@@ -118,6 +122,9 @@ def evaluate_matrix(
             for method, results in made.items():
                 for target, prediction in results.items():
                     cells += _score(name, method, source, target, prediction, volumes, tumour)
+                    profiles.append(
+                        IntensityProfile(method, source, target, intensity_quantiles(prediction, brain), true)
+                    )
             if given:
                 predictions |= {(source, target): volume for target, volume in made[list(given)[-1]].items()}
         if drawn is None and len(volumes) == len(contrasts):
@@ -132,6 +139,7 @@ def evaluate_matrix(
         "spacing": spacing,
         "seed": seed,
         "methods": summarise_matrix(cells),
+        "switch": summarise_switch(profiles),
     }
     out = Path(output_dir)
     write_cells(out / "cells.tsv", cells)

@@ -107,7 +107,18 @@ def matrix_markdown(metrics: Mapping[str, Any]) -> str:
                 row.append(text)
             rows.append(row)
         lines += [*table(["source", *contrasts], rows), ""]
+    for method, targets in metrics["switch"].items():
+        if method in (COPY, REGRESSION):
+            continue
+        lines += [f"## Contrast whose intensities a prediction is nearest to: {method}", ""]
+        rows = [
+            [target, *(str(found["nearest"].get(name, 0)) for name in contrasts), found["on_average"]]
+            for target, found in targets.items()
+        ]
+        lines += [*table(["asked for", *contrasts, "mean of all"], rows), ""]
     lines += [
+        "- Nearest is by the quantiles of the brain's intensities: how many predictions, of all sources, have those of",
+        "  which of the subject's contrasts, and which contrast's the mean of all predictions has.",
         f"- `{COPY}` is the source itself.",
         f"- `{REGRESSION}` is the mean target intensity given the source's, voxel by voxel.",
         f"  It is fitted to {metrics['num_train_subjects']} training subjects.",

@@ -85,6 +85,24 @@ def test_numbers_are_those_of_arithmetic(tmp_path):
     assert regression["all"]["psnr"]["mean"] == pytest.approx(np.mean(means))
 
 
+def test_the_switch_counts_what_predictions_are_nearest_to(tmp_path):
+    """Right is right; a method that gives its source back has the contrast of the source."""
+
+    def right(source, *, targets, seeds):
+        item = next(
+            item
+            for item in subjects(3)
+            if any(torch.equal(item[name], source[0]) for name in item.keys() & set(CONTRASTS))
+        )
+        return torch.stack([item[target] for target in targets])
+
+    switch = run(tmp_path, methods={"right": right})["switch"]
+    for target, number in (("T1w", 5), ("T2w", 5), ("FLAIR", 4)):
+        assert switch["right"][target] == {"nearest": {target: number}, "on_average": target}
+    assert switch["copy"]["FLAIR"]["nearest"] == {"T1w": 2, "T2w": 2}
+    assert "nearest to: right" in (tmp_path / "metrics.md").read_text()
+
+
 def test_a_pair_may_have_a_method_of_its_own(tmp_path):
     def pair(source, *, seeds):
         assert source.ndim == 5
