@@ -153,7 +153,7 @@ def test_what_is_missing_is_made_from_the_best_source(tmp_path, caplog):
     save(image_path(folder, "sub-2", "T2w")).write_bytes(b"cut")  # lacks FLAIR, and its T2w cannot be read
     save(image_path(folder, "sub-4", "T2w"))
     save(image_path(folder, "sub-4", "FLAIR"))  # complete
-    order = {"T2w": ["FLAIR", "T1w"], "FLAIR": ["T2w", "T1w"]}
+    order = {"T2w": ["FLAIR"], "FLAIR": ["T2w"]}  # the others come after those that are named
     inputs = translation_inputs(folder, source=None, target="missing", contrasts=CONTRASTS, source_order=order)
     assert found(inputs) == [
         ("sub-1", "FLAIR", "T2w"),

@@ -79,7 +79,7 @@ def translation_inputs(
         target: contrast to translate to, or several. In a BIDS dataset all must be known to :func:`image_path`, and
             ``"missing"`` makes for each subject those of ``contrasts`` that it lacks.
         contrasts: what the model knows, None for any; needed to choose a source or what is missing.
-        source_order: target -> its sources, the best one first; by default the order of ``contrasts``.
+        source_order: target -> its sources, the best one first; after them come the other ``contrasts`` in their order.
         split: "train", "val", "test", or None for everyone; of a BIDS dataset.
         seed: of the run; a volume's own seed depends on it, on the participant_id and on the target, not on the other
             volumes.
@@ -99,8 +99,9 @@ def translation_inputs(
     _check_contrasts(source, targets, contrasts, in_dataset=dataset_dir is not None)
     if dataset_dir is not None:
         where = os.fspath(dataset_dir)
-        order = {name: list((source_order or {}).get(name, contrasts or [])) for name in (*targets, *(contrasts or []))}
-        found, problems = _subjects(where, source, targets, list(contrasts or []), order, split)
+        known = list(contrasts or [])
+        order = {name: list(dict.fromkeys([*(source_order or {}).get(name, []), *known])) for name in (*targets, *known)}
+        found, problems = _subjects(where, source, targets, known, order, split)
     else:
         if split is not None:
             raise ValueError(
