@@ -67,7 +67,7 @@ class SwitchableSPADE(nn.Module):
 
 
 class MSSPADEBlock(nn.Module):
-    """(switchable norm, activation, 3x3x3 convolution) twice, plus the skip.
+    """(switchable norm, activation, 3x3x3 convolution) twice, plus the skip. An untrained block is its skip alone.
 
     Args:
         num_contrasts: size of each bank.
@@ -86,6 +86,8 @@ class MSSPADEBlock(nn.Module):
         self.conv1 = nn.Conv3d(in_channels, middle, 3, padding=1)
         self.norm2 = SwitchableSPADE(num_contrasts, middle, hidden_channels)
         self.conv2 = nn.Conv3d(middle, out_channels, 3, padding=1)
+        nn.init.zeros_(self.conv2.weight)  # begins as its skip, which learns twice as fast: decision 46
+        nn.init.zeros_(self.conv2.bias)  # type: ignore[arg-type]
         self.skip: nn.Module = nn.Identity()
         if in_channels != out_channels:
             self.skip = nn.Conv3d(in_channels, out_channels, 1)

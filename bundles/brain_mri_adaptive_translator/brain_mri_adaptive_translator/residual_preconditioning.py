@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
-from brain_bundles.networks import VelocityPreconditioning
+from brain_bundles.networks import VelocityPreconditioning, autocast
 from monai.networks.schedulers import Scheduler
 from torch import nn
 
@@ -63,7 +63,11 @@ class ResidualPreconditioning(VelocityPreconditioning):
 
 @torch.no_grad()
 def measure_residuals(
-    network: nn.Module, pairs: Iterable[Mapping[str, Any]], autoencoder: AdaptiveAutoencoder, max_pairs: int = 64
+    network: nn.Module,
+    pairs: Iterable[Mapping[str, Any]],
+    autoencoder: AdaptiveAutoencoder,
+    max_pairs: int = 64,
+    precision: str = "fp32",
 ) -> nn.Module:
     """``network`` with the standard deviations that its preconditioning needs, if it has one.
 
@@ -72,6 +76,7 @@ def measure_residuals(
         pairs: items of :class:`~brain_bundles.transforms.RandContrastPair` on cached latents.
         autoencoder: its MS-SPADE makes the estimates.
         max_pairs: how many pairs are looked at.
+        precision: of MS-SPADE; fp32, bf16, fp16 or auto.
     """
     preconditioning = getattr(network, "preconditioning", None)
     if not isinstance(preconditioning, ResidualPreconditioning):
@@ -81,7 +86,8 @@ def measure_residuals(
     estimates, residuals = [], []
     for pair in itertools.islice(pairs, max_pairs):
         source, target = (pair[key].as_subclass(torch.Tensor).to(device) for key in ("image_mean", "label_mean"))
-        estimate = autoencoder.target_like(source[None].float(), [int(pair["target"])])[0]
+        with autocast(precision, device):
+            estimate = autoencoder.target_like(source[None].float(), [int(pair["target"])])[0].float()
         estimates.append(_mean_and_square(estimate))
         residuals.append(_mean_and_square(target.float() - estimate))
     preconditioning.set_estimate_std(_std(estimates))

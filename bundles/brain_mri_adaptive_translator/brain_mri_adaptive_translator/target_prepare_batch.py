@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from brain_bundles.engines import LatentDiffusionPrepareBatch
+from brain_bundles.networks import autocast
 from monai.networks.schedulers import Scheduler
 
 from brain_mri_adaptive_translator.adaptive_autoencoder import AdaptiveAutoencoder
@@ -22,12 +23,15 @@ class TargetPrepareBatch(LatentDiffusionPrepareBatch):
     Args:
         scheduler: the noise schedule of the training.
         autoencoder: its MS-SPADE makes the target-like latents; on the device of the training.
+        precision: of MS-SPADE; fp32, bf16, fp16 or auto.
         **kwargs: of ``LatentDiffusionPrepareBatch``.
     """
 
-    def __init__(self, scheduler: Scheduler, autoencoder: AdaptiveAutoencoder, **kwargs: Any) -> None:
+    def __init__(
+        self, scheduler: Scheduler, autoencoder: AdaptiveAutoencoder, precision: str = "fp32", **kwargs: Any
+    ) -> None:
         super().__init__(scheduler, latent_key="label", condition_key=CONDITION, condition_mode="concat", **kwargs)
-        self.autoencoder = autoencoder.eval()
+        self.autoencoder, self.precision = autoencoder.eval(), precision
 
     def __call__(
         self,
@@ -37,8 +41,8 @@ class TargetPrepareBatch(LatentDiffusionPrepareBatch):
         **kwargs: Any,
     ) -> tuple[torch.Tensor, torch.Tensor | tuple[torch.Tensor, ...], tuple, dict[str, Any]]:
         targets = batchdata["target"].tolist()
-        source = batchdata["image_mean"].as_subclass(torch.Tensor).float()
-        with torch.no_grad():
-            like = self.autoencoder.target_like(source.to(device=device, non_blocking=non_blocking), targets)
+        source = batchdata["image_mean"].as_subclass(torch.Tensor).float().to(device=device, non_blocking=non_blocking)
+        with torch.no_grad(), autocast(self.precision, source.device):
+            like = self.autoencoder.target_like(source, targets).float()
         condition = target_condition(like, targets, len(self.autoencoder.contrasts))
         return super().__call__({**batchdata, CONDITION: condition}, device, non_blocking, **kwargs)

@@ -1,6 +1,7 @@
 """Inferers on top of MONAI's: sampling, translation, and the forward pass of training."""
 
 from brain_bundles.inferers.autocast_diffusion_inferer import AutocastDiffusionInferer
+from brain_bundles.inferers.autocast_inferer import AutocastInferer
 from brain_bundles.inferers.latent_sampler import LatentSampler
 from brain_bundles.inferers.predictor import Predictor
 from brain_bundles.inferers.reconstruction import ReconstructionInferer
@@ -9,6 +10,7 @@ from brain_bundles.inferers.volume_translator import VolumeTranslator
 
 __all__ = [
     "AutocastDiffusionInferer",
+    "AutocastInferer",
     "LatentSampler",
     "Predictor",
     "ReconstructionInferer",

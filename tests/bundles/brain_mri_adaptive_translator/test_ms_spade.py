@@ -10,7 +10,10 @@ from brain_mri_adaptive_translator import MSSPADE, MSSPADEBlock, SelfModulatedSP
 @pytest.fixture
 def network():
     torch.manual_seed(0)
-    return MSSPADE(num_contrasts=4, latent_channels=3, channels=(8, 6), hidden_channels=5).eval()
+    network = MSSPADE(num_contrasts=4, latent_channels=3, channels=(8, 6), hidden_channels=5)
+    for block in network.blocks:  # untrained they are 0, and every target gives the same
+        torch.nn.init.normal_(block.conv2.weight, std=0.05)
+    return network.eval()
 
 
 @pytest.fixture
@@ -72,6 +75,13 @@ def test_only_the_layers_of_the_targets_in_the_batch_get_a_gradient(network, lat
 def test_every_weight_gets_a_gradient_when_all_targets_are_there(network, latents):
     network(latents, [0, 1, 2, 3, 0, 1]).square().mean().backward()
     assert all(value.grad is not None and value.grad.abs().max() > 0 for value in network.parameters())
+
+
+@torch.no_grad()
+def test_an_untrained_block_is_its_skip(latents):
+    torch.testing.assert_close(MSSPADEBlock(2, 3, 3)(latents, [0, 1] * 3), latents, atol=0, rtol=0)
+    block = MSSPADEBlock(2, 3, 5)
+    torch.testing.assert_close(block(latents, [0, 1] * 3), block.skip(latents), atol=0, rtol=0)
 
 
 def test_the_skip_is_a_convolution_only_where_widths_differ():

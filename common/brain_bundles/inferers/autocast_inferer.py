@@ -1,0 +1,33 @@
+"""A plain forward pass in any precision on any device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from monai.inferers import SimpleInferer
+
+from brain_bundles.networks.precision import PRECISIONS, autocast
+
+
+class AutocastInferer(SimpleInferer):
+    """MONAI's SimpleInferer whose network computes in ``precision``; the result is float32.
+
+    Args:
+        precision: fp32, bf16, fp16 or auto, resolved on the device of the input. For fp16 set ``amp`` of the trainer as
+            well: it brings the loss scaling.
+
+    Raises:
+        ValueError: for an unknown precision.
+    """
+
+    def __init__(self, precision: str = "fp32") -> None:
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision is {precision!r}; allowed: {', '.join(PRECISIONS)}.")
+        super().__init__()
+        self.precision = precision
+
+    def __call__(self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """``network(inputs, *args, **kwargs)``."""
+        with autocast(self.precision, inputs.device):
+            return super().__call__(inputs, network, *args, **kwargs).float()
