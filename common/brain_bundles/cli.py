@@ -164,7 +164,7 @@ def verify(path: str) -> None:
 
     try:
         findings = verify_bundle(text("path", path))
-    except (UnreadableBundleError, OSError) as error:
+    except (UnreadableBundleError, OSError, ImportError) as error:
         logger.error("%s", error)
         raise SystemExit(2) from error
     for finding in findings:

@@ -219,6 +219,28 @@ def test_a_network_that_does_something_else_is_refused(bundles, tmp_path, monkey
     assert not (tmp_path / "models").exists()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux")
+def test_a_full_disk_leaves_both_files_as_they_were(bundles, tmp_path, monkeypatch):
+    save(tmp_path / "published", bundles)
+    (tmp_path / "models").mkdir()
+    for name in ("autoencoder.pt", "model.pt"):
+        (tmp_path / "models" / name).write_text("earlier")
+    write, left = torch.save, [2]
+
+    def full(value, file):
+        left[0] -= 1
+        with open("/dev/full", "wb", buffering=0) as no_space:
+            write(value, file if left[0] else no_space)
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match=r"model\.pt cannot be written: .*No space left on device"):
+        run(tmp_path / "published", bundles, tmp_path / "models")
+    assert {one.name: one.read_text() for one in (tmp_path / "models").iterdir()} == {
+        "autoencoder.pt": "earlier",
+        "model.pt": "earlier",
+    }
+
+
 def test_the_command_names_what_is_wrong(tmp_path, caplog):
     arguments = ["--output_dir", str(tmp_path / "models"), "--bundles_dir", str(BUNDLES)]
     assert cli.main(["convert", str(tmp_path / "nothing"), *arguments]) == 1

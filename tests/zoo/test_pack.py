@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import importlib
 import json
 import os
 import shutil
@@ -194,6 +195,34 @@ def test_a_full_disk_leaves_what_was_there(small_bundles, tmp_path, monkeypatch,
     assert "No space left on device" in caplog.text
     assert {one: one.read_bytes() for one in before} == before
     assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("form", ["zip", "huggingface"])
+def test_what_cannot_be_written_leaves_what_was_there(small_bundles, tmp_path, monkeypatch, form):
+    """A disk that is full at the second folder, and an index that cannot be written."""
+    pack_into(tmp_path, small_bundles, form=form)
+    for name in (NAME, "brain_mri_slice2volume_translator"):
+        (small_bundles / name / "docs" / "more.md").write_text("a page more")
+    before = {one: one.read_bytes() for one in (tmp_path / "dist").rglob("*") if one.is_file()}
+    if form == "zip":
+        index = tmp_path / "file" / "model_info.json"
+        index.parent.write_text("no folder")
+        with pytest.raises(FileExistsError):
+            pack(tmp_path / "dist", bundles_dir=small_bundles, index=index)
+    else:
+        module = importlib.import_module("brain_bundles.zoo.pack")
+        write, left = module.atomic_write, [40]
+
+        def full(*args):
+            left[0] -= 1
+            if not left[0]:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            write(*args)
+
+        monkeypatch.setattr(module, "atomic_write", full)
+        with pytest.raises(OSError, match="No space left on device"):
+            pack_into(tmp_path, small_bundles, form=form)
+    assert {one: one.read_bytes() for one in (tmp_path / "dist").rglob("*") if one.is_file()} == before
 
 
 def test_bundles_of_different_releases_do_not_share_a_process():

@@ -8,9 +8,11 @@ import pickle
 import shutil
 import stat
 import struct
+import sys
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from brain_bundles import cli
@@ -170,6 +172,46 @@ def test_what_is_no_bundle(tmp_path):
         ("$" + "-" * 7000 + "1", "is longer than 4000 characters"),
         ("$" + "1+" * 1500 + "1", ""),
         ("$monai.data.NumpyReader(allow_pickle=True)", "allow_pickle can run what a file holds"),
+        ("$monai.data.NumpyReader(**{'allow_pickle': True})", "allow_pickle can run what a file holds"),
+        # From one module to another that it imports.
+        ("$os.path.os.remove('ran')", "os.path.os.remove is not in the allow-list"),
+        (
+            "$os.path.os.sys.modules.get('os').system('touch ran')",
+            "os.path.os.sys.modules.get is not in the allow-list",
+        ),
+        (
+            "$torch.backends.cudnn.sys.modules.get('os')",
+            "torch.backends.cudnn.sys.modules.get is not in the allow-list",
+        ),
+        ("$@dataloader.multiprocessing_context.reducer.os.remove('ran')", "method os can run, load or write"),
+        ("$torch.get_device_module('cpu')", "torch.get_device_module can run, load or write"),
+        (
+            "$torch.utils.data.datapipes.utils.decoder.basichandlers('pkl', b'')",
+            "basichandlers is not in the allow-list",
+        ),
+        ("$torch.distributed.distributed_c10d.recv_object_list([])", "recv_object_list is not in the allow-list"),
+        ("$torch.CompilationUnit('')", "torch.CompilationUnit is not in the allow-list"),
+        ("$np.test(extra_argv=['--doctest-glob=*.md'])", "numpy.test can run, load or write"),
+        # What an import gives is a module, from wherever it is taken.
+        ("@imports::0", "a reference to an import"),
+        ("@###imports#0", "a reference to an import"),
+        ("$@::::::imports::0.remove('ran')", "a reference to an import"),
+        ("%imports::0", "a macro to an import"),
+        ("%imports", "a macro to an import"),
+        ("%configs/train.json", "a macro to an import"),
+        # Readers, writers and mergers are looked up by MONAI, and called.
+        ({"_target_": "LoadImage", "reader": "subprocess.getoutput", "cmd": "touch ran"}, "is no reader, writer or"),
+        ({"_target_": "LoadImage", "reader": ["exec"]}, "exec is no reader, writer or merger"),
+        ({"_target_": "LoadImage", "reader": "@text"}, "what names code must be written out"),
+        ({"_target_": "LoadImage", "reader": {"_target_": "os.path.join", "a": "exec"}}, "is no reader, writer or"),
+        ({"_target_": "LoadImage", "reader": "somebody.Reader"}, "somebody.Reader is not in the allow-list"),
+        ({"_target_": "monai.transforms.SaveImaged", "keys": "a", "writer": "os.system"}, "is no reader, writer or"),
+        ({"_target_": "PatchInferer", "merger_cls": "$'os.' + 'system'"}, "what names code must be written out"),
+        ({"_target_": "LoadImage", "_mode_": "callable"}, "LoadImage without its call"),
+        ("$monai.transforms.LoadImage('exec')", "reader must be given by its name"),
+        ("$monai.transforms.LoadImage(reader='ex' + 'ec')", "what names code must be written out"),
+        ("$monai.transforms.LoadImage(**{'rea' + 'der': 'exec'})", "reader must be written out"),
+        ("$[monai.transforms.LoadImage][0]('exec')", "monai.transforms.LoadImage without its call"),
         ("$pathlib.Path('a').replace('/b')", "pathlib.Path is not in the allow-list"),
         ("$yaml.unsafe_load('')", "yaml.unsafe_load is not in the allow-list"),
         ("$not an expression", "is not an expression"),
@@ -186,6 +228,8 @@ def test_what_is_no_bundle(tmp_path):
         ({"_target_": "@n"}, "a target must be written out"),
         ({"_target_": "%n"}, "a target must be written out"),
         ({"_target_": "$'os.sys' + 'tem'"}, "a target must be written out"),
+        ({"_target_": ["os.system"]}, "a target must be written out"),
+        ({"_target_": {"_target_": "functools.partial"}}, "a target must be written out"),
         ({"_target_": "monai.bundle.scripts.run"}, "monai.bundle.scripts.run is not in the allow-list"),
         ({"_target_": "monai.utils.instantiate", "path": "os.system"}, "monai.utils.instantiate is not in the allow"),
         ({"_target_": "monai.transforms.utils.optional_import", "module": "os"}, "can run, load or write"),
@@ -218,6 +262,10 @@ def test_what_a_config_has_no_need_to(bundle, value, message, monkeypatch, tmp_p
         "$len([x for x in @spatial_size if x > 1]) // 2",
         "$lambda x: (x['pred'], x['label'])",
         "$os.path.join(@bundle_root, 'models')",
+        "$json.loads('[1]') + [math.pi, torch.backends.cudnn.enabled]",
+        "$monai.transforms.LoadImaged('image', reader=monai.data.NibabelReader)",
+        {"_target_": "LoadImaged", "keys": "image", "reader": ["NibabelReader", "itkreader"]},
+        {"_target_": "SaveImage", "writer": "$monai.data.NibabelWriter"},
         "$getattr(@network_def, 'preconditioning', None)",
         "%configs/train.json::autoencoder_def::channels",
         {"_target_": "UNet", "spatial_dims": 3},
@@ -271,13 +319,44 @@ def test_metadata_is_parsed_with_the_configs(bundle):
     assert any("_meta_::description" in line and "the name __import__" in line for line in found(bundle))
 
 
-def test_a_key_that_becomes_code(bundle):
-    change(bundle / "configs" / "inference.json", "evil", {"a+eval('1')+@run": {"A": 0, "B": "$@#A"}})
+@pytest.mark.parametrize("value", ["$@#A", "$'%#A'"])
+def test_a_key_that_becomes_code(bundle, value):
+    change(bundle / "configs" / "inference.json", "evil", {"a+eval('1')+@run": {"A": 0, "B": value}})
     assert any("a relative reference below a key" in line for line in found(bundle))
 
 
-def test_a_bundle_root_that_is_another_folder(bundle):
-    change(bundle / "configs" / "inference.json", "bundle_root", "docs/figure.png")
+def test_a_config_that_stands_elsewhere(bundle):
+    (bundle / "docs" / "run.json").write_text(json.dumps({"run": ["$eval('1')"]}))
+    (bundle / "docs" / "list.json").write_text("[1, 2]")
+    assert found(bundle) == ["docs/run.json, run::0: $eval('1'): the name eval"]
+
+
+def test_an_import_that_another_takes_its_module_from(bundle):
+    (bundle / "configs" / "more.json").write_text(json.dumps({"imports": ["$import os", "$@#0.remove('ran')"]}))
+    assert any(line.startswith("configs/more.json, imports::1: a relative reference") for line in found(bundle))
+
+
+def test_overlays_that_change_what_a_file_says(bundle):
+    """Each is looked at as what it becomes where it is merged."""
+    change(bundle / "configs" / "inference.json", "loader", {"_target_": "LoadImage"})
+    overlay = {"+_target_": "os.system", "+loader::_mode_": "callable", "dataset#_target_": "os.system"}
+    (bundle / "configs" / "more.json").write_text(json.dumps(overlay))
+    lines = found(bundle)
+    assert "configs/more.json, +_target_: os.system is not in the allow-list" in lines
+    assert "configs/more.json, dataset#_target_: os.system is not in the allow-list" in lines
+    assert "configs/inference.json, loader::_target_: LoadImage without its call" in lines
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("bundle_root", "docs/figure.png"),
+        ("+bundle_root", "docs/figure.png"),
+        ("bundle_root", {"_target_": "os.path.join", "a": "docs/figure.png"}),
+    ],
+)
+def test_a_bundle_root_that_is_another_folder(bundle, key, value):
+    change(bundle / "configs" / "inference.json", key, value)
     assert any("goes onto the import path, so it must be '.'" in line for line in found(bundle))
 
 
@@ -389,6 +468,35 @@ def test_a_pickle_in_the_weights_is_not_run(bundle, tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
+def test_what_can_run_is_found_under_any_name(bundle, tmp_path):
+    evil = Evil(tmp_path / "ran")
+    (bundle / "docs" / "a.dat").write_bytes(pickle.dumps(evil))
+    (bundle / "docs" / "b.txt").write_bytes(pickle.dumps(evil, protocol=0))
+    np.save(bundle / "docs" / "c.npy", np.array([evil], dtype=object), allow_pickle=True)
+    np.save(bundle / "docs" / "plain.npy", np.zeros(3))
+    (bundle / "docs" / "plain.txt").write_text("README\n")  # R calls something, where there is something to call
+    (bundle / "docs" / "plain.yml.txt").write_text("large_files:\n- path: a\n")
+    (bundle / "docs" / ".hidden.pt").write_bytes(pickle.dumps(evil))
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("evil.py", "import os")
+    (bundle / "docs" / "d.png").write_bytes(b"\x89PNG" + bytes(100) + archive.getvalue())
+    with zipfile.ZipFile(bundle / "models" / "model.pt", "a") as file:
+        file.writestr("evil.py", "import os")
+    lines = found(bundle)
+    assert lines == [
+        "docs/a.dat: is a pickle, which can run code",
+        "docs/b.txt: is a pickle, which can run code",
+        "docs/c.npy: is an array of objects, which is a pickle",
+        "docs/d.png: is a zip, which can hold code",
+        *[line for line in lines if line.startswith("docs/.hidden.pt: is not a file of plain tensors")],
+        "models/model.pt: is a zip that holds code: evil.py",
+        *[line for line in lines if line.startswith("models/model.pt: is not a file of plain tensors")],
+    ]
+    assert len(lines) == 7
+    assert not (tmp_path / "ran").exists()
+
+
 def test_weights_that_do_not_fit_the_network(bundle):
     path = bundle / "models" / "model.pt"
     state = torch.load(path, weights_only=True)
@@ -452,7 +560,7 @@ def test_safetensors_are_read_without_their_library(bundle):
 # The command
 
 
-def test_exit_codes(bundle, packed, tmp_path, capsys, caplog):
+def test_exit_codes(bundle, packed, tmp_path, capsys, caplog, monkeypatch):
     assert cli.main(["verify", str(packed)]) == 0
     assert capsys.readouterr().out == ""
     (bundle / "LICENSE").unlink()
@@ -461,6 +569,9 @@ def test_exit_codes(bundle, packed, tmp_path, capsys, caplog):
     (tmp_path / "broken.zip").write_bytes(b"PK")
     assert cli.main(["verify", str(tmp_path / "broken.zip")]) == 2
     assert "is not a whole zip" in caplog.text
+    monkeypatch.setitem(sys.modules, "jsonschema", None)  # not installed
+    assert cli.main(["verify", str(packed)]) == 2
+    assert "verify needs jsonschema: pip install jsonschema pyyaml" in caplog.text
 
 
 def test_any_monai_bundle_is_read(tmp_path):

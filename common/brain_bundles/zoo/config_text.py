@@ -17,16 +17,29 @@ _MACRO = re.compile(
 )
 
 
-def read_configs(source: BundleSource) -> tuple[dict[str, dict[str, Any]], list[Finding]]:
-    """The files of ``configs/`` by name, but for metadata.json, and what is wrong with those that cannot be read."""
+class NoDictionaryError(ValueError):
+    """A file that can be read, and is no config."""
+
+
+def read_configs(source: BundleSource, *, elsewhere: bool = False) -> tuple[dict[str, dict[str, Any]], list[Finding]]:
+    """The configs by name, but for metadata.json, and what is wrong with those that cannot be read.
+
+    Args:
+        source: the bundle.
+        elsewhere: those outside of ``configs/``, among which lists are data.
+    """
     configs: dict[str, dict[str, Any]] = {}
     findings = []
     for name in source.names:
-        if not name.startswith("configs/") or not name.lower().endswith(SUFFIXES) or name == "configs/metadata.json":
+        if not name.lower().endswith(SUFFIXES) or name == "configs/metadata.json":
+            continue
+        if name.startswith("configs/") == elsewhere:
             continue
         try:
             content = read_config(source.read(name), name)
         except ValueError as error:
+            if elsewhere and isinstance(error, NoDictionaryError):
+                continue
             findings.append(Finding(name, "", str(error)))
             continue
         configs[name] = content
@@ -49,7 +62,7 @@ def read_config(content: bytes, name: str) -> dict[str, Any]:
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"cannot be read ({error})") from error
     if not isinstance(found, dict):
-        raise ValueError(f"holds a {type(found).__name__}, expected a dictionary")
+        raise NoDictionaryError(f"holds a {type(found).__name__}, expected a dictionary")
     return found
 
 
@@ -118,21 +131,21 @@ def look_up(config: Any, key: str) -> Any:
     return config
 
 
-def problem_with_macro(text: str, own: dict[str, Any], configs: dict[str, dict[str, Any]]) -> str | None:
-    """What is wrong with a macro ``%file::id`` or ``%id`` of the config ``own``, None if nothing.
+def look_up_macro(text: str, own: dict[str, Any], configs: dict[str, dict[str, Any]]) -> Any:
+    """What a macro ``%file::id`` or ``%id`` of the config ``own`` stands for.
 
-    The text that it stands for is looked at where it stands, since all configs of the bundle are.
+    Raises:
+        ValueError: if it is of another form, or stands for nothing in the bundle.
     """
     match = _MACRO.fullmatch(text.replace("#", "::"))
     if match is None:
-        return f"macro {text[:100]!r} is of a form that is not looked at"
+        raise ValueError(f"macro {text[:100]!r} is of a form that is not looked at")
     path, key = match["path"], match["key"] or match["own"] or ""
     if path and (path.startswith("/") or ".." in path.split("/")):
-        return f"macro to a file outside of the bundle: {path}"
+        raise ValueError(f"macro to a file outside of the bundle: {path}")
     if path and path not in configs:
-        return f"macro to {path}, which is no config of the bundle"
+        raise ValueError(f"macro to {path}, which is no config of the bundle")
     try:
-        look_up(configs[path] if path else own, key)
+        return look_up(configs[path] if path else own, key)
     except KeyError:
-        return f"macro to {key!r}, which {path or 'the file'} does not hold"
-    return None
+        raise ValueError(f"macro to {key!r}, which {path or 'the file'} does not hold") from None

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from monai.bundle import ConfigParser
 from torch import nn
 
+from brain_bundles.atomic import atomic_file
 from brain_bundles.networks.loading import read_plain
-from brain_bundles.networks.plain_state import save_atomically
 from brain_bundles.zoo.published_weights import AUTOENCODER, UNET, plain_state, recognise, rename_for
 from brain_bundles.zoo.reference_networks import compare_with_reference
 
@@ -72,13 +73,23 @@ def convert(
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
         logger.info("%s: %s of %s, %d tensors", path, kind, form, len(state))
-    written = []
-    for kind, weights in converted.items():
-        target = Path(output_dir) / FILES[kind]
-        save_atomically(weights, target)
+    targets = {kind: Path(output_dir) / FILES[kind] for kind in converted}
+    with ExitStack() as both:  # whole before the first takes the place of another
+        for kind, weights in converted.items():
+            _save(weights, both.enter_context(atomic_file(targets[kind])), targets[kind])
+    for target in targets.values():
         logger.info("Wrote %s.", target)
-        written.append(target)
-    return written
+    return list(targets.values())
+
+
+def _save(weights: dict[str, torch.Tensor], file: BinaryIO, target: Path) -> None:
+    try:
+        torch.save(weights, file)
+    except (OSError, RuntimeError) as error:  # PyTorch may speak of positions in the file instead
+        reason = error if isinstance(error, OSError) else error.__context__
+        if isinstance(reason, OSError):
+            raise OSError(f"{target} cannot be written: {reason}.") from error
+        raise
 
 
 def _own_part(kind: str, network: nn.Module) -> tuple[str, dict[str, torch.Tensor]]:

@@ -12,6 +12,9 @@ from brain_bundles.zoo.allowed_names import (
     PACKAGES,
     STANDARD_MODULES,
     is_refused_method,
+    looked_up_argument,
+    names_code,
+    problem_with_looked_up,
     problem_with_name,
 )
 
@@ -140,10 +143,14 @@ def problems_with_expression(
         tree = parse_expression(text)
         if isinstance(tree, (ast.Import, ast.ImportFrom)):
             return ["an import that does not stand in imports", *problems_with_import(text, packages)]
-        names = {"monai": "monai", "torch": "torch", "np": "numpy", "numpy": "numpy", **(imported or {})}
-        return list(dict.fromkeys(_Check(tree, packages, names).problems))
+        return list(dict.fromkeys(_Check(tree, packages, _names(imported)).problems))
     except (ValueError, RecursionError) as error:
         return [str(error)]
+
+
+def _names(imported: Mapping[str, str] | None) -> dict[str, str]:
+    """What names stand for in an expression: those of MONAI's own, and those of imports."""
+    return {"monai": "monai", "torch": "torch", "np": "numpy", "numpy": "numpy", **(imported or {})}
 
 
 class _Check(ast.NodeVisitor):
@@ -166,6 +173,8 @@ class _Check(ast.NodeVisitor):
     def visit_Constant(self, node: ast.Constant) -> None:
         if isinstance(node.value, str) and "@" in node.value:
             self.problems.append("a @ within a text")
+        if isinstance(node.value, str) and (problem := problem_with_argument(node.value, None)):
+            self.problems.append(problem)
 
     def visit_Name(self, node: ast.Name) -> None:
         if not node.id.isascii():
@@ -175,7 +184,7 @@ class _Check(ast.NodeVisitor):
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
         if is_reference(node):
-            if str(node.slice.value).split("::")[0] == "imports":  # type: ignore[attr-defined]
+            if refers_to_import(f"@{node.slice.value}"):  # type: ignore[attr-defined]
                 self.problems.append("a reference to an import")
         else:
             self.generic_visit(node)
@@ -198,6 +207,12 @@ class _Check(ast.NodeVisitor):
                 self.problems.append("getattr with a name that is computed")
             else:
                 self._attribute(wanted.value)
+        elif wanted_by_name := looked_up_argument(self.full_name(function)):
+            argument, most = wanted_by_name
+            if len(node.args) > most or any(isinstance(one, ast.Starred) for one in node.args):
+                self.problems.append(f"{argument} must be given by its name")
+            if any(one.arg is None for one in node.keywords):
+                self.problems.append(f"{argument} must be written out")
         elif isinstance(function, ast.Name) and function.id in self.imported:
             self._name(self.imported[function.id])
         else:
@@ -208,7 +223,21 @@ class _Check(ast.NodeVisitor):
     def visit_keyword(self, node: ast.keyword) -> None:
         if problem := problem_with_argument(node.arg, getattr(node.value, "value", None)):
             self.problems.append(problem)
-        self.visit(node.value)
+        if names_code(node.arg) and (problem := self.problem_with_code(node.value)):
+            self.problems.append(problem)
+        else:
+            self.visit(node.value)
+
+    def problem_with_code(self, node: ast.expr) -> str | None:
+        """Why this may not be given for an argument that names code, None if it may."""
+        if isinstance(node, (ast.List, ast.Tuple)):
+            return next((problem for one in node.elts if (problem := self.problem_with_code(one))), None)
+        if isinstance(node, ast.Constant) and not isinstance(node.value, str):
+            return None
+        name = node.value if isinstance(node, ast.Constant) else self.full_name(node)
+        if not isinstance(name, str) or not name:
+            return "what names code must be written out"
+        return problem_with_looked_up(name, self.packages)
 
     def _attribute(self, name: str) -> None:
         if name.startswith("_") or not name.isascii():
@@ -216,9 +245,18 @@ class _Check(ast.NodeVisitor):
         elif is_refused_method(name):
             self.problems.append(f"method {name} can run, load or write what a config has no need to")
 
+    def full_name(self, node: ast.expr) -> str:
+        """The dotted name that stands there, as it is in the installed packages; empty if something is computed."""
+        root, _, rest = _dotted(node).partition(".")
+        if root in self.bound:
+            return ""
+        return ".".join(part for part in (self.imported.get(root, root), rest) if part)
+
     def _name(self, name: str) -> None:
         if problem := problem_with_name(name, self.packages):
             self.problems.append(problem)
+        elif looked_up_argument(name):
+            self.problems.append(f"{name} without its call")
 
 
 def problem_with_argument(name: str | None, value: object) -> str | None:
@@ -228,6 +266,34 @@ def problem_with_argument(name: str | None, value: object) -> str | None:
     if name == "weights_only" and value is not True:
         return "weights_only can run what a file holds"
     return None
+
+
+def problem_with_code_argument(
+    value: object, packages: frozenset[str], imported: Mapping[str, str] | None = None
+) -> str | None:
+    """Why an argument that names code may not have this value in a config, None if it may.
+
+    Args:
+        value: as it stands there; a ``$`` may name a class and do no more.
+        packages: as for :func:`problems_with_expression`.
+        imported: the same.
+    """
+    if not isinstance(value, str):
+        return None
+    tree: ast.Expression | ast.Import | ast.ImportFrom = ast.Expression(ast.Constant(value))
+    if value[:1] == "$":
+        try:
+            tree = parse_expression(value[1:])
+        except ValueError as error:
+            return str(error)
+    if not isinstance(tree, ast.Expression) or value[:1] in ("@", "%"):
+        return "what names code must be written out"
+    return _Check(tree, packages, _names(imported)).problem_with_code(tree.body)
+
+
+def refers_to_import(text: str) -> bool:
+    """Whether a text has a reference to what an import gives, which is a whole module."""
+    return any("imports" in one[1:].split("::") for one in REFERENCE.findall(text.replace("#", "::")))
 
 
 def is_reference(node: ast.AST) -> bool:

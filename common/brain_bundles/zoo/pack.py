@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 import re
-import shutil
 import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import brain_bundles
-from brain_bundles.atomic import atomic_file, atomic_write, write_json
+from brain_bundles.atomic import atomic_file, atomic_write
 from brain_bundles.data import hash_file
 from brain_bundles.zoo.bundle_files import bundle_files
 from brain_bundles.zoo.manifest import MANIFEST, differences, manifest_text, read_manifest
@@ -82,7 +81,7 @@ def pack(
         check_version(folder.name, metadata[folder], entries)
     output = Path(output_dir)
     if form == "huggingface":
-        return [_write_folder(output / form / f.name, contents[f], metadata[f]) for f in folders]
+        return _write_folders(output / form, contents, metadata)
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output, prefix=".pack.") as work:
         packed = []
@@ -91,16 +90,19 @@ def pack(
             one = write_zip(Path(work) / f"{folder.name}_v{version}.zip", folder.name, version, contents[folder])
             _refuse_changes(one, output / one.path.name, entries)
             packed.append(one)
-        packed = [replace(one, path=one.path.replace(output / one.path.name)) for one in packed]
+        for one in packed:
+            entries[one.path.stem] = {
+                "checksum": one.sha1,  # of MONAI's own zoo, which uses SHA-1
+                "source": f"{base_url.rstrip('/')}/{one.path.name}" if base_url else one.path.name,
+                "sha256": one.sha256,
+                "size": one.size,
+            }
+        # The index before a zip is replaced: one that cannot be written leaves all as it was.
+        with atomic_file(index) as file:
+            file.write((json.dumps(dict(sorted(entries.items())), indent=4) + "\n").encode())
+            packed = [replace(one, path=one.path.replace(output / one.path.name)) for one in packed]
     for one in packed:
-        entries[one.path.stem] = {
-            "checksum": one.sha1,  # of MONAI's own zoo, which uses SHA-1
-            "source": f"{base_url.rstrip('/')}/{one.path.name}" if base_url else one.path.name,
-            "sha256": one.sha256,
-            "size": one.size,
-        }
         logger.info("%s: %.1f MB, SHA-256 %s", one.path, one.size / 1e6, one.sha256)
-    write_json(index, dict(sorted(entries.items())))
     return [one.path for one in packed]
 
 
@@ -185,13 +187,40 @@ def _manifest_of(path: Path, name: str) -> dict[str, str]:
         return read_manifest(archive.read(f"{name}/{MANIFEST}").decode())
 
 
-def _write_folder(folder: Path, files: Mapping[str, Path], metadata: Mapping[str, Any]) -> Path:
-    if folder.exists():
-        if not (folder / MANIFEST).is_file():
+def _write_folders(
+    output: Path, contents: Mapping[Path, Mapping[str, Path]], metadata: Mapping[Path, Mapping[str, Any]]
+) -> list[Path]:
+    """A folder per bundle, all of them written before the first takes the place of an earlier one."""
+    targets = {bundle: output / bundle.name for bundle in contents}
+    for target in targets.values():
+        if target.exists() and not (target / MANIFEST).is_file():
             raise ValueError(
-                f"{folder} is there already and was not packed by this command; choose another output_dir."
+                f"{target} is there already and was not packed by this command; choose another output_dir."
             )
-        shutil.rmtree(folder)
+    output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output, prefix=".pack.") as work:
+        for bundle, files in contents.items():
+            _write_folder(Path(work) / bundle.name, files, metadata[bundle])
+        for bundle, target in targets.items():
+            if target.exists():
+                target.replace(Path(work) / f"old.{bundle.name}")
+            (Path(work) / bundle.name).replace(target)
+    for bundle, target in targets.items():
+        version = metadata[bundle]["version"]
+        logger.info(
+            "%s: upload it with `hf upload OWNER/%s %s` and tag it `%s` and `latest_version`, which MONAI looks for: "
+            "`hf repo tag create OWNER/%s %s`.",
+            target,
+            target.name,
+            target,
+            version,
+            target.name,
+            version,
+        )
+    return list(targets.values())
+
+
+def _write_folder(folder: Path, files: Mapping[str, Path], metadata: Mapping[str, Any]) -> None:
     hashes = {}
     for inner, path in files.items():
         content = path.read_bytes()
@@ -201,15 +230,3 @@ def _write_folder(folder: Path, files: Mapping[str, Path], metadata: Mapping[str
     hashes["README.md"] = hashlib.sha256(card.encode()).hexdigest()
     atomic_write(folder / "README.md", card)
     atomic_write(folder / MANIFEST, manifest_text(hashes))
-    version = metadata["version"]
-    logger.info(
-        "%s: upload it with `hf upload OWNER/%s %s` and tag it `%s` and `latest_version`, which MONAI looks for: "
-        "`hf repo tag create OWNER/%s %s`.",
-        folder,
-        folder.name,
-        folder,
-        version,
-        folder.name,
-        version,
-    )
-    return folder

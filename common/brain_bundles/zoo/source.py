@@ -14,7 +14,8 @@ from pathlib import Path, PurePosixPath
 
 MAX_BYTES = 64 << 30  # of all files of a zip, unpacked
 IGNORED = ("data", "cache", "output", "eval")  # what runs leave in a folder; code there is looked at all the same
-CODE = (".py", ".pyc", ".so", ".pyd", ".dll", ".dylib", ".sh", ".bat", ".exe", ".ts", ".ipynb")
+CODE = (".py", ".pyc", ".so", ".pyd", ".dll", ".dylib", ".sh", ".bat", ".exe", ".ts", ".ipynb", ".pyw")
+WEIGHTS = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".safetensors")
 
 
 class UnreadableBundleError(Exception):
@@ -66,9 +67,10 @@ class _Folder(BundleSource):
             left_by_runs = here.parts[:1] and (here.parts[0] in IGNORED or here.parts[0][0] == ".")
             for one in [*files, *(link for link in folders if (Path(folder) / link).is_symlink())]:
                 name, path = (here / one).as_posix(), Path(folder) / one
+                hidden = left_by_runs or one[0] == "."
                 if path.is_symlink() or not path.is_file():
                     findings.append(Finding(name, "", "is a link or a device; a bundle holds files alone"))
-                elif not (left_by_runs or one[0] == ".") or one.lower().endswith(CODE):
+                elif one.lower().endswith(CODE if left_by_runs else (*CODE, *WEIGHTS)) or not hidden:
                     names.append(name)
         super().__init__(root.name, names, findings)
 

@@ -17,9 +17,9 @@ from brain_bundles.zoo.config_checks import check_config, check_imports
 from brain_bundles.zoo.config_text import look_up, read_config, read_configs
 from brain_bundles.zoo.logging_checks import check_logging
 from brain_bundles.zoo.manifest import MANIFEST, differences, read_manifest
-from brain_bundles.zoo.source import CODE, BundleSource, Finding, open_bundle
+from brain_bundles.zoo.source import CODE, WEIGHTS, BundleSource, Finding, open_bundle
 from brain_bundles.zoo.static_network import CannotBuildError, build_network
-from brain_bundles.zoo.weights import SUFFIXES, tensors_of_weights
+from brain_bundles.zoo.weights import code_beside_tensors, problem_with_data, tensors_of_weights
 
 METADATA = "configs/metadata.json"
 SCHEMA = Path(__file__).with_name("meta_schema_20240725.json")
@@ -52,14 +52,15 @@ def verify(path: str | Path) -> list[Finding]:
     with open_bundle(path) as source:
         metadata, findings = _metadata(source)
         configs, more = read_configs(source)
-        findings = [*source.findings, *_tried(MANIFEST, _manifest, source), *findings, *more]
+        others, of_others = read_configs(source, elsewhere=True)  # for which a README may ask
+        findings = [*source.findings, *_tried(MANIFEST, _manifest, source), *findings, *more, *of_others]
         findings += _tried("configs", _required, source, configs)
         packages = frozenset({*third_parties(metadata.get("required_packages_version", {})), *_own_code(source)})
-        texts = {**configs, METADATA: {"_meta_": metadata}}  # MONAI parses the metadata with the configs
+        texts = {**configs, **others, METADATA: {"_meta_": metadata}}  # MONAI parses the metadata with the configs
         imported, more = check_imports(texts, packages)
         findings += more
         for name, config in texts.items():
-            findings += _tried(name, check_config, name, config, configs, packages, imported)
+            findings += _tried(name, check_config, name, config, {**configs, **others}, packages, imported)
         findings += _tried("logging.conf", check_logging, source)
         findings += _tried("code", _code, source)
         findings += _tried("models", _weights, source, configs)
@@ -161,8 +162,8 @@ def _code(source: BundleSource) -> Iterator[Finding]:
                 yield Finding(name, "", f"differs from the file of that name in the installed collection, {version}")
         elif name.lower().endswith(CODE):
             yield Finding(name, "", "can hold code that cannot be looked at here")
-        elif not name.lower().endswith(SUFFIXES) and source.read(name)[:4] in (b"PK\3\4", b"PK\5\6"):
-            yield Finding(name, "", "is a zip, which can hold code")
+        elif not name.lower().endswith(WEIGHTS) and (problem := problem_with_data(source.read(name))):
+            yield Finding(name, "", problem)
 
 
 @cache
@@ -177,10 +178,13 @@ def _weights(source: BundleSource, configs: Mapping[str, dict[str, Any]]) -> Ite
     entry = next((name for stem in ("inference", "train") for name in plain if Path(name).stem == stem), None)
     ours = tuple(name for name in OUR_PACKAGES[1:] if _installed(name) is not None)
     for name in source.names:
-        if not name.lower().endswith(SUFFIXES):
+        if not name.lower().endswith(WEIGHTS):
             continue
+        content = source.read(name)
+        if code := code_beside_tensors(content, CODE):
+            yield Finding(name, "", f"is a zip that holds code: {code}")
         try:
-            state = tensors_of_weights(source.read(name), name)
+            state = tensors_of_weights(content, name)
         except ValueError as error:
             yield Finding(name, "", str(error))
             continue

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import pickletools
+import re
+import zipfile
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 
-SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".safetensors")
 _HEADER = 100 << 20
+# The steps of a pickle that run something.
+_CALLS = frozenset({"REDUCE", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "BUILD"})
 
 
 def tensors_of_weights(content: bytes, name: str) -> dict[str, torch.Tensor]:
@@ -33,6 +37,46 @@ def tensors_of_weights(content: bytes, name: str) -> dict[str, torch.Tensor]:
     if other := [key for key, value in found.items() if not isinstance(value, torch.Tensor)]:
         raise ValueError(f"holds something else than tensors under {other[0]!r}")
     return {str(key): value for key, value in found.items()}
+
+
+def problem_with_data(content: bytes) -> str | None:
+    """What a file can hold that runs, whatever it is called, None if nothing of what is known."""
+    if content.startswith((b"PK\3\4", b"PK\5\6")) or zipfile.is_zipfile(io.BytesIO(content)):
+        return "is a zip, which can hold code"  # also one with something else before it: Python imports from it
+    if content.startswith(b"\x93NUMPY") and re.search(rb"'descr':[^}]*O", content[:1000]):
+        return "is an array of objects, which is a pickle"
+    return "is a pickle, which can run code" if _calls_something(content) else None
+
+
+def code_beside_tensors(content: bytes, endings: tuple[str, ...]) -> str | None:
+    """The first file of code in weights that are a zip, as those of ``torch.save`` are: Python imports from any zip."""
+    if not zipfile.is_zipfile(io.BytesIO(content)):
+        return None
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return next((name for name in archive.namelist() if name.lower().endswith(endings)), None)
+
+
+def _calls_something(content: bytes) -> bool:
+    """Whether this, read as a pickle, comes to a step that runs something; a text breaks off before."""
+    depth = 0
+    marks: list[int] = []
+    try:
+        for step, argument, _ in pickletools.genops(content):
+            needed = len(step.stack_before)
+            if pickletools.markobject in step.stack_before:
+                depth, needed = marks.pop(), step.stack_before.index(pickletools.markobject)
+            depth -= needed
+            if depth < 0 or (step.name == "INST" and not re.fullmatch(r"[\w.]+ [\w.]+", str(argument))):
+                return False
+            if step.name in _CALLS:
+                return True
+            if step.name == "MARK":
+                marks.append(depth)
+            else:
+                depth += len(step.stack_after)
+    except Exception:  # of many kinds: this is no pickle, or was none from here on
+        return False
+    return False
 
 
 def _safetensors(content: bytes) -> dict[str, torch.Tensor]:
