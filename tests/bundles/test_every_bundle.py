@@ -11,8 +11,10 @@ from typing import Any
 
 import jsonschema
 import pytest
+import torch
 from brain_bundles.version import __version__
 from brain_bundles.zoo.verify import SCHEMA
+from monai.bundle import ConfigParser
 
 BUNDLES = sorted(path for path in (Path(__file__).parents[2] / "bundles").iterdir() if (path / "configs").is_dir())
 FILES = [path for bundle in BUNDLES for path in sorted((bundle / "configs").glob("*.json"))]
@@ -73,3 +75,38 @@ def test_weights_that_ship_are_small_enough_for_git(bundle):
         pytest.skip(f"{bundle.name} ships without weights yet")
     assert {"autoencoder.pt", "model.pt"} <= sizes.keys()
     assert max(sizes.values()) <= 25.0
+
+
+@pytest.mark.parametrize(
+    ("bundle", "shape"),
+    [
+        ("brain_mri_generator", (1, 20, 20, 24, 20)),
+        ("brain_mri_slice2volume_translator", (1, 24, 8, 20, 24)),
+        ("brain_mri_adaptive_translator", (1, 84, 20, 24, 20)),
+    ],
+)
+def test_ckpt_export_gives_the_network(bundle, shape, tmp_path):
+    """With the weights that ship, or as it is built where there are none yet; the batch may be another."""
+    folder = next(path for path in BUNDLES if path.name == bundle)
+    config = folder / "configs" / "inference.json"
+    parser = ConfigParser()
+    parser.read_config(str(config))
+    network = parser.get_parsed_content("network_def").eval()
+    weights = folder / "models" / "model.pt"
+    if weights.exists():
+        network.load_state_dict(torch.load(weights, weights_only=True))
+    else:
+        weights = tmp_path / "model.pt"
+        torch.save(network.state_dict(), weights)
+    command = [sys.executable, "-W", "ignore", "-m", "monai.bundle", "ckpt_export", "network_def"]
+    command += ["--filepath", "model.ts", "--ckpt_file", str(weights), "--config_file", str(config)]
+    command += ["--meta_file", str(folder / "configs" / "metadata.json"), "--use_trace", "True"]
+    command += ["--input_shape", str(list(shape)).replace(" ", "")]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    extra = {"metadata.json": "", "inference.json": ""}
+    exported = torch.jit.load(tmp_path / "model.ts", _extra_files=extra)
+    assert all(extra.values())
+    x = torch.randn(2, *shape[1:], generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        torch.testing.assert_close(exported(x), network(x), atol=1e-4, rtol=1e-3)  # fp32, another order of sums

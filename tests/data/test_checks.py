@@ -36,6 +36,9 @@ def test_all_bad_images_are_listed_at_once(tmp_path):
     short.write_bytes(save(tmp_path / "whole.nii", GOOD).read_bytes()[:-4])
     text = tmp_path / "text.nii.gz"
     text.write_text("not an image")
+    mask = (np.abs(GOOD) > np.median(np.abs(GOOD))) * 7.0
+    brighter = mask.copy()
+    brighter[np.unravel_index(mask.argmax(), mask.shape)] = 9
     paths = [
         good,
         tmp_path / "missing.nii.gz",
@@ -45,7 +48,8 @@ def test_all_bad_images_are_listed_at_once(tmp_path):
         save(tmp_path / "nan.nii.gz", nan),
         save(tmp_path / "zero.nii.gz", 0 * GOOD),
         save(tmp_path / "constant.nii.gz", 0 * GOOD + 3),
-        save(tmp_path / "mask.nii.gz", (np.abs(GOOD) > np.median(np.abs(GOOD))) * 7.0),
+        save(tmp_path / "mask.nii.gz", mask),
+        save(tmp_path / "bright.nii.gz", brighter),
         save(tmp_path / "negative.nii.gz", -np.abs(GOOD)),
         save(tmp_path / "colour.nii.gz", rgb),
         truncated,
@@ -61,10 +65,14 @@ def test_all_bad_images_are_listed_at_once(tmp_path):
         "4D image (1)": ["series.nii.gz: shape (6, 7, 8, 3)"],
         "NaN or infinite voxels (1)": ["nan.nii.gz: 3 of 336 voxels"],
         "empty volume (2)": ["zero.nii.gz: every voxel is 0", "negative.nii.gz: no voxel is above 0"],
-        "constant volume (2)": ["constant.nii.gz: every voxel is 3", "mask.nii.gz: every voxel above 0 is 7"],
+        "constant volume (3)": [
+            "constant.nii.gz: every voxel is 3",
+            "mask.nii.gz: nearly every voxel that is not 0 is 7",
+            "bright.nii.gz: nearly every voxel that is not 0 is 7",
+        ],
         "colour image (1)": ["colour.nii.gz"],
         "unreadable or truncated image (3)": ["truncated.nii.gz", "short.nii", "text.nii.gz"],
-        "14 images: 13 problems": [],
+        "15 images: 14 problems": [],
     }
     for kind, details in expected.items():
         assert kind in message

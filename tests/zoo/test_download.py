@@ -107,18 +107,24 @@ assert all(torch.equal(value, state[name]) for name, value in network.state_dict
 
 
 def test_two_bundles_share_a_process(downloaded, run, tmp_path):
+    """The second one translates the brain that the first one generated."""
+    brain = tmp_path / GENERATOR / "sub-0001" / "anat" / "sub-0001_T1w.nii.gz"
     code = f"""
 from monai.bundle import create_workflow
-for name, options in (({GENERATOR!r}, dict(num_samples=1, num_inference_steps=2)), ({TRANSLATOR!r}, dict(input="."))):
+for name, options in (({GENERATOR!r}, dict(num_samples=1)), ({TRANSLATOR!r}, dict(input={str(brain)!r}))):
     root = {str(downloaded)!r} + "/" + name
     config = root + "/configs/inference.json"
     workflow = create_workflow(
         config_file=config, workflow_type="infer", bundle_root=root, output_dir=name, **options
     )
     print(type(workflow.network_def).__name__)
+    workflow.run()
+    workflow.finalize()
 """
     lines = run("-c", code).splitlines()
     assert {"ConditionedDiffusionUNet", "VolumetricDiffusionUNet"} <= set(lines)
+    translated = nib.load(tmp_path / TRANSLATOR / "sub-0001_T1w_T2w.nii.gz")
+    assert translated.shape == nib.load(brain).shape
 
 
 def test_another_release_beside_it_is_named(downloaded, run, tmp_path):

@@ -11,6 +11,7 @@ from brain_mri_adaptive_translator.spade_training import (
     LatentPairPrepareBatch,
     LatentTranslation,
     LatentTranslationLoss,
+    measure_channel_std,
 )
 from brain_mri_adaptive_translator.target_prepare_batch import TargetPrepareBatch
 from brain_mri_adaptive_translator.target_rows import SplitTargetsd, TargetsPrepareBatch, group_by_image
@@ -36,6 +37,7 @@ __all__ = [
     "Translation",
     "evaluate_matrix",
     "group_by_image",
+    "measure_channel_std",
     "measure_residuals",
     "pair_predictors",
     "target_condition",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -9,6 +10,8 @@ from brain_bundles.networks import LatentVQAutoencoder
 from torch import nn
 
 from brain_mri_adaptive_translator.ms_spade import MSSPADE, Targets
+
+NAME_BYTES = 64
 
 
 class AdaptiveOutput(NamedTuple):
@@ -18,6 +21,23 @@ class AdaptiveOutput(NamedTuple):
     translation: torch.Tensor
     cycle: torch.Tensor | None
     quantisation_loss: torch.Tensor
+
+
+def encode_names(names: Sequence[str]) -> torch.Tensor:
+    """Names as bytes (N, NAME_BYTES), uint8, filled up with 0: a checkpoint holds plain tensors.
+
+    Raises:
+        ValueError: for a name that is longer.
+    """
+    encoded = [name.encode() for name in names]
+    if long := [name for name, code in zip(names, encoded, strict=True) if len(code) > NAME_BYTES]:
+        raise ValueError(f"contrast {long[0]!r} has more than {NAME_BYTES} bytes.")
+    return torch.tensor([list(code.ljust(NAME_BYTES, b"\0")) for code in encoded], dtype=torch.uint8)
+
+
+def decode_names(names: torch.Tensor) -> list[str]:
+    """What :func:`encode_names` encoded."""
+    return [bytes(row).rstrip(b"\0").decode(errors="replace") for row in names.tolist()]
 
 
 class AdaptiveAutoencoder(nn.Module):
@@ -32,7 +52,8 @@ class AdaptiveAutoencoder(nn.Module):
         contrasts: names in the order of the indices that MS-SPADE takes, such as T1w, T2w.
 
     Raises:
-        ValueError: if the numbers of contrasts or of channels do not fit, or a name stands twice.
+        ValueError: if the numbers of contrasts or of channels do not fit, or a name stands twice or is too long; when
+            loading, for weights of other contrasts.
 
     Source: Kim & Park 2024, arXiv:2311.00265, figure 2a.
     """
@@ -49,6 +70,17 @@ class AdaptiveAutoencoder(nn.Module):
                 f"{autoencoder.latent_channels}."
             )
         self.autoencoder, self.ms_spade, self.contrasts = autoencoder, ms_spade, list(contrasts)
+        self.register_buffer("contrast_names", encode_names(contrasts))
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
+        """Refuse weights of other contrasts, which would fit and give one contrast under the name of another."""
+        names = state_dict.get(f"{prefix}contrast_names")
+        if names is not None and (trained := decode_names(names)) != self.contrasts:
+            raise ValueError(
+                f"the weights are for the contrasts {', '.join(trained)}, in this order; contrasts is "
+                f"{', '.join(self.contrasts)}."
+            )
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     @property
     def latent_channels(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -39,11 +41,30 @@ class LatentTranslation(nn.Module):
         return self
 
 
+@torch.no_grad()
+def measure_channel_std(
+    network: LatentTranslation, pairs: Iterable[Mapping[str, Any]], max_pairs: int = 64
+) -> LatentTranslation:
+    """``network`` whose MS-SPADE knows the standard deviation of every channel of the raw latents.
+
+    Args:
+        network: what is trained.
+        pairs: items of :class:`~brain_bundles.transforms.RandContrastPair` on cached latents.
+        max_pairs: how many pairs are looked at.
+    """
+    autoencoder, ms_spade = network.adaptive_autoencoder.autoencoder, network.adaptive_autoencoder.ms_spade
+    targets = [pair["label_mean"].as_subclass(torch.Tensor).float() for pair in itertools.islice(pairs, max_pairs)]
+    raw = autoencoder.denormalise(torch.stack(targets).to(ms_spade.channel_std.device))
+    ms_spade.channel_std.copy_(raw.transpose(0, 1).flatten(1).std(1))
+    return network
+
+
 class LatentTranslationLoss(nn.Module):
-    """L1 of target-like latents, and of the way back, on the scale of raw latents.
+    """Squared error of target-like latents, and of the way back, on the scale of raw latents.
 
     Normalised latents would count a faint detail of the image as much as its brightness; raw ones count as the decoder
-    does, roughly.
+    does, roughly: behind an orthonormal transform their squared error is that of the image. An L1 would count the one
+    channel of the brightness as little as each of the others: decision 46.
 
     Args:
         autoencoder: with ``latent_std``.
@@ -60,7 +81,7 @@ class LatentTranslationLoss(nn.Module):
     def forward(self, prediction: torch.Tensor, latents: torch.Tensor) -> torch.Tensor:
         """Scalar loss of (N, C, d, h, w) against targets and, if there is a way back, sources after them."""
         scale = self.std.to(prediction).view(1, -1, *(1,) * (prediction.ndim - 2))
-        error = (scale * (prediction - latents[: len(prediction)])).abs()
+        error = (scale * (prediction - latents[: len(prediction)])).square()
         half = len(latents) // 2
         loss = error[:half].mean()
         return loss if len(prediction) == half else loss + self.cycle_weight * error[half:].mean()

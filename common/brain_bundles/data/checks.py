@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from brain_bundles.data.problems import raise_problems
 from brain_bundles.user_warning import BrainBundlesWarning
 
+# What lies between them is the brain's range by default, see ScaleForegroundPercentiles.
+BRAIN_PERCENTILES = (0.005, 0.995)
+
 
 def check_images(paths: Iterable[str | os.PathLike[str]], *, read_voxels: bool = True) -> None:
     """Check that every file is a 3D image that a model can use; all findings are collected.
@@ -110,6 +113,9 @@ def _voxel_problem(image: SpatialImage) -> tuple[str, str] | None:
         return ("empty volume", "every voxel is 0") if low == 0 else ("constant volume", f"every voxel is {low:g}")
     if high <= 0:
         return "empty volume", f"no voxel is above 0, the largest is {high:g}"
-    if data[data > 0].min() == high:
-        return "constant volume", f"every voxel above 0 is {high:g}; is this a mask?"
+    inside = data[data != 0]
+    ranks = [round((inside.size - 1) * share) for share in BRAIN_PERCENTILES]
+    low, high = np.partition(inside, ranks)[ranks]
+    if low == high:
+        return "constant volume", f"nearly every voxel that is not 0 is {high:g}; is this a mask?"
     return None

@@ -131,7 +131,7 @@ def contrast_datalist(
     Raises:
         ValueError: for fewer than two contrasts, one that stands twice, or an unknown one.
         DatasetError: with every problem of every file, every subject whose contrasts differ in grid, and if no subject
-            has two of them.
+            has two of them, or none of split "train" has one of the contrasts.
     """
     if len(contrasts) < 2 or len(set(contrasts)) != len(contrasts):
         raise ValueError(f"contrasts is {list(contrasts)}, expected two or more, each once.")
@@ -150,7 +150,13 @@ def contrast_datalist(
         if len(subjects) < len(people):
             logger.info("%d subjects have fewer than two of %s.", len(people) - len(subjects), ", ".join(contrasts))
         if people and not subjects:
-            problems.append(("no pairs", f"no subject has two of {', '.join(contrasts)}"))
+            problems.append(("no pairs", f"no subject of split {part} has two of {', '.join(contrasts)}"))
+        if subjects and part == "train":
+            problems += [
+                ("no such contrast", f"no subject of split train has {name}; leave it out of the contrasts")
+                for name in contrasts
+                if not any(name in subject for subject in subjects)
+            ]
         parts[part] = subjects
     everyone = [subject for part in parts.values() for subject in part]
     problems += grid_problems(everyone, contrasts)

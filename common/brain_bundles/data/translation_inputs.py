@@ -100,7 +100,9 @@ def translation_inputs(
     if dataset_dir is not None:
         where = os.fspath(dataset_dir)
         known = list(contrasts or [])
-        order = {name: list(dict.fromkeys([*(source_order or {}).get(name, []), *known])) for name in (*targets, *known)}
+        order = {
+            name: list(dict.fromkeys([*(source_order or {}).get(name, []), *known])) for name in (*targets, *known)
+        }
         found, problems = _subjects(where, source, targets, known, order, split)
     else:
         if split is not None:

@@ -44,7 +44,7 @@ class Bundle(BundleRunner):
             **TINY,
         }
         if name == "baseline_pix2pix":
-            common |= {f"network_def::{key}": value for key, value in TINY_PIX2PIX.items()}
+            common |= {f"pix2pix_def::{key}": value for key, value in TINY_PIX2PIX.items()}
             common |= {"discriminator_def::channels": 4}
         else:
             common |= TINY_AUTOENCODER

@@ -164,8 +164,9 @@ def test_the_latent_loss_is_on_the_raw_scale(adaptive):
     target = torch.zeros(2, 2, 1, 1, 1)
     prediction = torch.tensor([1.0, 1.0, 3.0, 0.0]).view(2, 2, 1, 1, 1)
     loss = LatentTranslationLoss(adaptive, cycle_weight=0.5)
-    torch.testing.assert_close(loss(prediction, target), torch.tensor((2 * 1 + 0.5 * 1) / 2 + 0.5 * (2 * 3) / 2))
-    torch.testing.assert_close(loss(prediction[:1], target), torch.tensor((2 * 1 + 0.5 * 1) / 2))
+    there, back = ((2 * 1) ** 2 + (0.5 * 1) ** 2) / 2, (2 * 3) ** 2 / 2
+    torch.testing.assert_close(loss(prediction, target), torch.tensor(there + 0.5 * back))
+    torch.testing.assert_close(loss(prediction[:1], target), torch.tensor(there))
 
 
 @pytest.mark.parametrize(
