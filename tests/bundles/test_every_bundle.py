@@ -42,6 +42,17 @@ def test_no_string_has_a_number_sign(path):
     assert [s for s in strings(json.loads(path.read_text())) if "#" in s] == []
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parents[1].name}-{path.stem}")
+def test_the_paper_overlay_means_the_same_by_every_id(path):
+    """It may lie over every file, and then replaces what has the same id there."""
+    paper, below = (json.loads((path.parent / name).read_text()) for name in ("paper.json", path.name))
+    if "initialize" not in below:
+        pytest.skip("is an overlay itself")
+    for key, value in paper.items():
+        if isinstance(value, dict) and "_target_" in value and key in below:
+            assert below[key]["_target_"] == value["_target_"], key
+
+
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
 def test_the_name_has_no_version_mark(bundle):
     assert "_v" not in bundle.name  # MONAI's look-up would cut the name there

@@ -28,6 +28,20 @@ def test_pairs_have_monais_keys(dataset):
     assert item["label"].endswith("sub-0003_T2w.nii.gz")
 
 
+def test_a_pair_may_leave_out_who_lacks_it(dataset):
+    (dataset / "sub-0001" / "anat" / "sub-0001_T2w.nii.gz").unlink()
+    with pytest.raises(DatasetError, match="sub-0001_T2w"):
+        paired_datalist(dataset, "T1w", "T2w", "train")
+    (item,) = paired_datalist(dataset, "T1w", "T2w", "train", allow_missing=True)
+    assert item["participant_id"] == "sub-0002"
+    assert item["label"].endswith("sub-0002_T2w.nii.gz")
+
+
+def test_a_contrast_that_no_training_subject_has_is_found(dataset):
+    with pytest.raises(DatasetError, match="no subject of split train has PDw"):
+        contrast_datalist(dataset, ["T1w", "T2w", "PDw"], "train")
+
+
 def test_images_are_one_item_each(dataset):
     items = image_datalist(dataset, ["T1w", "T2w"])
     assert [item["image"].split("_")[-1] for item in items] == ["T1w.nii.gz", "T2w.nii.gz"] * 3

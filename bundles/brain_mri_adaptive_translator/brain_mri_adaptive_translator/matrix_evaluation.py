@@ -73,7 +73,8 @@ def evaluate_matrix(
         spacing: voxel size of the grid, mm.
         seed: a prediction's own is derived from it, ``participant_id`` and the target.
         num_train_subjects: the first so many of ``train_datalist``; None for all.
-        tumour_labels: of the segmentation; their voxels are scored apart, as are the others (the protocol of BraSyn).
+        tumour_labels: of the segmentation; their voxels are scored apart, as are the others, as in BraSyn; the
+            SSIM is the mean of the map over them, where BraSyn's code multiplies the volumes by the mask.
 
     Returns:
         what metrics.json holds.

@@ -122,6 +122,8 @@ def matrix_markdown(metrics: Mapping[str, Any]) -> str:
         f"- `{COPY}` is the source itself.",
         f"- `{REGRESSION}` is the mean target intensity given the source's, voxel by voxel.",
         f"  It is fitted to {metrics['num_train_subjects']} training subjects.",
+        "- SSIM of a region is the mean of the SSIM map over its voxels. BraSyn's own code takes the SSIM of volumes",
+        "  multiplied by the mask, which counts the air as agreement.",
         "- n/a: undefined or infinite for at least one subject.",
     ]
     return "\n".join([*lines, ""])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from brain_bundles.data.bids import collect_items, find_image, select_participants
 from brain_bundles.data.checks import warn_unoriented
@@ -61,6 +62,7 @@ def paired_datalist(
     split: str | None = None,
     *,
     check_also: Sequence[str] = (),
+    allow_missing: bool = False,
 ) -> list[dict[str, str]]:
     """One item per participant: ``image`` is the path of the source contrast, ``label`` that of the target.
 
@@ -71,6 +73,7 @@ def paired_datalist(
         source, target: two contrasts, see :func:`brain_bundles.data.image_path`.
         split: "train", "val", "test", or None for everyone.
         check_also: other splits to check as well.
+        allow_missing: leave out the participants that lack one of the two, instead of refusing them.
 
     Raises:
         ValueError: if the two are one contrast, or unknown.
@@ -78,7 +81,12 @@ def paired_datalist(
     """
     if source == target:
         raise ValueError(f"source and target are both {source!r}; give two contrasts.")
-    items = checked_datalist(dataset_dir, [source, target], split, covariates=(), check_also=check_also)
+    if allow_missing:
+        items: Sequence[Mapping[str, Any]] = contrast_datalist(
+            dataset_dir, [source, target], split, check_also=check_also
+        )
+    else:
+        items = checked_datalist(dataset_dir, [source, target], split, covariates=(), check_also=check_also)
     return [
         {"participant_id": str(i["participant_id"]), "image": str(i[source]), "label": str(i[target])} for i in items
     ]
@@ -150,7 +158,8 @@ def contrast_datalist(
         if len(subjects) < len(people):
             logger.info("%d subjects have fewer than two of %s.", len(people) - len(subjects), ", ".join(contrasts))
         if people and not subjects:
-            problems.append(("no pairs", f"no subject of split {part} has two of {', '.join(contrasts)}"))
+            of_split = "" if part is None else f" of split {part}"
+            problems.append(("no pairs", f"no subject{of_split} has two of {', '.join(contrasts)}"))
         if subjects and part == "train":
             problems += [
                 ("no such contrast", f"no subject of split train has {name}; leave it out of the contrasts")

@@ -13,6 +13,7 @@ from brain_mri_adaptive_translator import (
     LatentPairPrepareBatch,
     LatentTranslation,
     LatentTranslationLoss,
+    measure_channel_std,
 )
 from ignite.engine import Events
 from monai.data import DataLoader
@@ -180,3 +181,27 @@ def test_the_latent_loss_is_on_the_raw_scale(adaptive):
 def test_parts_that_do_not_fit_are_refused(adaptive, spade, contrasts, message):
     with pytest.raises(ValueError, match=message):
         AdaptiveAutoencoder(adaptive.autoencoder, spade, contrasts)
+
+
+def test_weights_of_other_contrasts_are_refused(adaptive):
+    """They would fit, and give one contrast under the name of another."""
+    state = adaptive.state_dict()
+    swapped = AdaptiveAutoencoder(adaptive.autoencoder, adaptive.ms_spade, CONTRASTS[::-1])
+    with pytest.raises(ValueError, match=f"weights are for the contrasts {', '.join(CONTRASTS)}, in this order"):
+        swapped.load_state_dict(state)
+    adaptive.load_state_dict(state)
+    with pytest.raises(ValueError, match="has more than 64 bytes"):
+        AdaptiveAutoencoder(adaptive.autoencoder, adaptive.ms_spade, ["T1w" * 22, *CONTRASTS[1:]])
+
+
+@torch.no_grad()
+def test_ms_spade_measures_its_channels(adaptive):
+    """Whatever the scale of a channel, inside it is 1."""
+    adaptive.set_latent_statistics([0.5, -1.0], [2.0, 0.5])
+    latents = [{"label_mean": torch.randn(2, 6, 6, 6, generator=torch.Generator().manual_seed(i))} for i in range(8)]
+    network = measure_channel_std(LatentTranslation(adaptive), latents)
+    assert network.adaptive_autoencoder.ms_spade.channel_std.tolist() == pytest.approx([2.0, 0.5], rel=0.05)
+    seen = []
+    adaptive.ms_spade.blocks[0].register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
+    adaptive.target_like(latents[0]["label_mean"][None], [0])
+    assert (seen[0] - seen[0].mean()).std((0, 2, 3, 4)).tolist() == pytest.approx([1.0, 1.0], rel=0.1)
