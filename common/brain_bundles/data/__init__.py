@@ -22,6 +22,7 @@ from brain_bundles.data.run_output import RunOutput, hash_file
 from brain_bundles.data.seeded_dataset import SAMPLE_SEED, SeededDataset
 from brain_bundles.data.seeding import derive_seed, generator_for
 from brain_bundles.data.translation_inputs import TranslationInputs, translation_inputs
+from brain_bundles.data.usable_items import UsableItems
 
 __all__ = [
     "SAMPLE_SEED",
@@ -35,6 +36,7 @@ __all__ = [
     "RunOutput",
     "SeededDataset",
     "TranslationInputs",
+    "UsableItems",
     "bids_datalist",
     "check_images",
     "checked_datalist",

@@ -53,7 +53,7 @@ class TranslationInputs:
         if dist.is_available() and dist.is_initialized():
             dist.barrier()
         if self.problems:
-            done = f"{self.where}: {len(self.rows)} volumes are translated, the others were left out"
+            done = f"{self.where}: these volumes were left out, the others are translated"
             raise DatasetError(done, self.problems)
 
 

@@ -89,6 +89,24 @@ def test_files_and_a_start_at_the_target_like_latent(trained, tmp_path):
     assert set(images(tmp_path / "out")) == {"sub-0002_T2w_T1w.nii.gz"}
 
 
+def test_bad_volumes_are_left_out_and_the_others_finished(trained, tmp_path):
+    """One that cannot be read, and one of which nothing is left on the model's grid."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    good = image_path(trained.dataset_dir, "sub-0002", "T2w").read_bytes()
+    for name, content in {"a": good, "cut": good[:2000], "z": good}.items():
+        (folder / f"{name}.nii.gz").write_bytes(content)
+    dots = np.zeros((20, 20, 20), np.float32)
+    dots[8, 8, 8:11] = 1, 2, 3
+    nib.save(nib.Nifti1Image(dots, np.eye(4)), folder / "dots.nii.gz")
+    with pytest.raises((DatasetError, RuntimeError)) as error:
+        trained.run("inference", tmp_path / "out", input=str(folder), source="T2w", targets=["T1w", "FLAIR"])
+    text = f"{error.value} {error.value.__cause__}"
+    assert "cut.nii.gz" in text
+    assert "dots.nii.gz" in text
+    assert set(images(tmp_path / "out")) == {f"{name}_{target}.nii.gz" for name in "az" for target in ("T1w", "FLAIR")}
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

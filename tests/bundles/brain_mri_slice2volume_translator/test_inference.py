@@ -107,8 +107,12 @@ def test_bad_volumes_are_reported_and_skipped_and_the_run_ends_with_an_error(tra
     folder = tmp_path / "in"
     folder.mkdir()
     good = source_of(trained, 7)
-    (folder / "good.nii.gz").write_bytes(good.read_bytes())
+    for name in ("good", "last"):
+        (folder / f"{name}.nii.gz").write_bytes(good.read_bytes())
     (folder / "cut.nii.gz").write_bytes(good.read_bytes()[:3000])
+    dots = np.zeros((20, 20, 20), np.float32)
+    dots[8, 8, 8:11] = 1, 2, 3  # its file is in order, but on the grid of 5 mm nothing is left
+    nib.save(nib.Nifti1Image(dots, np.eye(4)), folder / "dots.nii.gz")
     image = nib.load(good)
     nib.save(nib.Nifti1Image(np.zeros(image.shape, np.float32), image.affine), folder / "zero.nii.gz")
     nib.save(nib.Nifti1Image(np.ones((8, 8), np.float32), image.affine), folder / "flat.nii.gz")
@@ -116,8 +120,8 @@ def test_bad_volumes_are_reported_and_skipped_and_the_run_ends_with_an_error(tra
     with pytest.raises((DatasetError, RuntimeError)) as error:
         trained.run("inference", tmp_path / "out", input=str(folder))
     text = f"{error.value} {error.value.__cause__}"
-    assert all(name in text for name in ("cut.nii.gz", "zero.nii.gz", "flat.nii.gz", "series.nii.gz"))
-    assert list(images(tmp_path / "out")) == ["good_T2w.nii.gz"]
+    assert all(name in text for name in ("cut.nii.gz", "zero.nii.gz", "flat.nii.gz", "series.nii.gz", "dots.nii.gz"))
+    assert list(images(tmp_path / "out")) == ["good_T2w.nii.gz", "last_T2w.nii.gz"]
 
 
 def test_the_exit_code_says_that_a_volume_was_skipped(trained, tmp_path):

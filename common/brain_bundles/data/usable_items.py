@@ -1,0 +1,51 @@
+"""The items of a run that goes on when one of them cannot be used."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from monai.data import IterableDataset
+from torch.utils.data import get_worker_info
+
+logger = logging.getLogger(__name__)
+
+
+class UsableItems(IterableDataset):
+    """Items one after the other, transformed. One that the transform refuses is noted and left out, the others come.
+
+    What can be seen in a file is found before a run begins; this is for what only the preprocessing shows, such as a
+    brain that vanishes on the model's grid.
+
+    Args:
+        data: items with a path under ``image``.
+        transform: raises ValueError or RuntimeError for what cannot be used.
+        problems: gets (kind, reason) for each item that is left out, unless another process loads it (num_workers).
+    """
+
+    def __init__(
+        self, data: Sequence[Mapping[str, Any]], transform: Callable[[Any], Any], problems: list[tuple[str, str]]
+    ) -> None:
+        super().__init__(data)
+        self.items, self.apply, self.problems = data, transform, problems
+
+    def __iter__(self) -> Iterator[Any]:
+        worker = get_worker_info()
+        for item in self.items if worker is None else self.items[worker.id :: worker.num_workers]:
+            try:
+                usable = self.apply(item)
+            except (RuntimeError, ValueError) as error:
+                reason = _first_cause(error)
+                name = "" if str(item["image"]) in str(reason) else f"{item['image']}: "
+                self.problems.append(("unusable image", f"{name}{reason}"))
+                logger.warning("Left out, %s: %s", *self.problems[-1])
+                continue
+            yield usable
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """What happened; MONAI wraps it once per transform."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
