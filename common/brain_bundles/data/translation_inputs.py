@@ -161,7 +161,7 @@ def _check_contrasts(
     if source in targets:
         raise ValueError(f"source and target are both {source!r}; a translation needs two contrasts.")
     if (source is None or MISSING in targets) and (known is None or not in_dataset):
-        what = "source None" if source is None else f"target {MISSING!r}"
+        what = f"target {MISSING!r}" if MISSING in targets else "source None"
         raise ValueError(f"{what} is for a BIDS dataset (dataset_dir) and a model that knows its contrasts.")
     if MISSING in targets and len(targets) > 1:
         raise ValueError(f"target is {list(targets)}; {MISSING!r} stands alone.")

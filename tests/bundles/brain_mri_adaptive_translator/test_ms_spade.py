@@ -47,7 +47,10 @@ def test_a_batch_of_mixed_targets_is_its_samples_one_by_one(network, latents):
     targets = [3, 0, 1, 0, 2, 3]
     batch = network(latents, targets)
     single = torch.cat([network(latents[i : i + 1], [target]) for i, target in enumerate(targets)])
-    torch.testing.assert_close(batch, single, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(batch, single, atol=1e-6 * float(single.abs().max()), rtol=0)
+    batch = network.double()(latents.double(), targets)
+    single = torch.cat([network(latents[i : i + 1].double(), [target]) for i, target in enumerate(targets)])
+    torch.testing.assert_close(batch, single, atol=1e-12 * float(single.abs().max()), rtol=0)
 
 
 @torch.no_grad()

@@ -78,6 +78,24 @@ def test_the_volumetric_layers_are_a_small_share_of_the_network():
     assert 1 - slices.get_total_flops() / counter.get_total_flops() < 0.20
 
 
+def test_the_autoencoder_learns_source_and_target_or_what_is_named():
+    config = parser("train_autoencoder")
+    config["target"] = "FLAIR"
+    assert config.get_parsed_content("contrasts") == ["T1w", "FLAIR"]
+    config["contrasts"] = ["T1w", "T2w", "FLAIR"]
+    assert config.get_parsed_content("contrasts") == ["T1w", "T2w", "FLAIR"]
+
+
+def test_the_paper_overlay_has_the_public_figures():
+    """224 channels x [1, 2, 3, 4], attention at down-sampling 2, 4 and 8, betas 0.00085 to 0.0120, windows of 16."""
+    config = parser("train", "paper")
+    network = config["slice_network_def"]
+    assert network["channels"] == [224, 448, 672, 896]
+    assert network["attention_levels"] == [False, True, True, True]
+    keys = ("beta_start", "beta_end", "slices_per_window", "prediction_type")
+    assert [config[key] for key in keys] == [0.00085, 0.012, 16, "epsilon"]
+
+
 @pytest.mark.parametrize("stage", ["train_autoencoder", "train_slices", "train", "inference"])
 def test_the_paper_overlay_fits_every_file(stage):
     config = parser(stage, "paper")
