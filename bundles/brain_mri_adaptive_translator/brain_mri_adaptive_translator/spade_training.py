@@ -55,7 +55,7 @@ def measure_channel_std(
     autoencoder, ms_spade = network.adaptive_autoencoder.autoencoder, network.adaptive_autoencoder.ms_spade
     targets = [pair["label_mean"].as_subclass(torch.Tensor).float() for pair in itertools.islice(pairs, max_pairs)]
     raw = autoencoder.denormalise(torch.stack(targets).to(ms_spade.channel_std.device))
-    ms_spade.channel_std.copy_(raw.transpose(0, 1).flatten(1).std(1))
+    ms_spade.channel_std.copy_(raw.transpose(0, 1).flatten(1).std(1).clamp(min=1e-6))
     return network
 
 
