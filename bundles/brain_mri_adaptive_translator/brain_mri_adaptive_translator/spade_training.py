@@ -45,7 +45,8 @@ class LatentTranslation(nn.Module):
 def measure_channel_std(
     network: LatentTranslation, pairs: Iterable[Mapping[str, Any]], max_pairs: int = 64
 ) -> LatentTranslation:
-    """``network`` whose MS-SPADE knows the standard deviation of every channel of the raw latents.
+    """``network`` whose MS-SPADE knows the standard deviation of every channel of the raw latents, unless it has been
+    told before: trained weights keep the one that they were trained with.
 
     Args:
         network: what is trained.
@@ -53,6 +54,8 @@ def measure_channel_std(
         max_pairs: how many pairs are looked at.
     """
     autoencoder, ms_spade = network.adaptive_autoencoder.autoencoder, network.adaptive_autoencoder.ms_spade
+    if not bool((ms_spade.channel_std == 1).all()):
+        return network
     targets = [pair["label_mean"].as_subclass(torch.Tensor).float() for pair in itertools.islice(pairs, max_pairs)]
     raw = autoencoder.denormalise(torch.stack(targets).to(ms_spade.channel_std.device))
     ms_spade.channel_std.copy_(raw.transpose(0, 1).flatten(1).std(1).clamp(min=1e-6))

@@ -201,6 +201,8 @@ def test_ms_spade_measures_its_channels(adaptive):
     latents = [{"label_mean": torch.randn(2, 6, 6, 6, generator=torch.Generator().manual_seed(i))} for i in range(8)]
     network = measure_channel_std(LatentTranslation(adaptive), latents)
     assert network.adaptive_autoencoder.ms_spade.channel_std.tolist() == pytest.approx([2.0, 0.5], rel=0.05)
+    assert measure_channel_std(network, [{"label_mean": 9 * latents[0]["label_mean"]}]) is network
+    assert network.adaptive_autoencoder.ms_spade.channel_std.tolist() == pytest.approx([2.0, 0.5], rel=0.05)
     seen = []
     adaptive.ms_spade.blocks[0].register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
     adaptive.target_like(latents[0]["label_mean"][None], [0])
