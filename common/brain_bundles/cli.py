@@ -103,7 +103,7 @@ def pack(
     Args:
         output_dir: where they go.
         bundles_dir: folder of the bundles.
-        bundles: names of those to pack; all by default.
+        bundles: names of those to pack; by default all that have a trained model.
         index: the collection's model_info.json; a version that stands there with other files is refused.
         base_url: where the zips will be downloaded from, https://github.com/OWNER/REPO/releases/download/TAG.
         format: zip, or huggingface for folders that are model repositories of the hub.

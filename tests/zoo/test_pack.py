@@ -137,12 +137,23 @@ def test_a_bundle_without_weights_is_not_packed(small_bundles, tmp_path):
     (small_bundles / NAME / "models" / "model.pt").unlink()
     (small_bundles / NAME / "LICENSE").unlink()
     with pytest.raises(FileNotFoundError, match=r"is not a whole bundle, it lacks LICENSE, models/model\.pt"):
-        pack_into(tmp_path, small_bundles)
+        pack_into(tmp_path, small_bundles, bundles=[NAME])
     assert not (tmp_path / "dist").exists()
     with pytest.raises(FileNotFoundError, match="holds no bundle 'brain'; there are: brain_mri_generator, brain"):
         pack_into(tmp_path, small_bundles, bundles=["brain"])
     with pytest.raises(FileNotFoundError, match="holds no bundle"):
         pack_into(tmp_path, tmp_path / "nothing")
+
+
+def test_all_bundles_are_those_with_a_trained_model(small_bundles, tmp_path, caplog):
+    (small_bundles / NAME / "models" / "model.pt").unlink()
+    (packed,) = pack_into(tmp_path, small_bundles)
+    assert packed.name != f"{NAME}_v{VERSION}.zip"
+    assert f"Left out: {NAME} has no models/model.pt yet" in caplog.text
+    for path in small_bundles.glob("*/models/model.pt"):
+        path.unlink()
+    with pytest.raises(FileNotFoundError, match=r"no bundle of .* has models/model\.pt; train one first"):
+        pack_into(tmp_path, small_bundles)
 
 
 def test_a_folder_for_the_hub_is_the_bundle_with_a_card(small_bundles, tmp_path):

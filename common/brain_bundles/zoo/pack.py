@@ -23,6 +23,7 @@ from brain_bundles.zoo.model_card import model_card
 logger = logging.getLogger(__name__)
 FORMATS = ("zip", "huggingface")
 _DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold
+MODEL = "models/model.pt"
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def pack(
     Args:
         output_dir: where they go; made if missing.
         bundles_dir: folder of the bundles.
-        bundles: names of those to pack; None packs all.
+        bundles: names of those to pack; None packs all that have a trained model, and names the others.
         index: the collection's ``model_info.json``.
         base_url: where the zips can be downloaded from, written into the index, such as
             ``https://github.com/OWNER/REPO/releases/download/TAG``.
@@ -161,7 +162,13 @@ def _folders(bundles_dir: Path, names: Sequence[str] | None) -> list[Path]:
     if names is None:
         if not there:
             raise FileNotFoundError(f"{bundles_dir} holds no bundle (no */configs/metadata.json).")
-        return there
+        trained = [path for path in there if (path / MODEL).is_file()]
+        if not trained:
+            raise FileNotFoundError(f"no bundle of {bundles_dir} has {MODEL}; train one first.")
+        for path in there:
+            if path not in trained:
+                logger.warning("Left out: %s has no %s yet.", path.name, MODEL)
+        return trained
     if unknown := [name for name in names if name not in [path.name for path in there]]:
         known = ", ".join(path.name for path in there) or "none"
         raise FileNotFoundError(f"{bundles_dir} holds no bundle {unknown[0]!r}; there are: {known}.")
