@@ -57,7 +57,12 @@ def rewrite(path: Path, edit) -> Path:
     return target
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in BUNDLES.iterdir() if (path / "models").is_dir()))
+@pytest.mark.parametrize("path", sorted(path for path in BUNDLES.iterdir() if (path / "configs").is_dir()))
+def test_nothing_is_found_in_our_folders(path):
+    assert found(path) == []
+
+
+@pytest.mark.parametrize("name", sorted(path.parents[1].name for path in BUNDLES.glob("*/models/model.pt")))
 def test_nothing_is_found_in_our_bundles(name, tmp_path):
     path = pack(tmp_path / "dist", bundles_dir=BUNDLES, bundles=[name], index=tmp_path / "model_info.json")[0]
     assert found(path) == []

@@ -112,8 +112,13 @@ def matrix_markdown(metrics: Mapping[str, Any]) -> str:
             continue
         lines += [f"## Contrast whose intensities a prediction is nearest to: {method}", ""]
         rows = [
-            [target, *(str(found["nearest"].get(name, 0)) for name in contrasts), found["on_average"]]
-            for target, found in targets.items()
+            [
+                target,
+                *(str(targets[target]["nearest"].get(name, 0)) for name in contrasts),
+                targets[target]["on_average"],
+            ]
+            for target in contrasts
+            if target in targets
         ]
         lines += [*table(["asked for", *contrasts, "mean of all"], rows), ""]
     lines += [
