@@ -24,17 +24,20 @@ class UsableItems(IterableDataset):
         problems: gets (kind, reason) for each item that is left out, unless another process loads it (num_workers).
     """
 
+    data: Sequence[Mapping[str, Any]]
+    transform: Callable[[Any], Any]
+
     def __init__(
         self, data: Sequence[Mapping[str, Any]], transform: Callable[[Any], Any], problems: list[tuple[str, str]]
     ) -> None:
-        super().__init__(data)
-        self.items, self.apply, self.problems = data, transform, problems
+        super().__init__(data, transform)
+        self.problems = problems
 
     def __iter__(self) -> Iterator[Any]:
         worker = get_worker_info()
-        for item in self.items if worker is None else self.items[worker.id :: worker.num_workers]:
+        for item in self.data if worker is None else self.data[worker.id :: worker.num_workers]:
             try:
-                usable = self.apply(item)
+                usable = self.transform(item)
             except (RuntimeError, ValueError) as error:
                 reason = _first_cause(error)
                 name = "" if str(item["image"]) in str(reason) else f"{item['image']}: "

@@ -14,13 +14,12 @@ from brain_bundles.zoo.allowed_names import (
     problem_with_name,
 )
 from brain_bundles.zoo.config_text import leaves, look_up_macro
+from brain_bundles.zoo.expression_tree import imported_name, refers_to_import
 from brain_bundles.zoo.expressions import (
-    imported_name,
     problem_with_argument,
     problem_with_code_argument,
     problems_with_expression,
     problems_with_import,
-    refers_to_import,
 )
 from brain_bundles.zoo.source import Finding
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Mapping
 
 from brain_bundles.zoo.allowed_names import (
@@ -17,10 +16,8 @@ from brain_bundles.zoo.allowed_names import (
     problem_with_looked_up,
     problem_with_name,
 )
+from brain_bundles.zoo.expression_tree import dotted, is_reference, parse_expression, refers_to_import
 
-# As monai.bundle's ReferenceResolver finds them, once it has made every # a ::.
-REFERENCE = re.compile(r"@(?:\w*)(?:::\w*)*")
-_PLACE = "__local_refs"  # a reference is __local_refs['id'] in what MONAI evaluates
 _NODES = (
     ast.Expression,
     ast.Constant,
@@ -60,46 +57,6 @@ _NODES = (
 _PATH_IDIOMS = frozenset({"sys.path.insert(1, @bundle_root)", "sys.path.append(@bundle_root)"})
 # Other names than their own, under which modules may be imported.
 _ALIASES = {"numpy": "np"}
-MAX_LENGTH = 4000
-
-
-def evaluated_text(text: str) -> str:
-    """An expression without its ``$``, as MONAI evaluates it: text put in for text, whatever stands around it."""
-    text = text.replace("#", "::")
-    for one in sorted(set(REFERENCE.findall(text)), key=len, reverse=True):
-        text = text.replace(one, f"{_PLACE}['{one[1:]}']")
-    return text
-
-
-def parse_expression(text: str) -> ast.Expression | ast.Import | ast.ImportFrom:
-    """The tree of what MONAI evaluates.
-
-    Raises:
-        ValueError: if it is no Python expression or import.
-    """
-    if len(text) > MAX_LENGTH:
-        raise ValueError(f"is longer than {MAX_LENGTH} characters")
-    plain = evaluated_text(text).strip()
-    try:
-        body = ast.parse(plain).body
-        if len(body) == 1 and isinstance(body[0], (ast.Import, ast.ImportFrom)):
-            return body[0]
-        return ast.parse(plain, mode="eval")
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ValueError(f"is not an expression ({error})") from error
-
-
-def imported_name(text: str) -> dict[str, str]:
-    """What an import of one name binds: its name in expressions -> its full one; empty for what is no import."""
-    try:
-        tree = parse_expression(text)
-    except ValueError:
-        return {}
-    if isinstance(tree, ast.Expression):
-        return {}
-    alias = tree.names[0]  # MONAI ignores the others
-    full = alias.name if isinstance(tree, ast.Import) else f"{tree.module}.{alias.name}"
-    return {alias.asname or alias.name: full}
 
 
 def problems_with_import(text: str, packages: frozenset[str]) -> list[str]:
@@ -135,7 +92,7 @@ def problems_with_expression(
     Args:
         text: without the ``$``.
         packages: whose names may be used beside MONAI's, torch's and numpy's.
-        imported: what imports bind, of :func:`imported_name`.
+        imported: what imports bind, of :func:`~brain_bundles.zoo.expression_tree.imported_name`.
     """
     if text.strip() in _PATH_IDIOMS:
         return []
@@ -190,7 +147,7 @@ class _Check(ast.NodeVisitor):
             self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
-        path = _dotted(node)
+        path = dotted(node)
         root, _, rest = path.partition(".")
         if path and root not in self.bound:
             self._name(f"{self.imported.get(root, root)}.{rest}")
@@ -247,7 +204,7 @@ class _Check(ast.NodeVisitor):
 
     def full_name(self, node: ast.expr) -> str:
         """The dotted name that stands there, as it is in the installed packages; empty if something is computed."""
-        root, _, rest = _dotted(node).partition(".")
+        root, _, rest = dotted(node).partition(".")
         if root in self.bound:
             return ""
         return ".".join(part for part in (self.imported.get(root, root), rest) if part)
@@ -289,28 +246,3 @@ def problem_with_code_argument(
     if not isinstance(tree, ast.Expression) or value[:1] in ("@", "%"):
         return "what names code must be written out"
     return _Check(tree, packages, _names(imported)).problem_with_code(tree.body)
-
-
-def refers_to_import(text: str) -> bool:
-    """Whether a text has a reference to what an import gives, which is a whole module."""
-    return any("imports" in one[1:].split("::") for one in REFERENCE.findall(text.replace("#", "::")))
-
-
-def is_reference(node: ast.AST) -> bool:
-    """Whether a node is what MONAI puts in for a reference."""
-    return (
-        isinstance(node, ast.Subscript)
-        and isinstance(node.value, ast.Name)
-        and node.value.id == _PLACE
-        and isinstance(node.slice, ast.Constant)
-        and isinstance(node.slice.value, str)
-    )
-
-
-def _dotted(node: ast.expr) -> str:
-    """``a.b.c`` as text, empty if it is something else."""
-    parts = []
-    while isinstance(node, ast.Attribute):
-        parts.append(node.attr)
-        node = node.value
-    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""

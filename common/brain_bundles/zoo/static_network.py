@@ -15,7 +15,7 @@ from torch.nn.parameter import is_lazy
 
 from brain_bundles.schedulers import make_scheduler
 from brain_bundles.zoo.config_text import look_up
-from brain_bundles.zoo.expressions import REFERENCE
+from brain_bundles.zoo.expression_tree import REFERENCE
 
 # What may be built: networks and what they are made with, from installed packages and never from the bundle.
 BUILDABLE = ("monai.networks.", "torch.nn.", "brain_bundles.networks.", "brain_bundles.schedulers.make_scheduler")
