@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 GENERATOR := bundles/brain_mri_generator
 TRANSLATOR := bundles/brain_mri_slice2volume_translator
+ADAPTIVE := bundles/brain_mri_adaptive_translator
 DEMO_DIR := output/demo
 
 .PHONY: demo test lint install clean
@@ -25,6 +26,8 @@ demo: install
 	$(BIN)/python -m brain_bundles phantom $(DEMO_DIR)/phantoms --num_subjects 4 --seed 1
 	$(BIN)/python -m monai.bundle run --config_file $(TRANSLATOR)/configs/inference.json --bundle_root $(TRANSLATOR) \
 		--dataset_dir $(DEMO_DIR)/phantoms --output_dir $(DEMO_DIR)/translated
+	$(BIN)/python -m monai.bundle run --config_file $(ADAPTIVE)/configs/inference.json --bundle_root $(ADAPTIVE) \
+		--dataset_dir $(DEMO_DIR)/phantoms --targets missing --output_dir $(DEMO_DIR)/filled_in
 	@echo
 	@echo "8 generated brains: $(DEMO_DIR)/generated"
 	@echo "  picture:    $(DEMO_DIR)/generated/preview.png"
@@ -33,6 +36,9 @@ demo: install
 	@echo "4 phantoms, T1w to T2w: $(DEMO_DIR)/translated"
 	@echo "  picture:    $(DEMO_DIR)/translated/preview.png"
 	@echo "  volumes:    $(DEMO_DIR)/translated/sub-*/anat/*_T2w.nii.gz"
+	@echo "the same 4, what they lack (T2w, FLAIR, T1w with contrast agent): $(DEMO_DIR)/filled_in"
+	@echo "  picture:    $(DEMO_DIR)/filled_in/preview.png"
+	@echo "  volumes:    $(DEMO_DIR)/filled_in/sub-*/anat/*.nii.gz, each with a .json that says what it was made from"
 
 lint: install
 	$(BIN)/ruff check .

@@ -19,17 +19,18 @@ class SelfModulatedSPADE(nn.Module):
     Args:
         channels: of the feature.
         hidden_channels: of the layer before gamma and beta.
+        kernel_size: of the convolutions that compute gamma and beta; odd.
 
     Source: Park et al. 2019, arXiv:1903.07291, equation 1; modulated by the feature as in Kim & Park 2024,
     arXiv:2311.00265.
     """
 
-    def __init__(self, channels: int, hidden_channels: int = 64) -> None:
+    def __init__(self, channels: int, hidden_channels: int = 64, kernel_size: int = 3) -> None:
         super().__init__()
         self.norm = nn.InstanceNorm3d(channels, affine=False)
-        self.shared = nn.Sequential(nn.Conv3d(channels, hidden_channels, 3, padding=1), nn.ReLU())
-        self.gamma = nn.Conv3d(hidden_channels, channels, 3, padding=1)
-        self.beta = nn.Conv3d(hidden_channels, channels, 3, padding=1)
+        self.shared = nn.Sequential(nn.Conv3d(channels, hidden_channels, kernel_size, padding="same"), nn.ReLU())
+        self.gamma = nn.Conv3d(hidden_channels, channels, kernel_size, padding="same")
+        self.beta = nn.Conv3d(hidden_channels, channels, kernel_size, padding="same")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, C, D, H, W) to the same shape."""
@@ -45,12 +46,12 @@ class SwitchableSPADE(nn.Module):
     Args:
         num_contrasts: size of the bank.
         channels: of the feature.
-        hidden_channels: see :class:`SelfModulatedSPADE`.
+        **spade_kwargs: of :class:`SelfModulatedSPADE`.
     """
 
-    def __init__(self, num_contrasts: int, channels: int, hidden_channels: int = 64) -> None:
+    def __init__(self, num_contrasts: int, channels: int, **spade_kwargs: int) -> None:
         super().__init__()
-        self.bank = nn.ModuleList(SelfModulatedSPADE(channels, hidden_channels) for _ in range(num_contrasts))
+        self.bank = nn.ModuleList(SelfModulatedSPADE(channels, **spade_kwargs) for _ in range(num_contrasts))
 
     def forward(self, x: torch.Tensor, targets: Sequence[int]) -> torch.Tensor:
         """(B, C, D, H, W) to the same shape; ``targets`` are B indices on the host."""
@@ -78,18 +79,26 @@ class MSSPADEBlock(nn.Module):
         num_contrasts: size of each bank.
         in_channels: of the input.
         out_channels: of the output; where it differs, a 1x1x1 convolution is on the skip.
-        hidden_channels: see :class:`SelfModulatedSPADE`.
+        middle_channels: between the two convolutions; None for the smaller of the two above.
+        **spade_kwargs: of :class:`SelfModulatedSPADE`.
 
     Source: Kim & Park 2024, arXiv:2311.00265, figure 2a. The activation is the figure's ReLU; their public code has a
     leaky one.
     """
 
-    def __init__(self, num_contrasts: int, in_channels: int, out_channels: int, hidden_channels: int = 64) -> None:
+    def __init__(
+        self,
+        num_contrasts: int,
+        in_channels: int,
+        out_channels: int,
+        middle_channels: int | None = None,
+        **spade_kwargs: int,
+    ) -> None:
         super().__init__()
-        middle = min(in_channels, out_channels)
-        self.norm1 = SwitchableSPADE(num_contrasts, in_channels, hidden_channels)
+        middle = min(in_channels, out_channels) if middle_channels is None else middle_channels
+        self.norm1 = SwitchableSPADE(num_contrasts, in_channels, **spade_kwargs)
         self.conv1 = nn.Conv3d(in_channels, middle, 3, padding=1)
-        self.norm2 = SwitchableSPADE(num_contrasts, middle, hidden_channels)
+        self.norm2 = SwitchableSPADE(num_contrasts, middle, **spade_kwargs)
         self.conv2 = nn.Conv3d(middle, out_channels, 3, padding=1)
         nn.init.zeros_(self.conv2.weight)  # begins as its skip: decision 46
         nn.init.zeros_(self.conv2.bias)  # type: ignore[arg-type]
@@ -113,11 +122,14 @@ class MSSPADE(nn.Module):
     Args:
         num_contrasts: contrasts that it can make.
         latent_channels: of the latents.
-        channels: widths between the blocks; n widths make n + 1 blocks.
+        channels: widths between the blocks; n widths make n + 1 blocks. Where all are ``latent_channels``, the skips
+            are identities, and an untrained network gives back what it is given.
+        middle_channels: within each block, see :class:`MSSPADEBlock`.
         hidden_channels: see :class:`SelfModulatedSPADE`.
+        kernel_size: see :class:`SelfModulatedSPADE`.
 
     Raises:
-        ValueError: for fewer than two contrasts or no width.
+        ValueError: for fewer than two contrasts, no width or an even ``kernel_size``.
 
     Source: Kim & Park 2024, arXiv:2311.00265, figure 2a.
     """
@@ -125,18 +137,34 @@ class MSSPADE(nn.Module):
     channel_std: torch.Tensor
 
     def __init__(
-        self, num_contrasts: int, latent_channels: int, channels: Sequence[int] = (64,), hidden_channels: int = 64
+        self,
+        num_contrasts: int,
+        latent_channels: int,
+        channels: Sequence[int] = (64,),
+        middle_channels: int | None = None,
+        hidden_channels: int = 64,
+        kernel_size: int = 3,
     ) -> None:
         super().__init__()
         if num_contrasts < 2:
             raise ValueError(f"num_contrasts is {num_contrasts}; a translation needs two at least.")
         if not channels or min(channels) < 1:
             raise ValueError(f"channels is {list(channels)}, expected at least one positive width.")
+        if kernel_size < 1 or kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size is {kernel_size}, expected an odd number.")
         self.num_contrasts, self.latent_channels = num_contrasts, latent_channels
         self.register_buffer("channel_std", torch.ones(latent_channels))
         widths = [latent_channels, *channels, latent_channels]
         self.blocks = nn.ModuleList(
-            MSSPADEBlock(num_contrasts, before, after, hidden_channels) for before, after in pairwise(widths)
+            MSSPADEBlock(
+                num_contrasts,
+                before,
+                after,
+                middle_channels,
+                hidden_channels=hidden_channels,
+                kernel_size=kernel_size,
+            )
+            for before, after in pairwise(widths)
         )
 
     def forward(self, z: torch.Tensor, targets: Targets) -> torch.Tensor:

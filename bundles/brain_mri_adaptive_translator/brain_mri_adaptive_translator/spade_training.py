@@ -69,22 +69,33 @@ class LatentTranslationLoss(nn.Module):
     does, roughly: behind an orthonormal transform their squared error is that of the image. An L1 would count the one
     channel of the brightness as little as each of the others: decision 46.
 
+    The minimum, the mean of what is possible, is the same whatever the channels weigh, but not the way there: those of
+    the brightness would drown the faint ones of the detail. ``channel_weight_power`` evens them out.
+
     Args:
-        autoencoder: with ``latent_std``.
+        autoencoder: with ``latent_std`` and a MS-SPADE that knows its ``channel_std``.
         cycle_weight: of the second half, see :class:`LatentTranslation`; its first half has the weight 1.
+        channel_weight_power: p of the weights ``channel_std ** -p`` of the channels, scaled to a mean of 1; 0 for equal
+            weights.
     """
 
-    def __init__(self, autoencoder: AdaptiveAutoencoder, cycle_weight: float = 0.2) -> None:
+    def __init__(
+        self, autoencoder: AdaptiveAutoencoder, cycle_weight: float = 0.2, channel_weight_power: float = 0.0
+    ) -> None:
         super().__init__()
         if cycle_weight < 0:
             raise ValueError(f"cycle_weight must not be negative, got {cycle_weight}; 0 turns the term off.")
-        self.std = autoencoder.autoencoder.latent_std
-        self.cycle_weight = cycle_weight
+        if channel_weight_power < 0:
+            raise ValueError(f"channel_weight_power must not be negative, got {channel_weight_power}.")
+        self.autoencoder = autoencoder
+        self.cycle_weight, self.channel_weight_power = cycle_weight, channel_weight_power
 
     def forward(self, prediction: torch.Tensor, latents: torch.Tensor) -> torch.Tensor:
         """Scalar loss of (N, C, d, h, w) against targets and, if there is a way back, sources after them."""
-        scale = self.std.to(prediction).view(1, -1, *(1,) * (prediction.ndim - 2))
-        error = (scale * (prediction - latents[: len(prediction)])).square()
+        std = self.autoencoder.autoencoder.latent_std.to(prediction)
+        weight = self.autoencoder.ms_spade.channel_std.to(prediction) ** -self.channel_weight_power
+        weight = (weight / weight.mean()).view(-1, *(1,) * (prediction.ndim - 2))
+        error = weight * (std.view_as(weight) * (prediction - latents[: len(prediction)])).square()
         half = len(latents) // 2
         loss = error[:half].mean()
         return loss if len(prediction) == half else loss + self.cycle_weight * error[half:].mean()

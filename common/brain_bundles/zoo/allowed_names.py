@@ -44,11 +44,12 @@ PARTS = {
     ),
     "nibabel": _words("loadsave"),
     "einops": _words("einops layers"),
+    "pytorch_optimizer": _words("optimizer"),
     "brain_bundles": _words("data engines handlers inferers losses metrics networks schedulers transforms zoo.release"),
 }
 PACKAGES = frozenset({"monai", "torch", "numpy", "ignite"})
 # Third parties whose names may be used where metadata.json requires them: distribution -> package.
-THIRD_PARTIES = {"nibabel": "nibabel", "einops": "einops"}
+THIRD_PARTIES = {name: name for name in ("nibabel", "einops", "pytorch_optimizer")}
 # Of the standard library, what configs use and what does no more than it says.
 STANDARD = _words(
     """

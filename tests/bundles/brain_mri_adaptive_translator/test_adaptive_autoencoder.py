@@ -170,6 +170,16 @@ def test_the_latent_loss_is_on_the_raw_scale(adaptive):
     torch.testing.assert_close(loss(prediction[:1], target), torch.tensor(there))
 
 
+def test_faint_channels_count_more_with_a_power(adaptive):
+    adaptive.ms_spade.channel_std.copy_(torch.tensor([2.0, 0.5]))
+    prediction, target = torch.ones(1, 2, 1, 1, 1), torch.zeros(2, 2, 1, 1, 1)
+    prediction[:, 1] = 3.0
+    loss = LatentTranslationLoss(adaptive, channel_weight_power=1)  # weights 1/2 and 2, over their mean: 0.4 and 1.6
+    torch.testing.assert_close(loss(prediction, target), torch.tensor((0.4 * 1 + 1.6 * 9) / 2))
+    with pytest.raises(ValueError, match="channel_weight_power must not be negative, got -1"):
+        LatentTranslationLoss(adaptive, channel_weight_power=-1)
+
+
 @pytest.mark.parametrize(
     ("spade", "contrasts", "message"),
     [

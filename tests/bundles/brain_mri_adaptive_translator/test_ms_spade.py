@@ -35,7 +35,7 @@ def test_a_layer_normalises_each_instance_and_modulates_by_the_feature():
 @torch.no_grad()
 def test_every_sample_goes_through_the_layer_of_its_target():
     torch.manual_seed(0)
-    layer = SwitchableSPADE(3, 2, 4)
+    layer = SwitchableSPADE(3, 2, hidden_channels=4)
     x, targets = torch.randn(5, 2, 4, 4, 4), [2, 0, 2, 1, 0]
     result = layer(x, targets)
     for i, target in enumerate(targets):
@@ -87,6 +87,33 @@ def test_an_untrained_block_is_its_skip(latents):
     torch.testing.assert_close(block(latents, [0, 1] * 3), block.skip(latents), atol=0, rtol=0)
 
 
+@torch.no_grad()
+def test_an_untrained_network_of_one_width_gives_back_what_it_gets(latents):
+    network = MSSPADE(2, 3, (3, 3), middle_channels=8)
+    network.channel_std.copy_(torch.tensor([0.5, 2.0, 4.0]))
+    torch.testing.assert_close(network(latents, [0, 1] * 3), latents, atol=0, rtol=0)
+
+
+def test_widths_and_kernels_are_those_asked_for():
+    network = MSSPADE(2, 3, (8,), middle_channels=16, hidden_channels=5, kernel_size=1)
+    shapes = {name: tuple(value.shape) for name, value in network.named_parameters() if value.ndim == 5}
+    assert shapes["blocks.0.conv1.weight"] == (16, 3, 3, 3, 3)
+    assert shapes["blocks.1.conv2.weight"] == (3, 16, 3, 3, 3)
+    assert shapes["blocks.1.norm1.bank.1.shared.0.weight"] == (5, 8, 1, 1, 1)
+    assert shapes["blocks.0.norm2.bank.0.gamma.weight"] == (16, 5, 1, 1, 1)
+
+
+@torch.no_grad()
+def test_a_layer_of_kernel_size_1_is_a_function_of_each_voxel_and_the_statistics(latents):
+    torch.manual_seed(0)
+    layer = SelfModulatedSPADE(3, 4, kernel_size=1)
+    order = torch.randperm(4 * 5 * 6)
+    shuffled = latents.flatten(2)[:, :, order].view_as(latents)
+    torch.testing.assert_close(
+        layer(shuffled), layer(latents).flatten(2)[:, :, order].view_as(latents), atol=1e-5, rtol=1e-5
+    )
+
+
 def test_the_skip_is_a_convolution_only_where_widths_differ():
     assert isinstance(MSSPADEBlock(2, 4, 4).skip, torch.nn.Identity)
     assert MSSPADEBlock(2, 4, 8).skip.kernel_size == (1, 1, 1)
@@ -97,6 +124,8 @@ def test_bad_arguments_are_refused(network, latents):
         MSSPADE(1, 3)
     with pytest.raises(ValueError, match=r"channels is \[\], expected at least one positive width"):
         MSSPADE(2, 3, ())
+    with pytest.raises(ValueError, match="kernel_size is 2, expected an odd number"):
+        MSSPADE(2, 3, kernel_size=2)
     with pytest.raises(ValueError, match="got 1 targets for 6 latents"):
         network(latents, [0])
     with pytest.raises(ValueError, match="target 4 is out of range; there are contrasts 0 to 3"):
