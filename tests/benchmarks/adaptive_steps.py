@@ -5,7 +5,8 @@
 
 Takes the weights that ship and the default phantoms' split "val", so that what is chosen by this table is not chosen on
 the test subjects. The first row is MS-SPADE alone. From a target-like latent a walk takes the steps of the schedule
-that lie below the start fraction; the third column counts them.
+that lie below the start fraction; the third column counts them. The two lines before it have the seconds of one target and
+of all others at once, with the settings of inference.json.
 """
 
 from __future__ import annotations
@@ -47,6 +48,9 @@ def main() -> None:
         for item in items[: arguments.num_subjects]
     ]
 
+    for number in (1, len(contrasts) - 1):
+        seconds = time_targets(Translation(translator, network), volumes[0], contrasts[0], contrasts[1 : 1 + number])
+        print(f"{number} targets with the settings of inference.json: {seconds:.2f} s")
     print(f"{len(volumes)} subjects, {torch.get_num_threads()} threads")
     print("| start | num_inference_steps | of these taken | PSNR (dB) | SSIM | seconds per source |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
@@ -59,6 +63,18 @@ def main() -> None:
         one = AdaptiveTranslator(translator.sampler, start=name if steps else "noise", diffusion=steps > 0)
         psnr, ssim, seconds, taken = measure(one, network, volumes)
         print(f"| {start} | {steps or ''} | {taken:g} | {psnr:.2f} | {ssim:.4f} | {seconds:.2f} |", flush=True)
+
+
+def time_targets(
+    translate: Translation, volumes: dict[str, torch.Tensor], source: str, targets: list[str], repeats: int = 5
+) -> float:
+    """Median seconds from one source to the volumes of its targets; one call before them does not count."""
+    seconds = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        translate(volumes[source][None], targets=targets, seeds=range(len(targets)))
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds[1:])
 
 
 def measure(

@@ -40,6 +40,8 @@ def test_a_pair_may_leave_out_who_lacks_it(dataset):
 def test_a_contrast_that_no_training_subject_has_is_found(dataset):
     with pytest.raises(DatasetError, match="no subject of split train has PDw"):
         contrast_datalist(dataset, ["T1w", "T2w", "PDw"], "train")
+    items = contrast_datalist(dataset, ["T1w", "T2w", "PDw"], "train", allow_unseen=True)
+    assert items == contrast_datalist(dataset, ["T1w", "T2w"], "train")
 
 
 def test_images_are_one_item_each(dataset):

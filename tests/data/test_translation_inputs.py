@@ -86,6 +86,19 @@ def test_files_and_folders(tmp_path):
     assert len(translation_inputs(input=[a, named], source="T1w", target="T2w").rows) == 2
 
 
+def test_names_of_brats_and_of_segmentations_are_known(tmp_path, caplog):
+    names = ["BraTS-1-000-t1n", "BraTS-1-000-t1c", "BraTS-1-000-t2w", "BraTS-1-000-t2f", "BraTS-1-000-seg"]
+    names += ["BraTS20_1_t1", "BraTS20_1_t1ce", "BraTS20_1_seg", "sub-1_dseg", "sub-1_desc-brain_mask", "plain"]
+    for name in names:
+        save(tmp_path / f"{name}.nii.gz")
+    expected = {"T1w": ["BraTS-1-000-t1n", "BraTS20_1_t1", "plain"], "FLAIR": ["BraTS-1-000-t2f", "plain"]}
+    for source, of_source in expected.items():
+        rows = translation_inputs(input=tmp_path, source=source, target="T2w").rows
+        assert sorted(row["participant_id"] for row in rows) == of_source
+    translation_inputs(input=tmp_path / "sub-1_dseg.nii.gz", source="T1w", target="T2w")
+    assert "taken for T1w as asked, but by its name it is a segmentation" in caplog.text
+
+
 def test_a_seed_is_of_the_volume_and_not_of_its_place(tmp_path):
     paths = [save(tmp_path / f"{name}.nii") for name in "ab"]
     both = translation_inputs(input=paths, source="T1w", target="T2w").rows
@@ -162,6 +175,9 @@ def test_what_is_missing_is_made_from_the_best_source(tmp_path, caplog):
         ("sub-3", "T1w", "FLAIR"),
     ]
     assert [kind for kind, _ in inputs.problems] == ["unreadable or truncated image"]
+    for target in ("missing", ["missing"]):  # whatever the source is said to be
+        again = translation_inputs(folder, source="T1w", target=target, contrasts=CONTRASTS, source_order=order)
+        assert again.rows == inputs.rows
     plain = translation_inputs(folder, source=None, target="missing", contrasts=CONTRASTS)
     assert found(plain)[0] == ("sub-1", "T1w", "T2w")
 
@@ -205,6 +221,10 @@ def test_files_that_cannot_be_translated(tmp_path):
         ({"dataset_dir": ".", "target": ["T2w", "T1w"]}, "source and target are both 'T1w'"),
         ({"input": "b", "target": "missing", "contrasts": ["T1w"]}, "target 'missing' is for a BIDS dataset"),
         ({"dataset_dir": ".", "source": None}, "source None is for a BIDS dataset .* that knows its contrasts"),
+        (
+            {"dataset_dir": ".", "contrasts": ["T1w", "T2w"], "source_order": {"T2w": ["FLARE"]}},
+            "source_order names 'FLARE'; this model knows T1w, T2w",
+        ),
         ({"input": "b", "split": "test"}, "only a BIDS dataset has splits"),
         ({"dataset_dir": ".", "split": "all"}, "split is 'all', allowed are train"),
     ],

@@ -127,6 +127,7 @@ def test_what_is_undefined_is_nan_and_null_in_json():
         "mae": 0.0,
         "psnr": None,
         "ssim": 1.0,
+        "masked_volume_ssim": 1.0,
         "ms_ssim": None,
         "nmse": None,
         "through_plane_error": None,
@@ -171,3 +172,26 @@ def test_scores_are_not_changed_after_the_fact():
     scores = TranslationScores(0.1, 20.0, 0.9, 0.9, 0.1, 0.1)
     with pytest.raises(AttributeError):
         scores.mae = 0.0
+
+
+def test_a_region_is_scored_within_the_brain_around_it():
+    """Its errors are its own; its SSIM is of the brain's map: masked by the region, the air around it would be alike."""
+    target, prediction = noise(16, 16, 16), noise(16, 16, 16, seed=1)
+    brain = torch.ones(16, 16, 16, dtype=torch.bool)
+    region = torch.zeros_like(brain)
+    region[6:10, 6:10, 6:10] = True
+    scores = score_translation(prediction, target, brain, region=region)
+    error = (prediction - target)[region]
+    assert scores.mae == pytest.approx(float(error.abs().mean()), abs=1e-6)
+    assert scores.psnr == pytest.approx(-10 * math.log10(float(error.square().mean())), abs=1e-4)
+    full = torch.zeros(16, 16, 16)
+    ssim = SSIMMetric(spatial_dims=3, win_size=7, reduction="none")
+    for position in torch.nonzero(region).tolist():  # the window around each voxel, by MONAI
+        window = tuple(slice(centre - 3, centre + 4) for centre in position)
+        full[tuple(position)] = float(ssim(prediction[window][None, None], target[window][None, None]))
+    assert scores.ssim == pytest.approx(float(full[region].mean()), abs=1e-5)
+    masked = [torch.where(region, volume, 0.0)[None, None] for volume in (prediction, target)]
+    assert scores.masked_volume_ssim == pytest.approx(float(ssim(*masked)), abs=1e-5)
+    assert scores.masked_volume_ssim > scores.ssim + 0.3
+    with pytest.raises(ValueError, match="region is empty"):
+        score_translation(prediction, target, region, region=~region)

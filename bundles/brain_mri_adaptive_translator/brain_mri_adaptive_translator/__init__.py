@@ -6,6 +6,7 @@ from brain_mri_adaptive_translator.adaptive_translator import AdaptiveTranslator
 from brain_mri_adaptive_translator.matrix_evaluation import evaluate_matrix, with_segmentations
 from brain_mri_adaptive_translator.ms_spade import MSSPADE, MSSPADEBlock, SelfModulatedSPADE, SwitchableSPADE
 from brain_mri_adaptive_translator.pair_predictors import pair_predictors
+from brain_mri_adaptive_translator.preview_inputs import PreviewInputs, preview_inputs
 from brain_mri_adaptive_translator.residual_preconditioning import ResidualPreconditioning, measure_residuals
 from brain_mri_adaptive_translator.spade_training import (
     LatentPairPrepareBatch,
@@ -27,6 +28,7 @@ __all__ = [
     "LatentTranslation",
     "LatentTranslationLoss",
     "MSSPADEBlock",
+    "PreviewInputs",
     "ResidualPreconditioning",
     "SelfModulatedSPADE",
     "SplitTargetsd",
@@ -40,6 +42,7 @@ __all__ = [
     "measure_channel_std",
     "measure_residuals",
     "pair_predictors",
+    "preview_inputs",
     "target_condition",
     "with_segmentations",
 ]

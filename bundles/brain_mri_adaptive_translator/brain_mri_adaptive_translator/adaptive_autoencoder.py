@@ -72,14 +72,21 @@ class AdaptiveAutoencoder(nn.Module):
         self.autoencoder, self.ms_spade, self.contrasts = autoencoder, ms_spade, list(contrasts)
         self.register_buffer("contrast_names", encode_names(contrasts))
 
-    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
-        """Refuse weights of other contrasts, which would fit and give one contrast under the name of another."""
-        names = state_dict.get(f"{prefix}contrast_names")
+    def check_state_dict(self, weights: Mapping[str, Any], prefix: str = "") -> None:
+        """Refuse weights of other contrasts, which may fit and give one contrast under the name of another.
+
+        Raises:
+            ValueError: with both lists of contrasts.
+        """
+        names = weights.get(f"{prefix}contrast_names")
         if names is not None and (trained := decode_names(names)) != self.contrasts:
             raise ValueError(
                 f"the weights are for the contrasts {', '.join(trained)}, in this order; contrasts is "
                 f"{', '.join(self.contrasts)}."
             )
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
+        self.check_state_dict(state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     @property

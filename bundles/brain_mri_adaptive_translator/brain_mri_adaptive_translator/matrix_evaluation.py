@@ -20,9 +20,11 @@ from tqdm import tqdm
 
 from brain_mri_adaptive_translator.contrast_switch import IntensityProfile, intensity_quantiles, summarise_switch
 from brain_mri_adaptive_translator.matrix_report import (
+    METRICS,
     CellScore,
     draw_matrix,
     matrix_markdown,
+    means_markdown,
     summarise_matrix,
     write_cells,
 )
@@ -73,8 +75,7 @@ def evaluate_matrix(
         spacing: voxel size of the grid, mm.
         seed: a prediction's own is derived from it, ``participant_id`` and the target.
         num_train_subjects: the first so many of ``train_datalist``; None for all.
-        tumour_labels: of the segmentation; their voxels are scored apart, as are the others, as in BraSyn; the
-            SSIM is the mean of the map over them, where BraSyn's code multiplies the volumes by the mask.
+        tumour_labels: of the segmentation; their voxels are scored apart, as are the others, as in BraSyn.
 
     Returns:
         what metrics.json holds.
@@ -87,6 +88,8 @@ def evaluate_matrix(
     pairs = [f"{source} to {target}" for source, target in permutations(contrasts, 2)]
     if unknown := [pair for of_pairs in (pair_methods or {}).values() for pair in of_pairs if pair not in pairs]:
         raise ValueError(f"{unknown[0]!r} is not a pair of contrasts; there are {', '.join(pairs)}.")
+    if tumour_labels and not any(SEGMENTATION in item for item in test_datalist):
+        logger.info("No test subject has a segmentation: tumours are not scored apart, see segmentation_name.")
     train = list(train_datalist[:num_train_subjects])
     regressions = _fit(train, preprocessing, contrasts)
     given = {name: method for name, method in methods.items() if method is not None}
@@ -128,7 +131,7 @@ def evaluate_matrix(
                     )
             if given:
                 predictions |= {(source, target): volume for target, volume in made[list(given)[-1]].items()}
-        if drawn is None and len(volumes) == len(contrasts):
+        if drawn is None or len(volumes) > len(drawn["volumes"]):  # whoever has the most contrasts
             drawn = {"name": name, "volumes": volumes, "predictions": predictions}
     if not cells:
         raise ValueError(f"no test subject has two of {', '.join(contrasts)}.")
@@ -145,12 +148,12 @@ def evaluate_matrix(
     out = Path(output_dir)
     write_cells(out / "cells.tsv", cells)
     atomic_write(out / "metrics.json", json.dumps(metrics, indent=4, allow_nan=False) + "\n")
-    text = matrix_markdown(metrics)
-    atomic_write(out / "metrics.md", text)
-    logger.info("evaluation: %s\n%s", out / "metrics.md", text)
+    atomic_write(out / "metrics.md", matrix_markdown(metrics))
+    logger.info("evaluation: %s\n%s", out / "metrics.md", "\n".join(means_markdown(metrics)))
     if drawn is not None and drawn["predictions"]:
         try:
-            draw_matrix(out / "matrix.png", contrasts=contrasts, spacing=spacing, **drawn)
+            shown = [contrast for contrast in contrasts if contrast in drawn["volumes"]]
+            draw_matrix(out / "matrix.png", contrasts=shown, spacing=spacing, **drawn)
         except ImportError as error:  # the numbers are what was asked for; a picture is a courtesy
             logger.warning("No matrix.png: %s", error)
     return metrics
@@ -181,9 +184,12 @@ def _load(
         return volumes, None
     labels = LoadImage(image_only=True, ensure_channel_first=True)(item[SEGMENTATION])
     labels = ResampleToMatch(mode="nearest", padding_mode="zeros")(labels, img_dst=loaded[present[0]])
-    return volumes, torch.isin(
-        torch.as_tensor(labels).as_subclass(torch.Tensor)[0].round().long(), torch.tensor(list(tumour_labels))
-    )
+    labels = torch.as_tensor(labels).as_subclass(torch.Tensor)[0].round().long()
+    tumour = torch.isin(labels, torch.tensor(list(tumour_labels)))
+    if not tumour.any():
+        found = ", ".join(str(label) for label in labels.unique().tolist())
+        logger.info("%s has none of tumour_labels; its labels are %s.", item[SEGMENTATION], found)
+    return volumes, tumour
 
 
 def _fit(
@@ -219,12 +225,12 @@ def _score(
 ) -> list[CellScore]:
     truth = volumes[target]
     brain = brain_mask(volumes[source], truth)
-    masks = {"brain": brain}
+    regions: dict[str, torch.Tensor | None] = {"brain": None}
     if tumour is not None and bool((brain & tumour).any()):
-        masks |= {"tumour": brain & tumour, "outside tumour": brain & ~tumour}
+        regions |= {"tumour": tumour, "outside tumour": ~tumour}
     rows = []
-    for region, mask in masks.items():
-        scores = score_translation(prediction, truth, mask, ms_ssim_kernel_size=None)
-        values = (scores.mae, scores.psnr, scores.ssim, scores.nmse)
-        rows.append(CellScore(name, method, source, target, region, *values))
+    for title, region in regions.items():
+        scores = score_translation(prediction, truth, brain, region=region, ms_ssim_kernel_size=None)
+        values = {metric: getattr(scores, metric) for metric in METRICS}
+        rows.append(CellScore(name, method, source, target, title, **values))
     return rows

@@ -18,7 +18,10 @@ from brain_bundles.handlers.montage import save_montage
 from brain_bundles.handlers.translation_report import COPY, REGRESSION
 from brain_bundles.handlers.translation_report import METRICS as SHARED_METRICS
 
-METRICS = {name: SHARED_METRICS[name] for name in ("psnr", "ssim", "mae", "nmse")}
+METRICS = {
+    **{name: SHARED_METRICS[name] for name in ("psnr", "ssim", "mae", "nmse")},
+    "masked_volume_ssim": ("SSIM of masked volumes ↑", ".4f"),
+}
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class CellScore:
     psnr: float
     ssim: float
     nmse: float
+    masked_volume_ssim: float
 
 
 def summarise_matrix(cells: Sequence[CellScore]) -> dict[str, Any]:
@@ -69,16 +73,10 @@ def _spread(values: Sequence[float]) -> dict[str, float | None]:
     return {"mean": float(array.mean()), "std": float(array.std(ddof=1)) if array.size > 1 else None}
 
 
-def matrix_markdown(metrics: Mapping[str, Any]) -> str:
-    """The metrics of :func:`evaluate_matrix` as Markdown: the mean over cells per method, and PSNR cell by cell."""
-    methods, contrasts = metrics["methods"], metrics["contrasts"]
-    lines = [
-        f"# Translation between {', '.join(contrasts)}",
-        "",
-        f"{metrics['num_subjects']} subjects; ↓ lower is better, ↑ higher is better.",
-        "Intensities are in [0, 1]; scores are of the brain, where source or target is above 0.",
-        "",
-    ]
+def means_markdown(metrics: Mapping[str, Any]) -> list[str]:
+    """Lines of Markdown: for each region the mean over the cells, a row per method."""
+    methods = metrics["methods"]
+    lines: list[str] = []
     for region in dict.fromkeys(region for regions in methods.values() for region in regions):
         lines += [f"## Mean over the cells: {region}", ""]
         lines += table(
@@ -94,6 +92,22 @@ def matrix_markdown(metrics: Mapping[str, Any]) -> str:
             ],
         )
         lines += [""]
+    return lines
+
+
+def matrix_markdown(metrics: Mapping[str, Any]) -> str:
+    """The metrics of :func:`evaluate_matrix` as Markdown: the mean over cells per method, PSNR as a matrix, which
+    contrast the predictions are nearest to, and every cell with its spread.
+    """
+    methods, contrasts = metrics["methods"], metrics["contrasts"]
+    lines = [
+        f"# Translation between {', '.join(contrasts)}",
+        "",
+        f"{metrics['num_subjects']} subjects; ↓ lower is better, ↑ higher is better.",
+        "Intensities are in [0, 1]; scores are of the brain, where source or target is above 0.",
+        "",
+        *means_markdown(metrics),
+    ]
     for method, regions in methods.items():
         lines += [f"## PSNR (dB), source by target: {method}", ""]
         rows = []
@@ -101,10 +115,7 @@ def matrix_markdown(metrics: Mapping[str, Any]) -> str:
             row = [source]
             for target in contrasts:
                 entry = regions["brain"].get(f"{source} to {target}")
-                text = "" if entry is None else cell(entry["psnr"]["mean"], ".2f")
-                if entry is not None and entry["psnr"]["std"] is not None:
-                    text += f" ± {entry['psnr']['std']:.2f}"
-                row.append(text)
+                row.append("" if entry is None else _with_spread(entry["psnr"], ".2f"))
             rows.append(row)
         lines += [*table(["source", *contrasts], rows), ""]
     for method, targets in metrics["switch"].items():
@@ -121,17 +132,35 @@ def matrix_markdown(metrics: Mapping[str, Any]) -> str:
             if target in targets
         ]
         lines += [*table(["asked for", *contrasts, "mean of all"], rows), ""]
+    for method, regions in methods.items():
+        for region, entries in regions.items():
+            lines += [f"## Every cell: {method}, {region}", ""]
+            rows = [
+                [
+                    key,
+                    str(entry["num_subjects"]),
+                    *(_with_spread(entry[name], form) for name, (_, form) in METRICS.items()),
+                ]
+                for key, entry in entries.items()
+                if key != "all"
+            ]
+            lines += [*table(["source to target", "subjects", *(title for title, _ in METRICS.values())], rows), ""]
     lines += [
         "- Nearest is by the quantiles of the brain's intensities: how many predictions, of all sources, have those of",
         "  which of the subject's contrasts, and which contrast's the mean of all predictions has.",
         f"- `{COPY}` is the source itself.",
         f"- `{REGRESSION}` is the mean target intensity given the source's, voxel by voxel.",
         f"  It is fitted to {metrics['num_train_subjects']} training subjects.",
-        "- SSIM of a region is the mean of the SSIM map over its voxels. BraSyn's own code takes the SSIM of volumes",
-        "  multiplied by the mask, which counts the air as agreement.",
+        "- SSIM of a region is the mean of the brain's SSIM map over its voxels. That of masked volumes is BraSyn's:",
+        "  of the whole volumes, both multiplied by the mask of the region, so the air counts as agreement.",
         "- n/a: undefined or infinite for at least one subject.",
     ]
     return "\n".join([*lines, ""])
+
+
+def _with_spread(entry: Mapping[str, float | None], form: str) -> str:
+    text = cell(entry["mean"], form)
+    return text if entry["std"] is None else f"{text} ± {entry['std']:{form}}"
 
 
 def write_cells(path: str | os.PathLike[str], cells: Sequence[CellScore]) -> None:

@@ -46,7 +46,7 @@ def measure_channel_std(
     network: LatentTranslation, pairs: Iterable[Mapping[str, Any]], max_pairs: int = 64
 ) -> LatentTranslation:
     """``network`` whose MS-SPADE knows the standard deviation of every channel of the raw latents, unless it has been
-    told before: trained weights keep the one that they were trained with.
+    told before or has learned without it: trained weights keep the one that they were trained with.
 
     Args:
         network: what is trained.
@@ -54,7 +54,8 @@ def measure_channel_std(
         max_pairs: how many pairs are looked at.
     """
     autoencoder, ms_spade = network.adaptive_autoencoder.autoencoder, network.adaptive_autoencoder.ms_spade
-    if not bool((ms_spade.channel_std == 1).all()):
+    trained = any(bool(value.any()) for name, value in ms_spade.named_parameters() if name.endswith("conv2.weight"))
+    if trained or not bool((ms_spade.channel_std == 1).all()):
         return network
     targets = [pair["label_mean"].as_subclass(torch.Tensor).float() for pair in itertools.islice(pairs, max_pairs)]
     raw = autoencoder.denormalise(torch.stack(targets).to(ms_spade.channel_std.device))

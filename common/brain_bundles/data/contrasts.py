@@ -125,6 +125,7 @@ def contrast_datalist(
     split: str | None = None,
     *,
     check_also: Sequence[str] = (),
+    allow_unseen: bool = False,
 ) -> list[dict[str, str]]:
     """One item per participant: ``participant_id`` and a path for each of the contrasts that they have.
 
@@ -135,11 +136,13 @@ def contrast_datalist(
         contrasts: see :func:`brain_bundles.data.image_path`.
         split: "train", "val", "test", or None for everyone.
         check_also: other splits to check as well.
+        allow_unseen: whether the split "train" may be without one of the contrasts: a model that knows four can be
+            trained on and compared with scans of two.
 
     Raises:
         ValueError: for fewer than two contrasts, one that stands twice, or an unknown one.
         DatasetError: with every problem of every file, every subject whose contrasts differ in grid, and if no subject
-            has two of them, or none of split "train" has one of the contrasts.
+            has two of them, or none of split "train" has one of the contrasts, which ``allow_unseen`` lets pass.
     """
     if len(contrasts) < 2 or len(set(contrasts)) != len(contrasts):
         raise ValueError(f"contrasts is {list(contrasts)}, expected two or more, each once.")
@@ -160,12 +163,15 @@ def contrast_datalist(
         if people and not subjects:
             of_split = "" if part is None else f" of split {part}"
             problems.append(("no pairs", f"no subject{of_split} has two of {', '.join(contrasts)}"))
-        if subjects and part == "train":
-            problems += [
-                ("no such contrast", f"no subject of split train has {name}; leave it out of the contrasts")
-                for name in contrasts
-                if not any(name in subject for subject in subjects)
-            ]
+        unseen = [name for name in contrasts if not any(name in subject for subject in subjects)]
+        if unseen and subjects and part == "train":
+            if allow_unseen:
+                logger.info("No subject of split train has %s.", ", ".join(unseen))
+            else:
+                advice = (
+                    "leave it out of the contrasts, or set allow_unseen_contrasts to go on from weights that know it"
+                )
+                problems += [("no such contrast", f"no subject of split train has {name}; {advice}") for name in unseen]
         parts[part] = subjects
     everyone = [subject for part in parts.values() for subject in part]
     problems += grid_problems(everyone, contrasts)

@@ -22,6 +22,21 @@ logger = logging.getLogger(__name__)
 _NIFTI = re.compile(r"\.nii(\.gz)?$", re.IGNORECASE)
 Paths = str | os.PathLike[str]
 MISSING = "missing"
+# How names end that tell what a file is, beside the contrasts themselves: those of BraTS, and what is no image.
+_ENDINGS = {name: name for name in FOLDERS} | {
+    "t1": "T1w",
+    "t1n": "T1w",
+    "t1ce": "ce-gadolinium_T1w",
+    "t1c": "ce-gadolinium_T1w",
+    "t2": "T2w",
+    "t2w": "T2w",
+    "t2f": "FLAIR",
+    "flair": "FLAIR",
+    "seg": "a segmentation",
+    "dseg": "a segmentation",
+    "probseg": "a segmentation",
+    "mask": "a mask",
+}
 
 
 @dataclass(frozen=True)
@@ -73,9 +88,10 @@ def translation_inputs(
     Args:
         dataset_dir: BIDS dataset; without a participants.tsv every folder sub-* is a subject.
         input: a NIfTI file, a folder of them or several of both. Of a folder those are left out whose name ends in
-            another contrast than ``source``, such as what an earlier run put there.
+            another contrast than ``source`` (of BIDS or of BraTS), such as what an earlier run put there, or in what
+            says that it is a segmentation; of a named file a warning says so.
         source: contrast to translate from. None, in a BIDS dataset, takes for each target the best usable one that the
-            subject has.
+            subject has, as ``"missing"`` does whatever is given here.
         target: contrast to translate to, or several. In a BIDS dataset all must be known to :func:`image_path`, and
             ``"missing"`` makes for each subject those of ``contrasts`` that it lacks.
         contrasts: what the model knows, None for any; needed to choose a source or what is missing.
@@ -96,7 +112,12 @@ def translation_inputs(
             "NIfTI file or a folder of them."
         )
     targets = [target] if isinstance(target, str) else list(target)
+    if targets == [MISSING]:
+        source = None  # the best one that each subject has
     _check_contrasts(source, targets, contrasts, in_dataset=dataset_dir is not None)
+    for name in (name for key, names in (source_order or {}).items() for name in (key, *names)):
+        if name not in (contrasts or []):
+            raise ValueError(f"source_order names {name!r}; this model knows {', '.join(contrasts or [])}.")
     if dataset_dir is not None:
         where = os.fspath(dataset_dir)
         known = list(contrasts or [])
@@ -231,17 +252,20 @@ def _files(inputs: Sequence[Path], source: str, targets: Sequence[str]) -> _Foun
 
 def _nifti_files(inputs: Sequence[Path], source: str, targets: Sequence[str]) -> Iterator[Path]:
     """The files that are named, and those of the folders that may be of the source contrast."""
-    endings = {*FOLDERS, source, *targets, *(f"{target}_std" for target in targets)}
+    made = {name: name for target in targets for name in (target, f"{target}_std")}
+    endings = {**_ENDINGS, **made, source: source}
     for path in inputs:
-        if not path.is_dir():
-            yield path
-            continue
-        for file in sorted(path.iterdir()):
-            if not _NIFTI.search(file.name) or file.name.startswith("."):
+        named = not path.is_dir()
+        for file in [path] if named else sorted(path.iterdir()):
+            if not named and (not _NIFTI.search(file.name) or file.name.startswith(".")):
                 continue
             name = _NIFTI.sub("", file.name)
-            contrast = max((ending for ending in endings if name.endswith(f"_{ending}")), key=len, default=source)
+            ending = max((end for end in endings if re.search(f"[-_]{re.escape(end)}$", name)), key=len, default=source)
+            contrast = endings[ending]
             if contrast == source:
+                yield file
+            elif named:
+                logger.warning("%s is taken for %s as asked, but by its name it is %s.", file, source, contrast)
                 yield file
             else:
                 logger.info("%s is not translated: by its name it is %s, not %s.", file, contrast, source)

@@ -20,6 +20,8 @@ class TranslationScores:
         mae: mean of |prediction - target|.
         psnr: peak signal-to-noise ratio, dB; infinite if the two are equal.
         ssim: mean of the SSIM map.
+        masked_volume_ssim: SSIM of the whole volumes, both 0 outside of what is scored; air counts as agreement. BraSyn
+            scores the tumour and what is around it so.
         ms_ssim: MS-SSIM of the grid with everything outside of the brain at 0, so it is nearer to 1 the more air there
             is; NaN where the grid is too small for five scales.
         nmse: sum of (prediction - target)^2 divided by the sum of target^2; NaN if the target is 0 everywhere.
@@ -31,6 +33,7 @@ class TranslationScores:
     mae: float
     psnr: float
     ssim: float
+    masked_volume_ssim: float
     ms_ssim: float
     nmse: float
     through_plane_error: float
@@ -55,6 +58,7 @@ def score_translation(
     target: torch.Tensor,
     mask: torch.Tensor,
     *,
+    region: torch.Tensor | None = None,
     slice_axis: int = 2,
     data_range: float = 1.0,
     ssim_kernel_size: int = 7,
@@ -66,6 +70,8 @@ def score_translation(
         prediction: (D, H, W), in [0, 1].
         target: (D, H, W), in [0, 1].
         mask: boolean (D, H, W), the brain; see :func:`brain_mask`.
+        region: boolean (D, H, W), the part of the brain that is scored, such as a tumour; None for all of it. What is
+            around it in the brain still counts for the SSIM of the voxels at its edge.
         slice_axis: 0, 1 or 2, the axis along which slices follow one another; 2 is axial in RAS.
         data_range: span of the intensities, for PSNR and both SSIM.
         ssim_kernel_size: odd side of the window, voxels.
@@ -73,8 +79,8 @@ def score_translation(
             MS-SSIM out, NaN.
 
     Raises:
-        ValueError: if shapes differ or are not (D, H, W), a volume is not finite, the mask is empty or not boolean,
-            slice_axis or data_range is impossible, or a window is even or larger than the volumes.
+        ValueError: if shapes differ or are not (D, H, W), a volume is not finite, mask or region is empty or the mask
+            not boolean, slice_axis or data_range is impossible, or a window is even or larger than the volumes.
     """
     a, b, inside = _plain(prediction), _plain(target), _plain(mask)
     a, inside = a.to(b.device), inside.to(b.device)
@@ -83,16 +89,25 @@ def score_translation(
         raise ValueError(f"ms_ssim_kernel_size must be odd, got {ms_ssim_kernel_size}.")
     # The windows of SSIM reach over the mask's edge: there, too, only the brain counts.
     a, b = (torch.where(inside, volume.double(), 0.0) for volume in (a, b))
+    scored = inside if region is None else inside & _plain(region).to(b.device)
+    if not scored.any():
+        raise ValueError("region is empty: none of its voxels is in the brain.")
     error = a - b
-    mse = float(error[inside].square().mean())
-    power = float(b[inside].square().mean())
+    mse = float(error[scored].square().mean())
+    power = float(b[scored].square().mean())
+    ssim, _ = ssim_maps(a, b, kernel_size=ssim_kernel_size, data_range=data_range)
+    alone = ssim
+    if region is not None:
+        a, b = (torch.where(scored, volume, 0.0) for volume in (a, b))
+        alone, _ = ssim_maps(a, b, kernel_size=ssim_kernel_size, data_range=data_range)
     return TranslationScores(
-        mae=float(error[inside].abs().mean()),
+        mae=float(error[scored].abs().mean()),
         psnr=20 * math.log10(data_range) - 10 * math.log10(mse) if mse > 0 else math.inf,
-        ssim=_masked_ssim(a, b, inside, ssim_kernel_size, data_range),
+        ssim=_mean_inside(ssim, scored, ssim_kernel_size),
+        masked_volume_ssim=float(alone.mean(dtype=torch.float64)),
         ms_ssim=math.nan if ms_ssim_kernel_size is None else _ms_ssim_or_nan(a, b, ms_ssim_kernel_size, data_range),
         nmse=mse / power if power > 0 else math.nan,
-        through_plane_error=_through_plane_error(error, inside, slice_axis),
+        through_plane_error=_through_plane_error(error, scored, slice_axis),
     )
 
 
@@ -119,9 +134,8 @@ def _check(a: torch.Tensor, b: torch.Tensor, inside: torch.Tensor, slice_axis: i
         raise ValueError(f"data_range is {data_range}, expected a positive span of intensities.")
 
 
-def _masked_ssim(a: torch.Tensor, b: torch.Tensor, inside: torch.Tensor, kernel_size: int, data_range: float) -> float:
+def _mean_inside(ssim: torch.Tensor, inside: torch.Tensor, kernel_size: int) -> float:
     """Mean of the SSIM map over the windows whose centre is inside; NaN if there is none."""
-    ssim, _ = ssim_maps(a, b, kernel_size=kernel_size, data_range=data_range)
     for axis, length in enumerate(ssim.shape):
         inside = inside.narrow(axis, kernel_size // 2, length)
     return float(ssim[inside].mean(dtype=torch.float64))

@@ -54,7 +54,8 @@ def load_weights(
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file is damaged, is not a state dict, or its keys or shapes are not the network's.
+        ValueError: if the file is damaged, is not a state dict, or its keys or shapes are not the network's; also what
+            ``network.check_state_dict(weights)`` raises, if it has that.
     """
     if path is None:
         return network
@@ -76,6 +77,9 @@ def load_weights(
     expected = network.state_dict()
     if without is not None:
         weights, expected = ({k: v for k, v in state.items() if without not in k} for state in (weights, expected))
+    check = getattr(network, "check_state_dict", None)
+    if callable(check):  # what a network can say better than by names and shapes
+        check(weights)
     if problems := state_dict_problems(expected, weights):
         raise ValueError(f"{path} does not fit {type(network).__name__}: {'; '.join(problems)}.")
     network.load_state_dict(weights, strict=without is None)

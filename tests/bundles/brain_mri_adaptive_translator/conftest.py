@@ -19,6 +19,7 @@ TINY_AUTOENCODER = {
     "vq_def::norm_num_groups": 2,
     "vq_def::num_embeddings": 16,
     "ms_spade_def::channels": [8],
+    "ms_spade_def::middle_channels": 8,
     "ms_spade_def::hidden_channels": 4,
 }
 TINY_UNET = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from brain_bundles.data import SeededDataset
+from brain_bundles.networks import load_weights
 from brain_bundles.transforms import RandContrastPair
 from brain_mri_adaptive_translator import (
     MSSPADE,
@@ -170,6 +171,20 @@ def test_the_latent_loss_is_on_the_raw_scale(adaptive):
     torch.testing.assert_close(loss(prediction[:1], target), torch.tensor(there))
 
 
+def test_channels_are_measured_once_and_never_under_trained_weights(adaptive):
+    adaptive.set_latent_statistics([0.5, -1.0], [2.0, 0.5])
+    items = [{"label_mean": torch.randn(2, 4, 4, 4, generator=torch.Generator().manual_seed(i))} for i in range(8)]
+    measured = measure_channel_std(LatentTranslation(adaptive), items)
+    std = adaptive.ms_spade.channel_std.clone()
+    torch.testing.assert_close(std, torch.tensor([2.0, 0.5]), rtol=0.15, atol=0)  # of unit latents, by their scale
+    measure_channel_std(measured, [{"label_mean": 3 * item["label_mean"]} for item in items])
+    assert torch.equal(adaptive.ms_spade.channel_std, std)
+    adaptive.ms_spade.channel_std.fill_(1)
+    torch.nn.init.normal_(adaptive.ms_spade.blocks[0].conv2.weight)  # trained in one stage, where all are 1
+    measure_channel_std(measured, items)
+    assert torch.equal(adaptive.ms_spade.channel_std, torch.ones(2))
+
+
 def test_faint_channels_count_more_with_a_power(adaptive):
     adaptive.ms_spade.channel_std.copy_(torch.tensor([2.0, 0.5]))
     prediction, target = torch.ones(1, 2, 1, 1, 1), torch.zeros(2, 2, 1, 1, 1)
@@ -193,12 +208,16 @@ def test_parts_that_do_not_fit_are_refused(adaptive, spade, contrasts, message):
         AdaptiveAutoencoder(adaptive.autoencoder, spade, contrasts)
 
 
-def test_weights_of_other_contrasts_are_refused(adaptive):
+def test_weights_of_other_contrasts_are_refused(adaptive, tmp_path):
     """They would fit, and give one contrast under the name of another."""
     state = adaptive.state_dict()
     swapped = AdaptiveAutoencoder(adaptive.autoencoder, adaptive.ms_spade, CONTRASTS[::-1])
     with pytest.raises(ValueError, match=f"weights are for the contrasts {', '.join(CONTRASTS)}, in this order"):
         swapped.load_state_dict(state)
+    fewer = AdaptiveAutoencoder(adaptive.autoencoder, MSSPADE(2, 2, channels=(4,), hidden_channels=4), CONTRASTS[:2])
+    torch.save(state, tmp_path / "autoencoder.pt")
+    with pytest.raises(ValueError, match=f"weights are for the contrasts {', '.join(CONTRASTS)}, in this order"):
+        load_weights(fewer, tmp_path / "autoencoder.pt")  # and not a list of keys
     adaptive.load_state_dict(state)
     with pytest.raises(ValueError, match="has more than 64 bytes"):
         AdaptiveAutoencoder(adaptive.autoencoder, adaptive.ms_spade, ["T1w" * 22, *CONTRASTS[1:]])

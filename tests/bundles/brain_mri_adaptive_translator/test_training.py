@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import pytest
 import torch
 from brain_bundles.networks.loading import read_plain
@@ -74,3 +77,44 @@ def test_stages_train_in_two_processes(trained, tmp_path, name):
 
 def test_compiled_networks_train_and_sample_as_plain_ones(trained, tmp_path):
     trained.compare_compiled(tmp_path, split="test")
+
+
+@pytest.mark.parametrize(
+    ("name", "file"), [("train_autoencoder", "autoencoder"), ("train_spade", "autoencoder"), ("train", "model")]
+)
+def test_stages_go_on_from_initial_weights(trained, tmp_path, name, file):
+    """Without a step they come out as they went in."""
+    bundle = trained.copy_to(tmp_path / "models")
+    given = bundle.ckpt_dir / f"{file}.pt"
+    before = weights(bundle, file)
+    initial = tmp_path / "initial.pt"
+    if name == "train_spade":
+        given.rename(initial)
+    else:
+        shutil.copy(given, initial)
+    learning_rate = "muon_learning_rate" if name == "train_spade" else "learning_rate"
+    bundle.run(name, tmp_path / "out", initial_weights=str(initial), max_epochs=1, **{learning_rate: 1e-12})
+    after = weights(bundle, file)
+    for key, value in after.items():
+        if "latent_" not in key:  # an autoencoder's latents are measured anew
+            torch.testing.assert_close(value.float(), before[key].float(), atol=1e-6, rtol=1e-4)
+
+
+def test_weights_of_three_contrasts_go_on_with_scans_of_two(trained, tmp_path):
+    """Every stage and the comparison, on subjects that have no T2w, one of validation without T1w besides."""
+    dataset = tmp_path / "two"
+    shutil.copytree(trained.dataset_dir, dataset)
+    for path in dataset.glob("sub-*/anat/*_T2w.nii.gz"):
+        path.unlink()
+    bundle = Bundle(dataset, tmp_path / "models")
+    shutil.copytree(trained.ckpt_dir, bundle.ckpt_dir, ignore=shutil.ignore_patterns("cache"))
+    with pytest.raises(RuntimeError, match="no subject of split train has T2w; leave it out of the contrasts, or set"):
+        bundle.run("train_spade", tmp_path / "refused")
+    for name, file in (("train_autoencoder", "autoencoder"), ("train_spade", None), ("train", "model")):
+        initial = None if file is None else str(bundle.ckpt_dir / f"{file}.pt")
+        bundle.run(name, tmp_path / name, allow_unseen_contrasts=True, initial_weights=initial)
+    assert (tmp_path / "train" / "samples_0002.png").is_file()
+    bundle.run("inference", tmp_path / "out", "evaluate", metrics_dir=str(tmp_path / "evaluated"), pix2pix_weights={})
+    metrics = json.loads((tmp_path / "evaluated" / "metrics.json").read_text())
+    assert set(metrics["methods"]["adaptive translator"]["brain"]) == {"T1w to FLAIR", "FLAIR to T1w", "all"}
+    assert (tmp_path / "evaluated" / "matrix.png").is_file()

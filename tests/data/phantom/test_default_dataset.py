@@ -24,6 +24,8 @@ def test_the_default_dataset_is_made_once(tmp_path):
     assert before == digest(write_phantoms(tmp_path / "written", **options))
     assert phantom_dataset(tmp_path / "data", **options) == folder
     assert digest(Path(folder)) == before
+    with pytest.raises(FileExistsError, match="were made without T2w, FLAIR; remove the folder"):
+        phantom_dataset(tmp_path / "data", **options, suffixes=["T1w", "T2w", "FLAIR"])
 
 
 def make_in_a_process(folder: Path, **environment: str) -> multiprocessing.Process:

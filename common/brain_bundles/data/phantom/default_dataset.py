@@ -7,11 +7,13 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import cast
 
 import torch.distributed as dist
 
+from brain_bundles.data.bids import image_path
 from brain_bundles.data.phantom.writer import refuse_content, write_phantoms
 
 logger = logging.getLogger(__name__)
@@ -27,10 +29,11 @@ def phantom_dataset(dataset_dir: str | os.PathLike[str], **options: object) -> s
 
     Args:
         dataset_dir: where it lies, or will lie.
-        options: as for :func:`write_phantoms`. They have no effect on a dataset that is already there.
+        options: as for :func:`write_phantoms`. A dataset that is already there is taken as it is.
 
     Raises:
-        FileExistsError: if ``dataset_dir`` has something in it that is no dataset.
+        FileExistsError: if ``dataset_dir`` has something in it that is no dataset, or a dataset without some of the
+            ``suffixes``.
         ValueError: as for :func:`write_phantoms`.
     """
     folder = Path(dataset_dir)
@@ -45,7 +48,21 @@ def phantom_dataset(dataset_dir: str | os.PathLike[str], **options: object) -> s
     # Waiting for the file and not in a barrier: a config may be read before the process group is there.
     while not table.is_file():
         time.sleep(0.2)
+    _refuse_other_contrasts(folder, options.get("suffixes", ()))
     return os.fspath(folder)
+
+
+def _refuse_other_contrasts(folder: Path, suffixes: object) -> None:
+    """The dataset of an earlier run may lack what this one asks for; every subject of a population has the same."""
+    names = [suffixes] if isinstance(suffixes, str) else list(cast(Iterable[str], suffixes))
+    person = next(iter(sorted(folder.glob("sub-*"))), None)
+    if person is None:
+        return
+    if lacking := [name for name in names if not image_path(folder, person.name, name).is_file()]:
+        raise FileExistsError(
+            f"the phantoms in {folder} were made without {', '.join(lacking)}; remove the folder to have them made "
+            "anew, or give another dataset_dir."
+        )
 
 
 def _is_rank_0() -> bool:
