@@ -5,8 +5,8 @@
 
 Takes the weights that ship and the default phantoms' split "val", so that what is chosen by this table is not chosen on
 the test subjects. The first row is MS-SPADE alone. From a target-like latent a walk takes the steps of the schedule
-that lie below the start fraction; the third column counts them. The two lines before it have the seconds of one target and
-of all others at once, with the settings of inference.json.
+that lie below the start fraction; the third column counts them. The two lines before the table have the seconds of one
+target and of all others at once, with the settings of inference.json.
 """
 
 from __future__ import annotations

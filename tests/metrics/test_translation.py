@@ -175,7 +175,7 @@ def test_scores_are_not_changed_after_the_fact():
 
 
 def test_a_region_is_scored_within_the_brain_around_it():
-    """Its errors are its own; its SSIM is of the brain's map: masked by the region, the air around it would be alike."""
+    """Its errors are its own; its SSIM is of the brain's map, since the air around a masked region would be alike."""
     target, prediction = noise(16, 16, 16), noise(16, 16, 16, seed=1)
     brain = torch.ones(16, 16, 16, dtype=torch.bool)
     region = torch.zeros_like(brain)
