@@ -18,8 +18,8 @@ from brain_bundles.data import (
     write_participants,
     write_segmentation_description,
 )
-from brain_bundles.data.bids import FOLDERS
 
+CONTRASTS = ["T1w", "T2w", "PDw", "FLAIR", "ce-gadolinium_T1w", "angio", "swi", "T2starw", "acq-fast_T2w"]
 AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])
 
 
@@ -41,7 +41,7 @@ def dataset(tmp_path: Path) -> Path:
     write_dataset_description(tmp_path, "Tiny", license="CC0", generated_by={"Description": "test"})
     write_participants(tmp_path, rows)
     for row in rows:
-        for suffix in FOLDERS:
+        for suffix in CONTRASTS:
             write_nifti(image_path(tmp_path, row["participant_id"], suffix), rng.random((4, 5, 6)), AFFINE)
         write_labels(
             segmentation_path(tmp_path, row["participant_id"], "tissues"), rng.integers(0, 2, (4, 5, 6)), AFFINE
@@ -55,8 +55,10 @@ def test_names_of_images(tmp_path):
     assert image_path("d", "sub-1", "ce-gadolinium_T1w") == Path("d/sub-1/anat/sub-1_ce-gadolinium_T1w.nii.gz")
     assert image_path("d", "sub-1", "swi") == Path("d/sub-1/swi/sub-1_swi.nii.gz")
     assert segmentation_path("d", "sub-1", "x") == Path("d/derivatives/x/sub-1/anat/sub-1_dseg.nii.gz")
-    with pytest.raises(ValueError, match=r"unknown contrast 'T1', known are T1w"):
-        image_path("d", "sub-1", "T1")
+    assert image_path("d", "sub-1", "acq-fast_T2w") == Path("d/sub-1/anat/sub-1_acq-fast_T2w.nii.gz")
+    for wrong in ("T1", "acq-fast", "acq-_T1w", "../T1w", "fast_T1w"):
+        with pytest.raises(ValueError, match=rf"unknown contrast '{wrong}', known are T1w"):
+            image_path("d", "sub-1", wrong)
 
 
 def test_datalist_items(dataset):

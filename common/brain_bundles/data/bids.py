@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,26 +14,29 @@ from brain_bundles.data.problems import raise_problems
 from brain_bundles.version import __version__
 
 BIDS_VERSION = "1.10.0"
-FOLDERS: Mapping[str, str] = {
-    "T1w": "anat",
-    "T2w": "anat",
-    "PDw": "anat",
-    "FLAIR": "anat",
-    "ce-gadolinium_T1w": "anat",
-    "angio": "anat",
-    "swi": "swi",
-}
+_ANAT = """
+T1w T2w PDw FLAIR ce-gadolinium_T1w angio T2starw inplaneT1 inplaneT2 PDT2 UNIT1 T1map T2map T2starmap R1map R2map
+R2starmap PDmap MTRmap MTsat M0map Chimap
+"""
+# Contrast -> folder of a subject; BIDS 1.10, and swi of its extension.
+FOLDERS: Mapping[str, str] = {**dict.fromkeys(_ANAT.split(), "anat"), "swi": "swi"}
 
 
 def image_path(dataset_dir: str | os.PathLike[str], participant_id: str, suffix: str) -> Path:
     """Where the image of one contrast lies, for example ``sub-0001/anat/sub-0001_ce-gadolinium_T1w.nii.gz``.
 
+    Args:
+        dataset_dir: BIDS dataset.
+        participant_id: such as sub-0001.
+        suffix: the contrast, one of :data:`FOLDERS`; entities of BIDS may stand before it, as in ``acq-fast_T2w``.
+
     Raises:
-        ValueError: if the contrast is not one of T1w, T2w, PDw, FLAIR, ce-gadolinium_T1w, angio, swi.
+        ValueError: for an unknown contrast.
     """
-    if suffix not in FOLDERS:
+    folder = FOLDERS.get(re.sub(r"^([a-z]+-[A-Za-z0-9]+_)+", "", suffix))
+    if folder is None:
         raise ValueError(f"unknown contrast {suffix!r}, known are {', '.join(FOLDERS)}.")
-    return Path(dataset_dir) / participant_id / FOLDERS[suffix] / f"{participant_id}_{suffix}.nii.gz"
+    return Path(dataset_dir) / participant_id / folder / f"{participant_id}_{suffix}.nii.gz"
 
 
 def segmentation_path(dataset_dir: str | os.PathLike[str], participant_id: str, name: str) -> Path:

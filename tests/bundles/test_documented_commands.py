@@ -1,0 +1,51 @@
+"""Every command of the docs names files and settings that exist: MONAI takes a misspelt setting without a word."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from monai.bundle import ConfigParser
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("bundles/*/docs/README.md")])
+RUNNERS = {"config_file", "bundle_root", "meta_file", "logging_file", "runner_id", "workflow_type"}  # of MONAI
+
+
+def commands(text: str) -> list[list[str]]:
+    """The words of each ``monai.bundle run`` in code blocks and between backticks, without comments."""
+    lines = re.sub(r"\\\n", " ", text).splitlines()
+    spans = [span for line in lines for span in re.findall(r"`([^`]+)`", line)]
+    found = [one for one in [*lines, *spans] if "configs/" in one and re.search(r"monai\.bundle run|^\$run ", one)]
+    return [shlex.split(one.strip().strip("`"), comments=True) for one in found if one.count("`") < 2]
+
+
+def problems(words: list[str]) -> list[list[str]]:
+    """For each bundle what of the command it does not have; a command fits if one of the lists is empty."""
+    files = [name for word in words for name in re.findall(r"configs/\w+\.json", word)]
+    keys = [word[2:].split("=")[0] for word in words if word.startswith("--")]
+    keys = [key for key in keys if key not in RUNNERS and not key.startswith(("nproc", "standalone", "nnodes", "rdzv"))]
+    results = []
+    for bundle in sorted((ROOT / "bundles").iterdir()):
+        if lacking := [name for name in files if not (bundle / name).is_file()]:
+            results.append(lacking)
+            continue
+        config = ConfigParser()
+        config.read_config([str(bundle / name) for name in files])
+        results.append([key for key in keys if key not in config])
+    return results
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=[str(path.relative_to(ROOT)) for path in DOCUMENTS])
+def test_documented_commands_name_what_exists(document):
+    for words in commands(document.read_text()):
+        lacking = problems(words)
+        assert [] in lacking, f"{' '.join(words)}: {lacking}"
+
+
+def test_a_misspelt_setting_would_be_found():
+    (words,) = commands("`python -m monai.bundle run --config_file configs/train_spade.json --max_epoch 3`")
+    assert ["max_epoch"] in problems(words)
+    assert sum(len(commands(document.read_text())) for document in DOCUMENTS) > 40
