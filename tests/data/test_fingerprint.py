@@ -3,7 +3,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from brain_bundles.data.fingerprint import describe, module_fingerprint
+from brain_bundles.data.fingerprint import describe, module_fingerprint, weights_fingerprint
 from monai.transforms import Compose, Lambda, RandGaussianNoise, ScaleIntensity
 from torch import nn
 
@@ -56,3 +56,14 @@ def test_module_fingerprint_sees_weights_buffers_and_structure():
     second = module_fingerprint(network)
     network[1].eps = 1e-2
     assert len({first, second, module_fingerprint(network)}) == 3
+
+
+def test_weights_alone_do_not_tell_how_a_network_prints():
+    first, second = (torch.nn.Sequential(torch.nn.Linear(2, 2)) for _ in range(2))
+    second.load_state_dict(first.state_dict())
+    second.append(torch.nn.ReLU())  # no weights, another text
+    assert weights_fingerprint(first) == weights_fingerprint(second)
+    assert module_fingerprint(first) != module_fingerprint(second)
+    with torch.no_grad():
+        second[0].weight.add_(1)
+    assert weights_fingerprint(first) != weights_fingerprint(second)

@@ -3,6 +3,7 @@
 from brain_mri_adaptive_translator.adaptive_autoencoder import AdaptiveAutoencoder, AdaptiveOutput
 from brain_mri_adaptive_translator.adaptive_trainer import AdaptiveAutoencoderTrainer
 from brain_mri_adaptive_translator.adaptive_translator import AdaptiveTranslator, Translation
+from brain_mri_adaptive_translator.autoencoder_match import remember_autoencoder, require_autoencoder
 from brain_mri_adaptive_translator.matrix_evaluation import evaluate_matrix, with_segmentations
 from brain_mri_adaptive_translator.ms_spade import MSSPADE, MSSPADEBlock, SelfModulatedSPADE, SwitchableSPADE
 from brain_mri_adaptive_translator.pair_predictors import pair_predictors
@@ -43,6 +44,8 @@ __all__ = [
     "measure_residuals",
     "pair_predictors",
     "preview_inputs",
+    "remember_autoencoder",
+    "require_autoencoder",
     "target_condition",
     "with_segmentations",
 ]

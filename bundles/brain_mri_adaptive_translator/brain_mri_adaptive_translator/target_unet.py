@@ -42,6 +42,8 @@ class TargetDiffusionUNet(nn.Module):
         super().__init__()
         self.latent_channels, self.num_contrasts = latent_channels, num_contrasts
         self.preconditioning = preconditioning
+        # 0 until remember_autoencoder; see autoencoder_match.py
+        self.register_buffer("autoencoder_fingerprint", torch.zeros(16, dtype=torch.uint8))
         self.unet = DiffusionModelUNet(
             spatial_dims=spatial_dims,
             in_channels=2 * latent_channels,

@@ -15,11 +15,22 @@ from torch import nn
 
 def module_fingerprint(module: nn.Module) -> str:
     """Hash of a network's structure, buffers and weights."""
-    digest = hashlib.blake2b(repr(module).encode(), digest_size=16)
+    return _hash_weights(module, repr(module).encode()).hexdigest()
+
+
+def weights_fingerprint(module: nn.Module) -> bytes:
+    """Hash of a network's buffers and weights alone, 16 bytes; what a network prints of itself depends on torch's
+    version.
+    """
+    return _hash_weights(module, b"").digest()
+
+
+def _hash_weights(module: nn.Module, start: bytes) -> hashlib.blake2b:
+    digest = hashlib.blake2b(start, digest_size=16)
     for name, value in sorted(module.state_dict().items()):
         digest.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
         digest.update(_tensor_bytes(value))
-    return digest.hexdigest()
+    return digest
 
 
 def file_fingerprint(path: str | Path) -> str:
