@@ -7,8 +7,6 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-import torch
-from monai.bundle import ConfigParser
 
 from .conftest import infer
 
@@ -22,24 +20,8 @@ CONTRASTS = {  # the names of both years of BraTS
 pytestmark = pytest.mark.real
 
 
-@pytest.fixture(scope="module")
-def ckpt_dir(tmp_path_factory) -> Path:
-    """The weights that ship, or random ones of the same networks: what is looked at here are grids and directions."""
-    shipped = BUNDLE / "models"
-    if (shipped / "model.pt").exists():
-        return shipped
-    folder = tmp_path_factory.mktemp("models")
-    parser = ConfigParser()
-    parser.read_config(str(BUNDLE / "configs" / "inference.json"))
-    parser["bundle_root"] = str(BUNDLE)
-    torch.manual_seed(0)
-    for name, network in (("autoencoder", "autoencoder_def"), ("model", "network_def")):
-        torch.save(parser.get_parsed_content(network).state_dict(), folder / f"{name}.pt")
-    return folder
-
-
 @pytest.mark.parametrize("source", CONTRASTS)
-def test_patients_come_back_on_their_own_grid_in_every_target(real_data_dir, tmp_path, ckpt_dir, source):
+def test_patients_come_back_on_their_own_grid_in_every_target(real_data_dir, tmp_path, source):
     """1 mm, 240x240x155, one of them stored from left to right and with a slightly negative background."""
     files = [
         file
@@ -49,7 +31,6 @@ def test_patients_come_back_on_their_own_grid_in_every_target(real_data_dir, tmp
     assert len(files) == 2
     infer(
         BUNDLE,
-        ckpt_dir=str(ckpt_dir),
         input=[str(file) for file in files],
         source=source,
         output_dir=str(tmp_path),
