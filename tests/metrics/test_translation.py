@@ -169,7 +169,7 @@ def test_bad_input_is_named():
 
 
 def test_scores_are_not_changed_after_the_fact():
-    scores = TranslationScores(0.1, 20.0, 0.9, 0.9, 0.1, 0.1)
+    scores = TranslationScores(0.1, 20.0, 0.9, 0.9, 0.9, 0.1, 0.1)
     with pytest.raises(AttributeError):
         scores.mae = 0.0
 
