@@ -36,6 +36,6 @@ stage $translator train_slices slice_model --cache_dir "$folder/$translator/cach
 stage $translator train model --cache_dir "$folder/$translator/cache" --max_epochs 40 --batch_size 4 --samples_per_epoch 400
 stage $translator baseline_pix2pix pix2pix --max_epochs 100 --batch_size 128 --samples_per_epoch 12800
 stage $adaptive train_autoencoder autoencoder --translation_weight 0 --cycle_weight 0 --max_epochs 40 --adversarial_warmup_epochs 36
-stage $adaptive train_spade ms_spade --cache_dir "$folder/$adaptive/cache" --max_epochs 40
-stage $adaptive train model --cache_dir "$folder/$adaptive/cache" --max_epochs 200 --batch_size 8
+stage $adaptive train_spade ms_spade --cache_dir "$folder/$adaptive/cache" --max_epochs 200
+stage $adaptive train model --cache_dir "$folder/$adaptive/cache" --max_epochs 40
 echo "all stages are done: $folder"
