@@ -88,8 +88,6 @@ def evaluate_matrix(
     pairs = [f"{source} to {target}" for source, target in permutations(contrasts, 2)]
     if unknown := [pair for of_pairs in (pair_methods or {}).values() for pair in of_pairs if pair not in pairs]:
         raise ValueError(f"{unknown[0]!r} is not a pair of contrasts; there are {', '.join(pairs)}.")
-    if tumour_labels and not any(SEGMENTATION in item for item in test_datalist):
-        logger.info("No test subject has a segmentation: tumours are not scored apart, see segmentation_name.")
     train = list(train_datalist[:num_train_subjects])
     regressions = _fit(train, preprocessing, contrasts)
     given = {name: method for name, method in methods.items() if method is not None}
@@ -135,6 +133,13 @@ def evaluate_matrix(
             drawn = {"name": name, "volumes": volumes, "predictions": predictions}
     if not cells:
         raise ValueError(f"no test subject has two of {', '.join(contrasts)}.")
+    if tumour_labels and not any(one.region == "tumour" for one in cells):
+        labels = ", ".join(map(str, tumour_labels))
+        logger.info(
+            "Tumours are not scored apart: no test subject has a segmentation with a label %s; see segmentation_name "
+            "and tumour_labels.",
+            labels,
+        )
     metrics = {
         "contrasts": list(contrasts),
         "num_subjects": len(test_datalist),
@@ -184,12 +189,9 @@ def _load(
         return volumes, None
     labels = LoadImage(image_only=True, ensure_channel_first=True)(item[SEGMENTATION])
     labels = ResampleToMatch(mode="nearest", padding_mode="zeros")(labels, img_dst=loaded[present[0]])
-    labels = torch.as_tensor(labels).as_subclass(torch.Tensor)[0].round().long()
-    tumour = torch.isin(labels, torch.tensor(list(tumour_labels)))
-    if not tumour.any():
-        found = ", ".join(str(label) for label in labels.unique().tolist())
-        logger.info("%s has none of tumour_labels; its labels are %s.", item[SEGMENTATION], found)
-    return volumes, tumour
+    return volumes, torch.isin(
+        torch.as_tensor(labels).as_subclass(torch.Tensor)[0].round().long(), torch.tensor(list(tumour_labels))
+    )
 
 
 def _fit(

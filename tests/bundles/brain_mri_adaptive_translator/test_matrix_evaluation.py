@@ -67,6 +67,12 @@ def test_every_cell_has_its_subjects(tmp_path):
     assert "PSNR (dB), source by target: shifted" in text
 
 
+def test_missing_tumours_are_said(tmp_path, caplog):
+    caplog.set_level("INFO")
+    run(tmp_path, tumour_labels=TUMOUR)
+    assert "no test subject has a segmentation with a label 6, 7, 8" in caplog.text
+
+
 def test_numbers_are_those_of_arithmetic(tmp_path):
     metrics = run(tmp_path)
     items = subjects(3)

@@ -93,7 +93,7 @@ def test_stages_go_on_from_initial_weights(trained, tmp_path, name, file):
         given.rename(initial)
     else:
         shutil.copy(given, initial)
-    learning_rate = "muon_learning_rate" if name == "train_spade" else "learning_rate"
+    learning_rate = "learning_rate" if name == "train_autoencoder" else "muon_learning_rate"
     bundle.run(name, tmp_path / "out", initial_weights=str(initial), max_epochs=1, **{learning_rate: 1e-12})
     after = weights(bundle, file)
     for key, value in after.items():
