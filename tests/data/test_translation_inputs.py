@@ -178,6 +178,10 @@ def test_what_is_missing_is_made_from_the_best_source(tmp_path, caplog):
     for target in ("missing", ["missing"]):  # whatever the source is said to be
         again = translation_inputs(folder, source="T1w", target=target, contrasts=CONTRASTS, source_order=order)
         assert again.rows == inputs.rows
+    misspelt = {"T2w": ["FLARE", "FLAIR"], "FLAIR": ["T2w"]}
+    again = translation_inputs(folder, source=None, target="missing", contrasts=CONTRASTS, source_order=misspelt)
+    assert again.rows == inputs.rows
+    assert "source_order names FLARE, passed over: this model knows T1w, T2w, FLAIR" in caplog.text
     plain = translation_inputs(folder, source=None, target="missing", contrasts=CONTRASTS)
     assert found(plain)[0] == ("sub-1", "T1w", "T2w")
 
@@ -221,10 +225,6 @@ def test_files_that_cannot_be_translated(tmp_path):
         ({"dataset_dir": ".", "target": ["T2w", "T1w"]}, "source and target are both 'T1w'"),
         ({"input": "b", "target": "missing", "contrasts": ["T1w"]}, "target 'missing' is for a BIDS dataset"),
         ({"dataset_dir": ".", "source": None}, "source None is for a BIDS dataset .* that knows its contrasts"),
-        (
-            {"dataset_dir": ".", "contrasts": ["T1w", "T2w"], "source_order": {"T2w": ["FLARE"]}},
-            "source_order names 'FLARE'; this model knows T1w, T2w",
-        ),
         ({"input": "b", "split": "test"}, "only a BIDS dataset has splits"),
         ({"dataset_dir": ".", "split": "all"}, "split is 'all', allowed are train"),
     ],

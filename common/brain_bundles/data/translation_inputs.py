@@ -115,9 +115,10 @@ def translation_inputs(
     if targets == [MISSING]:
         source = None  # the best one that each subject has
     _check_contrasts(source, targets, contrasts, in_dataset=dataset_dir is not None)
-    for name in (name for key, names in (source_order or {}).items() for name in (key, *names)):
-        if name not in (contrasts or []):
-            raise ValueError(f"source_order names {name!r}; this model knows {', '.join(contrasts or [])}.")
+    order_names = dict.fromkeys(name for key, names in (source_order or {}).items() for name in (key, *names))
+    if source is None and (unknown := [name for name in order_names if name not in (contrasts or [])]):
+        knows = ", ".join(contrasts or [])
+        logger.warning("source_order names %s, passed over: this model knows %s.", ", ".join(unknown), knows)
     if dataset_dir is not None:
         where = os.fspath(dataset_dir)
         known = list(contrasts or [])
