@@ -80,8 +80,8 @@ def test_all_directions_together_are_3_db_above_an_intensity_regression_and_near
     alone = translate_all(config.get_parsed_content("spade_alone"), config.get_parsed_content("network"), volumes)
     ours, spade, regression = [], [], []
     for (source, target), prediction in predictions.items():
-        ours.append(psnr(volumes, source, target, prediction[0]))
-        spade.append(psnr(volumes, source, target, alone[source, target][0]))
+        ours.append(psnr(volumes, source, target, prediction))
+        spade.append(psnr(volumes, source, target, alone[source, target]))
         first = volumes[source][0]
         predicted = regressions[source, target].predict(first, brain_mask(first, volumes[target][0]))
         regression.append(psnr(volumes, source, target, predicted))
