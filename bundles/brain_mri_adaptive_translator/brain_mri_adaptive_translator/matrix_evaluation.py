@@ -157,8 +157,7 @@ def evaluate_matrix(
     logger.info("evaluation: %s\n%s", out / "metrics.md", "\n".join(means_markdown(metrics)))
     if drawn is not None and drawn["predictions"]:
         try:
-            shown = [contrast for contrast in contrasts if contrast in drawn["volumes"]]
-            draw_matrix(out / "matrix.png", contrasts=shown, spacing=spacing, **drawn)
+            draw_matrix(out / "matrix.png", contrasts=list(drawn["volumes"]), spacing=spacing, **drawn)
         except ImportError as error:  # the numbers are what was asked for; a picture is a courtesy
             logger.warning("No matrix.png: %s", error)
     return metrics

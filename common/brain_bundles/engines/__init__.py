@@ -13,6 +13,7 @@ from brain_bundles.engines.distributed import (
     world_size,
     wrap_distributed,
 )
+from brain_bundles.engines.muon_groups import muon_groups
 from brain_bundles.engines.per_sample_noise import per_sample_randn, per_sample_sampling
 from brain_bundles.engines.prepare_batch import LatentDiffusionPrepareBatch
 
@@ -27,6 +28,7 @@ __all__ = [
     "is_main_process",
     "local_device",
     "main_process_only",
+    "muon_groups",
     "per_sample_randn",
     "per_sample_sampling",
     "unwrap",

@@ -1,0 +1,22 @@
+"""Which parameters Muon takes, and which AdamW."""
+
+from __future__ import annotations
+
+import torch
+from brain_bundles.engines import muon_groups
+from pytorch_optimizer import Muon
+
+
+def test_matrices_are_muons_and_what_is_frozen_nobodys():
+    network = torch.nn.Sequential(torch.nn.Conv3d(1, 2, 3), torch.nn.GroupNorm(1, 2), torch.nn.Linear(2, 2))
+    network[2].requires_grad_(False)
+    matrices, others = muon_groups(network, 0.4)
+    assert (matrices["use_muon"], matrices["lr"]) == (True, 0.4)
+    assert [one is network[0].weight for one in matrices["params"]] == [True]
+    assert (others["use_muon"], others["lr"]) == (False, 0.1)
+    assert [id(one) for one in others["params"]] == [id(network[0].bias), id(network[1].weight), id(network[1].bias)]
+    before = [one.detach().clone() for one in network.parameters()]
+    network(torch.ones(1, 1, 3, 3, 4)).square().sum().backward()
+    Muon(muon_groups(network, 0.4), use_adjusted_lr=True).step()
+    changed = [not torch.equal(old, new) for old, new in zip(before, network.parameters(), strict=True)]
+    assert changed == [True, True, True, True, False, False]
