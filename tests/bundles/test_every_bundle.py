@@ -90,7 +90,7 @@ def test_weights_that_ship_are_small_enough_for_git(bundle):
     [
         ("brain_mri_generator", (1, 20, 20, 24, 20)),
         ("brain_mri_slice2volume_translator", (1, 24, 8, 20, 24)),
-        ("brain_mri_adaptive_translator", (1, 84, 20, 24, 20)),
+        ("brain_mri_adaptive_translator", (1, 124, 20, 24, 20)),
     ],
 )
 def test_ckpt_export_gives_the_network(bundle, shape, tmp_path):

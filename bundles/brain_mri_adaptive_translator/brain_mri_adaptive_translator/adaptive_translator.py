@@ -78,10 +78,11 @@ class AdaptiveTranslator(Inferer):
         indices = [autoencoder.contrasts.index(name) for name in targets]
         with torch.inference_mode(), autocast(self.sampler.precision, source.device):
             latents = autoencoder.encode_moments(source[list(first.values())])[0].float()
-            like = autoencoder.target_like(latents[[place[name] for name in names]], indices).float()
+            latents = latents[[place[name] for name in names]]
+            like = autoencoder.target_like(latents, indices).float()
         if not self.diffusion:
             return self.sampler.decode(like)
-        condition = target_condition(like, indices, len(autoencoder.contrasts))
+        condition = target_condition(like, latents, indices, len(autoencoder.contrasts))
         start = like if self.start == "target_like" else None
         return self.sampler.decode(self.sampler.sample_latents(condition, network, seeds=seeds, start=start))
 

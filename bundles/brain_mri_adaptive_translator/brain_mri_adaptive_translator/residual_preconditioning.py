@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -23,6 +23,10 @@ class ResidualPreconditioning(VelocityPreconditioning):
     deviation, so with F = 0 the network gives the best linear estimate from y and m: from noise alone m itself. A short
     training begins with what MS-SPADE knows, and F is left with the rest.
 
+    F sees the best linear estimate of the residual, in its own unit, not the noisy residual at unit variance: where
+    noise hides the residual, F would otherwise be shown noise of full size, and what it makes of that changes with the
+    seed (decision 58).
+
     Args:
         channels: of the latents.
         scheduler: with the ``alphas_cumprod`` of the training, a^2.
@@ -35,7 +39,7 @@ class ResidualPreconditioning(VelocityPreconditioning):
         self.register_buffer("estimate_std", torch.ones(channels))
 
     def set_estimate_std(self, std: torch.Tensor) -> None:
-        """Set the standard deviation of every channel (C,) of the estimate itself, in whose unit F sees it.
+        """Set the standard deviation of every channel (C,) of the estimate itself, in whose unit F sees latents.
 
         Raises:
             ValueError: for another shape, or if one is not positive.
@@ -43,21 +47,23 @@ class ResidualPreconditioning(VelocityPreconditioning):
         self._set("estimate_std", std)
 
     def split(
-        self, noisy: torch.Tensor, estimate: torch.Tensor, timesteps: torch.Tensor
+        self, noisy: torch.Tensor, known: Sequence[torch.Tensor], timesteps: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """What F sees (B, 2 C, ...), what its output (B, C, ...) is multiplied by, and what is then added to it.
+        """What F sees (B, (1 + n) C, ...), what its output (B, C, ...) is multiplied by, and what is then added to it.
 
         Args:
             noisy: latents (B, C, ...).
-            estimate: of the clean ones, (B, C, ...).
+            known: n latents (B, C, ...), the first of them the estimate of the clean ones.
             timesteps: (B,) of the schedule.
         """
+        estimate = known[0]
         shape = (-1, *(1,) * (noisy.ndim - 1))
         signal = self.alphas_cumprod[timesteps.long()].to(noisy.dtype).reshape(shape)
         c_in, c_skip, c_out = (c.to(noisy.dtype) for c in self.coefficients(timesteps, noisy.ndim))
         residual = noisy - signal.sqrt() * estimate
+        seen = signal.sqrt() * c_out * c_in * residual  # a s^2 c_in^2 in the unit of s
         scale = self.estimate_std.to(noisy.dtype).reshape(-1, *(1,) * (noisy.ndim - 2))
-        inputs = torch.cat([c_in * residual, estimate / scale], dim=1)
+        inputs = torch.cat([seen, *(latent / scale for latent in known)], dim=1)
         return inputs, c_out, c_skip * residual - (1 - signal).sqrt() * estimate
 
 

@@ -1,4 +1,4 @@
-"""The batch of the diffusion training: target-like latents beside the noisy target's."""
+"""The batch of the diffusion training: target-like latents and sources beside the noisy target's."""
 
 from __future__ import annotations
 
@@ -44,5 +44,5 @@ class TargetPrepareBatch(LatentDiffusionPrepareBatch):
         source = batchdata["image_mean"].as_subclass(torch.Tensor).float().to(device=device, non_blocking=non_blocking)
         with torch.no_grad(), autocast(self.precision, source.device):
             like = self.autoencoder.target_like(source, targets).float()
-        condition = target_condition(like, targets, len(self.autoencoder.contrasts))
+        condition = target_condition(like, source, targets, len(self.autoencoder.contrasts))
         return super().__call__({**batchdata, CONDITION: condition}, device, non_blocking, **kwargs)

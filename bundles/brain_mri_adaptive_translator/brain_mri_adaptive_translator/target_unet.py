@@ -13,12 +13,12 @@ from brain_mri_adaptive_translator.residual_preconditioning import ResidualPreco
 
 
 class TargetDiffusionUNet(nn.Module):
-    """Denoises the latent of a target contrast beside a target-like latent.
+    """Denoises the latent of a target contrast beside a target-like latent and the source it was made from.
 
-    Its input has three parts along the channels: the noisy latent, the target-like latent, and one map per contrast, 1
-    everywhere for the target's and 0 for the others, as :func:`target_condition` makes them. The maps become one
-    cross-attention token and are not convolved. So the network is a plain ``forward(x, timesteps)`` for every inferer
-    that concatenates its condition, and for export.
+    Its input has four parts along the channels: the noisy latent, the target-like latent, the source's, and one map
+    per contrast, 1 everywhere for the target's and 0 for the others; :func:`target_condition` makes the last three. The
+    maps become one cross-attention token and are not convolved. So the network is a plain ``forward(x, timesteps)`` for
+    every inferer that concatenates its condition, and for export.
 
     Args:
         spatial_dims: 2 or 3.
@@ -26,6 +26,8 @@ class TargetDiffusionUNet(nn.Module):
         num_contrasts: number of maps; also the width of the cross-attention.
         preconditioning: the network then predicts the velocity, and learns what the target-like latent does not tell;
             None is the published network.
+        use_source: whether the source's latent is looked at. What the target-like latent has lost cannot be told
+            without it; the paper's figure has the target-like latent only.
         unet_kwargs: the other arguments of :class:`monai.networks.nets.DiffusionModelUNet`.
 
     Source: Kim & Park 2024, arXiv:2311.00265, figure 2b.
@@ -37,16 +39,17 @@ class TargetDiffusionUNet(nn.Module):
         latent_channels: int,
         num_contrasts: int,
         preconditioning: ResidualPreconditioning | None = None,
+        use_source: bool = True,
         **unet_kwargs: Any,
     ) -> None:
         super().__init__()
         self.latent_channels, self.num_contrasts = latent_channels, num_contrasts
-        self.preconditioning = preconditioning
+        self.preconditioning, self.use_source = preconditioning, use_source
         # 0 until remember_autoencoder; see autoencoder_match.py
         self.register_buffer("autoencoder_fingerprint", torch.zeros(16, dtype=torch.uint8))
         self.unet = DiffusionModelUNet(
             spatial_dims=spatial_dims,
-            in_channels=2 * latent_channels,
+            in_channels=(3 if use_source else 2) * latent_channels,
             out_channels=latent_channels,
             with_conditioning=True,
             cross_attention_dim=num_contrasts,
@@ -59,7 +62,7 @@ class TargetDiffusionUNet(nn.Module):
         """Prediction (B, latent_channels, D, H, W) of the noise, velocity or flow.
 
         Args:
-            x: (B, 2 latent_channels + num_contrasts, D, H, W).
+            x: (B, 3 latent_channels + num_contrasts, D, H, W).
             timesteps: (B,); 0 by default, for tools that feed a network one tensor to check or export it.
             context: None; MONAI's inferers pass it.
 
@@ -68,34 +71,37 @@ class TargetDiffusionUNet(nn.Module):
         """
         if context is not None:
             raise ValueError("the target contrast is told by the last channels of x, not by context.")
-        expected = 2 * self.latent_channels + self.num_contrasts
+        expected = 3 * self.latent_channels + self.num_contrasts
         if x.shape[1] != expected:
             raise ValueError(
-                f"x has {x.shape[1]} channels, expected {expected}: the noisy latent, the target-like latent and one "
-                "map per contrast."
+                f"x has {x.shape[1]} channels, expected {expected}: the noisy latent, the target-like latent, the "
+                "source's latent and one map per contrast."
             )
         if timesteps is None:
             timesteps = torch.zeros(x.shape[0], device=x.device)
-        latents, maps = x.split([2 * self.latent_channels, self.num_contrasts], dim=1)
+        *latents, maps = x.split([self.latent_channels] * 3 + [self.num_contrasts], dim=1)
         token = maps.flatten(2)[:, :, 0][:, None]
+        noisy, *known = latents if self.use_source else latents[:2]
         if self.preconditioning is None:
-            return self.unet(latents, timesteps=timesteps, context=token)
-        noisy, like = latents.chunk(2, dim=1)
-        inputs, c_out, skip = self.preconditioning.split(noisy, like, timesteps)
+            return self.unet(torch.cat([noisy, *known], dim=1), timesteps=timesteps, context=token)
+        inputs, c_out, skip = self.preconditioning.split(noisy, known, timesteps)
         return skip + c_out * self.unet(inputs, timesteps=timesteps, context=token)
 
 
-def target_condition(target_like: torch.Tensor, targets: Sequence[int], num_contrasts: int) -> torch.Tensor:
+def target_condition(
+    target_like: torch.Tensor, source: torch.Tensor, targets: Sequence[int], num_contrasts: int
+) -> torch.Tensor:
     """The condition of a :class:`TargetDiffusionUNet`.
 
     Args:
         target_like: latents (B, C, D, H, W).
+        source: the latents that they were made from, of the same shape.
         targets: one contrast per latent.
         num_contrasts: how many there are.
 
     Returns:
-        (B, C + num_contrasts, D, H, W).
+        (B, 2 C + num_contrasts, D, H, W).
     """
     maps = nn.functional.one_hot(torch.as_tensor(targets), num_contrasts).to(target_like)
     maps = maps.view(*maps.shape, *(1,) * (target_like.ndim - 2)).expand(-1, -1, *target_like.shape[2:])
-    return torch.cat([target_like, maps], dim=1)
+    return torch.cat([target_like, source, maps], dim=1)

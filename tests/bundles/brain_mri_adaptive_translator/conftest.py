@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -97,18 +98,29 @@ def adaptive(make_vq_autoencoder) -> AdaptiveAutoencoder:
 
 
 @pytest.fixture
-def network() -> TargetDiffusionUNet:
-    torch.manual_seed(0)
-    network = TargetDiffusionUNet(
-        3,
-        2,
-        3,
-        channels=(4, 8),
-        num_res_blocks=(1, 1),
-        attention_levels=(False, True),
-        num_head_channels=(0, 4),
-        norm_num_groups=2,
-    )
-    for parameter in network.parameters():  # MONAI's last convolution and attention start at zero
-        torch.nn.init.normal_(parameter, std=0.1)
-    return network.eval()
+def make_network() -> Callable[..., TargetDiffusionUNet]:
+    """A tiny network for latents of 2 channels and 3 contrasts, whose output depends on all that it is given."""
+
+    def make(**options: object) -> TargetDiffusionUNet:
+        torch.manual_seed(0)
+        network = TargetDiffusionUNet(
+            3,
+            2,
+            3,
+            channels=(4, 8),
+            num_res_blocks=(1, 1),
+            attention_levels=(False, True),
+            num_head_channels=(0, 4),
+            norm_num_groups=2,
+            **options,
+        )
+        for parameter in network.parameters():  # MONAI's last convolution and attention start at zero
+            torch.nn.init.normal_(parameter, std=0.1)
+        return network.eval()
+
+    return make
+
+
+@pytest.fixture
+def network(make_network) -> TargetDiffusionUNet:
+    return make_network()

@@ -54,6 +54,16 @@ def test_a_batch_of_mixed_targets_is_its_samples_one_by_one(network, latents):
 
 
 @torch.no_grad()
+def test_a_batch_takes_one_pass_per_target_and_layer(network, latents):
+    passes = {name: [] for name, module in network.named_modules() if isinstance(module, SelfModulatedSPADE)}
+    for name, sizes in passes.items():
+        network.get_submodule(name).register_forward_hook(lambda _, x, __, sizes=sizes: sizes.append(len(x[0])))
+    network(latents, [3, 0, 1, 0, 3, 3])
+    expected = {"0": [2], "1": [1], "2": [], "3": [3]}
+    assert passes == {name: expected[name.rpartition(".")[2]] for name in passes}
+
+
+@torch.no_grad()
 def test_targets_may_be_a_tensor(network, latents):
     targets = [3, 0, 1, 0, 2, 3]
     assert torch.equal(network(latents, torch.tensor(targets)), network(latents, targets))

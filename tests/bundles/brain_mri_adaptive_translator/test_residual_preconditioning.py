@@ -39,18 +39,24 @@ def draw(scheduler, timestep: int, number: int = 200_000):
 
 
 @pytest.mark.parametrize("timestep", [0, 50, 400, 999])
-def test_the_network_sees_and_gives_unit_variance(scheduler, preconditioning, timestep):
+def test_the_network_gives_unit_variance_and_sees_what_can_be_known_of_the_residual(
+    scheduler, preconditioning, timestep
+):
     estimate, noisy, velocity = draw(scheduler, timestep)
-    inputs, c_out, skip = preconditioning.split(noisy, estimate, torch.tensor([timestep]))
-    torch.testing.assert_close(inputs.std(0), torch.ones(4), atol=0.01, rtol=0)
+    inputs, c_out, skip = preconditioning.split(noisy, [estimate], torch.tensor([timestep]))
     torch.testing.assert_close(((velocity - skip) / c_out).std(0), torch.ones(2), atol=0.01, rtol=0)
+    seen, known = inputs.chunk(2, dim=1)
+    torch.testing.assert_close(known.std(0), torch.ones(2), atol=0.01, rtol=0)
+    signal = scheduler.alphas_cumprod[timestep]
+    explained = signal * STD**2 / (signal * STD**2 + 1 - signal)  # of the residual's variance, by the noisy residual
+    torch.testing.assert_close(seen.std(0), explained.sqrt(), atol=0.01, rtol=0)
 
 
 @pytest.mark.parametrize("timestep", [50, 400, 999])
 def test_what_is_left_has_nothing_to_do_with_what_is_known(scheduler, preconditioning, timestep):
     """The best linear estimate leaves an error that neither the noisy latent nor the estimate can explain."""
     estimate, noisy, velocity = draw(scheduler, timestep)
-    inputs, c_out, skip = preconditioning.split(noisy, estimate, torch.tensor([timestep]))
+    inputs, c_out, skip = preconditioning.split(noisy, [estimate], torch.tensor([timestep]))
     rest = (velocity - skip) / c_out
     for known in inputs.chunk(2, dim=1):
         torch.testing.assert_close((rest * known).mean(0), torch.zeros(2), atol=0.01, rtol=0)
@@ -72,7 +78,7 @@ def test_an_untrained_network_gives_the_target_like_latent_from_noise(scheduler,
     ).eval()  # its last convolution is zero
     like, noise = torch.randn(2, 2, 4, 4, 4), torch.randn(2, 2, 4, 4, 4)
     time = torch.tensor([999, 999])
-    velocity = network(torch.cat([noise, target_condition(like, [0, 2], 3)], dim=1), time)
+    velocity = network(torch.cat([noise, target_condition(like, torch.randn_like(like), [0, 2], 3)], dim=1), time)
     signal = scheduler.alphas_cumprod[999]
     clean = signal.sqrt() * noise - (1 - signal).sqrt() * velocity
     torch.testing.assert_close(clean, like, atol=0.02, rtol=0)
@@ -105,3 +111,16 @@ def test_standard_deviations_are_measured_on_pairs(scheduler, adaptive):
 def test_a_wrong_standard_deviation_is_refused(preconditioning, std):
     with pytest.raises(ValueError, match="expected 2 positive standard deviations"):
         preconditioning.set_estimate_std(std)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("use_source", [True, False])
+def test_noise_alone_tells_a_trained_network_nothing(make_network, use_source):
+    """At the end of a schedule that ends in noise, as the bundle's does."""
+    scheduler = make_scheduler("ddim", prediction_type="v_prediction", beta_end=0.04)
+    network = make_network(preconditioning=ResidualPreconditioning(2, scheduler), use_source=use_source)
+    like, source, one, another = torch.randn(4, 2, 2, 4, 4, 4)
+    condition, time = target_condition(like, source, [0, 2], 3), torch.tensor([999, 999])
+    clean = [-network(torch.cat([noise, condition], dim=1), time) for noise in (one, another)]
+    torch.testing.assert_close(clean[0], clean[1], atol=2e-3, rtol=0)
+    assert (clean[0] - like).abs().max() > 0.05  # it does correct the target-like latent

@@ -32,17 +32,26 @@ def batch() -> dict:
 
 
 @torch.no_grad()
-def test_the_condition_is_target_like_latents_and_a_token(network):
-    x, like = torch.randn(2, 2, 4, 4, 4), torch.randn(2, 2, 4, 4, 4)
-    condition = target_condition(like, [2, 0], 3)
-    assert condition.shape == (2, 5, 4, 4, 4)
+def test_the_condition_is_target_like_latents_sources_and_a_token(network):
+    x, like, source = torch.randn(3, 2, 2, 4, 4, 4)
+    condition = target_condition(like, source, [2, 0], 3)
+    assert condition.shape == (2, 7, 4, 4, 4)
     times = torch.tensor([3, 700])
     token = torch.tensor([[[0.0, 0.0, 1.0]], [[1.0, 0.0, 0.0]]])
-    expected = network.unet(torch.cat([x, like], 1), timesteps=times, context=token)
+    expected = network.unet(torch.cat([x, like, source], 1), timesteps=times, context=token)
     torch.testing.assert_close(network(torch.cat([x, condition], 1), times), expected)
-    other = network(torch.cat([x, target_condition(like, [1, 0], 3)], 1), times)
+    other = network(torch.cat([x, target_condition(like, source, [1, 0], 3)], 1), times)
     assert (other - expected).abs()[0].max() > 1e-4
     torch.testing.assert_close(other[1], expected[1])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("use_source", [True, False])
+def test_the_source_counts_where_it_is_used(make_network, use_source):
+    network = make_network(use_source=use_source)
+    x, like, source, another = torch.randn(4, 1, 2, 4, 4, 4)
+    first, second = (network(torch.cat([x, target_condition(like, s, [2], 3)], 1)) for s in (source, another))
+    assert bool((first - second).abs().max() > 1e-4) is use_source
 
 
 def test_batches_hold_the_target_and_the_translated_source(network, adaptive):
@@ -51,7 +60,7 @@ def test_batches_hold_the_target_and_the_translated_source(network, adaptive):
     latent, target, args, extra = prepare(batch(), "cpu")
     torch.testing.assert_close(latent, batch()["label_mean"])
     like = adaptive.target_like(batch()["image_mean"], [1, 2, 0, 2])
-    torch.testing.assert_close(extra["condition"], target_condition(like, [1, 2, 0, 2], 3))
+    torch.testing.assert_close(extra["condition"], target_condition(like, batch()["image_mean"], [1, 2, 0, 2], 3))
     assert not extra["condition"].requires_grad
     prediction = DiffusionInferer(scheduler)(latent, network, *args, **extra)
     assert prediction.shape == target.shape
@@ -68,7 +77,7 @@ def test_every_parameter_of_the_network_learns(network, adaptive):
 
 
 def test_a_wrong_number_of_channels_is_named(network):
-    with pytest.raises(ValueError, match="x has 4 channels, expected 7"):
+    with pytest.raises(ValueError, match="x has 4 channels, expected 9"):
         network(torch.zeros(1, 4, 4, 4, 4))
 
 

@@ -72,6 +72,18 @@ def test_contrasts_share_one_anatomy(population):
     assert np.corrcoef(t1[inside], t2[inside])[0, 1] < -0.6
 
 
+def test_a_contrast_agent_shows_vessels_where_there_is_no_tumour(tmp_path):
+    """Without them the two contrasts of a healthy brain would be one image twice."""
+    suffixes = ("T1w", "ce-gadolinium_T1w")
+    folder = write_phantoms(tmp_path / "p", num_subjects=1, suffixes=suffixes, spacing=2.0, spatial_size=(80, 96, 80))
+    labels = np.asarray(nib.load(folder / "derivatives/phantom/sub-0001/anat/sub-0001_dseg.nii.gz").dataobj)
+    plain, enhanced = (nib.load(bids_datalist(folder, suffixes)[0][suffix]).get_fdata() for suffix in suffixes)
+    names = {name: labels == index for index, name in LABELS.items()}
+    blood, white_matter = names["artery"] | names["vein"], names["white_matter"]
+    assert plain[blood].mean() < 0.9 * plain[white_matter].mean()
+    assert enhanced[blood].mean() > 1.1 * enhanced[white_matter].mean()
+
+
 def test_the_segmentation_agrees_with_the_recorded_volumes(population):
     """Hard labels at 4 mm are coarse: a tenth for the brain is what they can show."""
     for row in read_participants(population):

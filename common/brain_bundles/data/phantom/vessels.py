@@ -1,4 +1,4 @@
-"""Arteries and veins as branching tubes, for angiography and susceptibility-weighted contrasts.
+"""Arteries and veins as branching tubes, for angiography, susceptibility-weighted and contrast-enhanced images.
 
 A stylised tree, not an atlas: trunks enter where the large vessels of the head do and branch at random towards the
     cortex.

@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 START_METHOD = "fork" if sys.platform == "linux" else None  # None: the platform's own
 SPACING_MM = 2.0
 SPATIAL_SIZE = (80, 96, 80)
-VESSEL_SUFFIXES = ("swi", "angio")
+VESSEL_SUFFIXES = ("swi", "angio", "ce-gadolinium_T1w")  # the contrast agent stays in the blood of a healthy brain
 SEGMENTATION = "phantom"
 # In this order the largest fraction of a voxel wins.
 LABELS: Mapping[int, str] = {
@@ -179,7 +179,8 @@ def write_phantoms(
         spatial_size: (D, H, W) voxels; to the right, to the front, to the top.
         seed: of the population.
         tumour_probability: chance of a tumour per subject.
-        with_vessels: whether to draw vascular trees; by default where swi or angio is asked for.
+        with_vessels: whether to draw vascular trees; by default where swi, angio or ce-gadolinium_T1w is asked for,
+            which show them.
         val_fraction, test_fraction: shares of the subjects that participants.tsv marks ``val`` and ``test``; each
             gets at
             least one subject if its share is above 0 and there are three or more.
