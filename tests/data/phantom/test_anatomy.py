@@ -61,6 +61,13 @@ def test_a_seed_is_a_person(middle):
     assert float((other.grey_matter - middle.grey_matter).abs().mean()) > 0.005
 
 
+def test_volumes_are_found_where_the_first_step_misleads_the_search():
+    """Of 400 subjects one: at the scale of the first step the ventricles were too large, at the right one too small."""
+    anatomy = render_anatomy(Covariates(52.3, "F", 21.18, 1064.15), seed=3395353422733718034, **GRID)
+    assert anatomy.ventricular_volume == pytest.approx(21.18, rel=0.005)
+    assert anatomy.brain_volume == pytest.approx(1064.15, rel=0.005)
+
+
 def test_a_grid_that_cannot_hold_the_brain_is_refused():
     with pytest.raises(ValueError, match=r"brain volume 1140 mL cannot be rendered on a grid of \(16, 16, 16\)"):
         render_anatomy(Covariates(60.0, "F", 22.0, 1140.0), seed=1, spatial_size=(16, 16, 16), spacing=2.0)

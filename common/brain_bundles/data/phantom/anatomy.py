@@ -25,13 +25,14 @@ THINNING_AT_40_MM = 0.30
 THINNING_PER_YEAR_MM = 0.012
 THINNING_STD_MM = 0.08
 
-MAX_ITERATIONS = 12
+MAX_ITERATIONS = 20
 VOLUME_TOLERANCE = 0.004  # relative; the promise is 0.02
 # Widening (mm) that gives a log ratio of ventricular to brain volume, measured on the template: where the search
 # starts.
 LOG_RATIOS = (-5.60, -4.67, -4.27, -3.67, -2.91, -2.36, -1.97)
 WIDENINGS_MM = (-2.35, 0.0, 1.2, 3.3, 6.8, 12.4, 15.5)
 WIDENING_RANGE_MM = (-6.0, 22.0)
+MIN_BRACKET_MM = 1e-3
 TEMPLATE_BRAIN_VOLUME = 1580.0  # mL of grey and white matter at scale 1 after the thinning of middle age
 
 
@@ -152,6 +153,8 @@ def render_anatomy(covariates: Covariates, *, seed: int, spatial_size: Sequence[
         if previous is not None and abs(widening - previous[0]) > 1e-6:
             slope = max((ratio - previous[1]) / (widening - previous[0]), 0.02)
         previous = (widening, ratio)
+        if upper - lower < MIN_BRACKET_MM:  # one of its ends is from another scale of the brain
+            lower, upper = WIDENING_RANGE_MM
         proposal = widening + (target_ratio - ratio) / slope
         widening = proposal if lower < proposal < upper else (lower + upper) / 2
         scale *= (covariates.brain_volume / max(brain, 1e-3)) ** (1 / 3)
