@@ -43,6 +43,7 @@ def test_wrong_data_is_exit_code_1(tmp_path, caplog):
         (["measure", "DIR", "--sufix", "T1w"], "measure has no option --sufix"),
         (["measure", "DIR", "--suffix=[1,2]"], "suffix must be text, got [1, 2]"),
         (["measure", "DIR", "--suffix"], "suffix needs a value, got True"),
+        (["phantom", "DIR", "--with_vessels", "no"], "with_vessels is True or False, got 'no'"),
     ],
 )
 def test_wrong_arguments_are_exit_code_2_and_run_nothing(arguments, said, folder, monkeypatch, caplog):

@@ -60,6 +60,7 @@ def phantom(
     spatial_size: Sequence[int] = (80, 96, 80),
     seed: int = 0,
     tumour_probability: float = 0.0,
+    with_vessels: bool | None = None,
     num_workers: int | None = None,
 ) -> None:
     """Write a population of digital brains with known truth as a BIDS dataset.
@@ -72,6 +73,7 @@ def phantom(
         spatial_size: voxels to the right, to the front, to the top.
         seed: of the population; subject i depends on it and on i only.
         tumour_probability: chance of a tumour per subject.
+        with_vessels: True or False; by default vessels are drawn where swi, angio or ce-gadolinium_T1w is asked for.
         num_workers: processes, by default one per core.
     """
     from brain_bundles.data.phantom import write_phantoms
@@ -85,6 +87,7 @@ def phantom(
         spatial_size=[whole("spatial_size", size, least=2) for size in triple("spatial_size", spatial_size)],
         seed=whole("seed", seed, least=0),
         tumour_probability=number("tumour_probability", tumour_probability, least=0.0, most=1.0),
+        with_vessels=None if with_vessels is None else truth("with_vessels", with_vessels),
         num_workers=None if num_workers is None else whole("num_workers", num_workers, least=1),
     )
 
@@ -140,14 +143,12 @@ def convert(
     """
     from brain_bundles.zoo import convert as convert_weights
 
-    if not isinstance(verify, bool):
-        raise UsageError(f"verify is True or False, got {verify!r}.")
     convert_weights(
         text("src", src),
         text("output_dir", output_dir),
         bundle=text("bundle", bundle),
         bundles_dir=text("bundles_dir", bundles_dir),
-        verify=verify,
+        verify=truth("verify", verify),
     )
 
 
@@ -204,6 +205,13 @@ def number(name: str, value: object, *, least: float = float("-inf"), most: floa
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
         raise UsageError(f"{name} must be a number from {least:g} to {most:g}, got {value!r}.")
     return float(value)
+
+
+def truth(name: str, value: object) -> bool:
+    """True or False."""
+    if not isinstance(value, bool):
+        raise UsageError(f"{name} is True or False, got {value!r}.")
+    return value
 
 
 def triple(name: str, value: object) -> Sequence[object]:

@@ -1,4 +1,4 @@
-"""What the diffusion network learns beside a target-like latent: the rest, at unit variance."""
+"""What the diffusion network learns beside a target-like latent: the rest, in its own unit."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class ResidualPreconditioning(VelocityPreconditioning):
         signal = self.alphas_cumprod[timesteps.long()].to(noisy.dtype).reshape(shape)
         c_in, c_skip, c_out = (c.to(noisy.dtype) for c in self.coefficients(timesteps, noisy.ndim))
         residual = noisy - signal.sqrt() * estimate
-        seen = signal.sqrt() * c_out * c_in * residual  # a s^2 c_in^2 in the unit of s
+        seen = signal.sqrt() * c_out * c_in * residual  # times a s^2 c_in^2, divided by s
         scale = self.estimate_std.to(noisy.dtype).reshape(-1, *(1,) * (noisy.ndim - 2))
         inputs = torch.cat([seen, *(latent / scale for latent in known)], dim=1)
         return inputs, c_out, c_skip * residual - (1 - signal).sqrt() * estimate

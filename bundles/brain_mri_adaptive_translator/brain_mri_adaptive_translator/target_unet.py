@@ -25,7 +25,7 @@ class TargetDiffusionUNet(nn.Module):
         latent_channels: of a latent, and of the prediction.
         num_contrasts: number of maps; also the width of the cross-attention.
         preconditioning: the network then predicts the velocity, and learns what the target-like latent does not tell;
-            None is the published network.
+            None, without ``use_source``, is the network of the paper's figure.
         use_source: whether the source's latent is looked at. What the target-like latent has lost cannot be told
             without it; the paper's figure has the target-like latent only.
         unet_kwargs: the other arguments of :class:`monai.networks.nets.DiffusionModelUNet`.

@@ -49,6 +49,8 @@ def test_each_source_is_encoded_once_and_its_targets_are_one_batch(adaptive, net
     assert denoised == [3] * 4
     alone = translator(adaptive)(source[1:2], network, seeds=[2], targets=["FLAIR"])
     torch.testing.assert_close(out[1:2], alone, rtol=1e-4, atol=1e-5)
+    other = translator(adaptive)(source[2:3], network, seeds=[3], targets=["T1w"])
+    torch.testing.assert_close(out[2:3], other, rtol=1e-4, atol=1e-5)
 
 
 def test_ms_spade_alone_needs_no_network(adaptive):

@@ -61,7 +61,8 @@ def test_the_paper_overlay_has_the_published_sizes(stage):
             assert levels == [False, True, True]
             assert config["network_def"]["channels"] == [128, 128, 256]
             assert [config[key] for key in ("beta_start", "beta_end")] == [0.0015, 0.0195]
-            x = torch.empty(1, 2 * 4 + 4, 36, 48, 36)
+            assert not network.use_source
+            x = torch.empty(1, 3 * 4 + 4, 36, 48, 36)
             assert network(x, torch.empty(1)).shape == mean.shape
 
 

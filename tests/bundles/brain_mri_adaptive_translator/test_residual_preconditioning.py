@@ -11,6 +11,9 @@ from brain_mri_adaptive_translator import (
     measure_residuals,
     target_condition,
 )
+from monai.bundle import ConfigParser
+
+from .conftest import BUNDLE
 
 STD = torch.tensor([0.5, 0.1])
 ESTIMATE_STD = torch.tensor([4.0, 0.2])
@@ -43,10 +46,11 @@ def test_the_network_gives_unit_variance_and_sees_what_can_be_known_of_the_resid
     scheduler, preconditioning, timestep
 ):
     estimate, noisy, velocity = draw(scheduler, timestep)
-    inputs, c_out, skip = preconditioning.split(noisy, [estimate], torch.tensor([timestep]))
+    source = torch.randn(len(estimate), 2)
+    inputs, c_out, skip = preconditioning.split(noisy, [estimate, source], torch.tensor([timestep]))
     torch.testing.assert_close(((velocity - skip) / c_out).std(0), torch.ones(2), atol=0.01, rtol=0)
-    seen, known = inputs.chunk(2, dim=1)
-    torch.testing.assert_close(known.std(0), torch.ones(2), atol=0.01, rtol=0)
+    seen, *known = inputs.chunk(3, dim=1)
+    torch.testing.assert_close(known, [estimate / ESTIMATE_STD, source / ESTIMATE_STD])
     signal = scheduler.alphas_cumprod[timestep]
     explained = signal * STD**2 / (signal * STD**2 + 1 - signal)  # of the residual's variance, by the noisy residual
     torch.testing.assert_close(seen.std(0), explained.sqrt(), atol=0.01, rtol=0)
@@ -115,9 +119,11 @@ def test_a_wrong_standard_deviation_is_refused(preconditioning, std):
 
 @torch.no_grad()
 @pytest.mark.parametrize("use_source", [True, False])
-def test_noise_alone_tells_a_trained_network_nothing(make_network, use_source):
-    """At the end of a schedule that ends in noise, as the bundle's does."""
-    scheduler = make_scheduler("ddim", prediction_type="v_prediction", beta_end=0.04)
+def test_noise_alone_tells_a_network_of_any_weights_nothing(make_network, use_source):
+    """At the end of the bundle's schedule, whose velocity is the clean latent with its sign turned."""
+    config = ConfigParser()
+    config.read_config(str(BUNDLE / "configs" / "train.json"))
+    scheduler = config.get_parsed_content("scheduler")
     network = make_network(preconditioning=ResidualPreconditioning(2, scheduler), use_source=use_source)
     like, source, one, another = torch.randn(4, 2, 2, 4, 4, 4)
     condition, time = target_condition(like, source, [0, 2], 3), torch.tensor([999, 999])

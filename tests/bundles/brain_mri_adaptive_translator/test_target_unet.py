@@ -54,7 +54,7 @@ def test_the_source_counts_where_it_is_used(make_network, use_source):
     assert bool((first - second).abs().max() > 1e-4) is use_source
 
 
-def test_batches_hold_the_target_and_the_translated_source(network, adaptive):
+def test_batches_hold_the_target_beside_the_translated_source_and_the_source(network, adaptive):
     scheduler = DDPMScheduler(1000, prediction_type="v_prediction")
     prepare = TargetPrepareBatch(scheduler, adaptive, prediction_type="v_prediction")
     latent, target, args, extra = prepare(batch(), "cpu")

@@ -118,7 +118,7 @@ class _Subject:
 def render_anatomy(covariates: Covariates, *, seed: int, spatial_size: Sequence[int], spacing: float) -> Anatomy:
     """The brain of one subject with the requested ventricular and brain volume.
 
-    Scaling changes both volumes by the same factor, so the widening alone sets their ratio and the scale then sets
+    Scaling changes both volumes by nearly the same factor, so the widening sets their ratio and the scale then sets
     their size; the two are solved for together by a secant search on the rendered fractions.
 
     Args:
@@ -153,8 +153,8 @@ def render_anatomy(covariates: Covariates, *, seed: int, spatial_size: Sequence[
         if previous is not None and abs(widening - previous[0]) > 1e-6:
             slope = max((ratio - previous[1]) / (widening - previous[0]), 0.02)
         previous = (widening, ratio)
-        if upper - lower < MIN_BRACKET_MM:  # one of its ends is from another scale of the brain
-            lower, upper = WIDENING_RANGE_MM
+        if upper - lower < MIN_BRACKET_MM:  # the end that this render does not confirm is from another scale
+            lower, upper = (lower, WIDENING_RANGE_MM[1]) if ratio < target_ratio else (WIDENING_RANGE_MM[0], upper)
         proposal = widening + (target_ratio - ratio) / slope
         widening = proposal if lower < proposal < upper else (lower + upper) / 2
         scale *= (covariates.brain_volume / max(brain, 1e-3)) ** (1 / 3)

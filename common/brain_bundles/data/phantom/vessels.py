@@ -61,7 +61,11 @@ def _grow(
 ) -> list[tuple[torch.Tensor, torch.Tensor, float]]:
     """Segments (start, end in voxels, radius in mm) of trees that grow from ``trunks`` until they leave the head."""
     tips = [
-        (origin + extent * torch.tensor(start), torch.tensor(direction) / torch.tensor(direction).norm(), radius)
+        (
+            _nearest_inside(origin + extent * torch.tensor(start), inside),
+            torch.tensor(direction) / torch.tensor(direction).norm(),
+            radius,
+        )
         for start, direction, radius in trunks
     ]
     segments: list[tuple[torch.Tensor, torch.Tensor, float]] = []
@@ -81,6 +85,14 @@ def _grow(
             side = direction + 0.9 * torch.randn(3, generator=generator)
             tips.append((end, side / side.norm(), radius * BRANCH_RADIUS))
     return segments
+
+
+def _nearest_inside(position: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+    """``position``, or the voxel of the head that is nearest to it: the base of one head is higher than another's."""
+    if float(inside[tuple(position.round().long().tolist())]) >= 0.5:
+        return position
+    voxels = torch.nonzero(inside >= 0.5).float()
+    return voxels[(voxels - position).norm(dim=1).argmin()]
 
 
 def _rasterise(

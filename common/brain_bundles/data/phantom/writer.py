@@ -168,8 +168,8 @@ def write_phantoms(
     """Write a population of digital brains with known truth as a BIDS dataset, and return its folder.
 
     Subject *i* depends on ``seed`` and *i* only: not on how many there are, on the number of workers, or on which
-    contrasts are written. The exceptions are ``with_vessels`` and ``tumour_probability``, which change the anatomy
-    that all contrasts share.
+    contrasts are written. The exceptions are ``with_vessels``, whose default depends on the contrasts, and
+    ``tumour_probability``: they change the anatomy that all contrasts share.
 
     Args:
         dataset_dir: new or empty folder.
