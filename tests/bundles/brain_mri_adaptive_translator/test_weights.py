@@ -67,9 +67,14 @@ def psnr(volumes, source: str, target: str, prediction: torch.Tensor) -> float:
     return score_translation(prediction, volumes[target][0], mask, ms_ssim_kernel_size=None).psnr
 
 
-def test_all_directions_together_are_3_db_above_an_intensity_regression_and_near_ms_spade(
-    config, phantoms, volumes, predictions
-):
+@pytest.fixture(scope="module")
+def gain_of_diffusion(config, volumes, predictions) -> float:
+    """Mean PSNR over all directions above that of MS-SPADE alone, dB."""
+    alone = translate_all(config.get_parsed_content("spade_alone"), config.get_parsed_content("network"), volumes)
+    return mean(psnr(volumes, *pair, predictions[pair]) - psnr(volumes, *pair, alone[pair]) for pair in predictions)
+
+
+def test_all_directions_together_are_3_db_above_an_intensity_regression(phantoms, volumes, predictions):
     regressions = {}
     for other in phantoms[1:]:
         for source, target in predictions:
@@ -77,17 +82,23 @@ def test_all_directions_together_are_3_db_above_an_intensity_regression_and_near
             regressions.setdefault((source, target), IntensityRegression()).update(
                 first, second, brain_mask(first, second)
             )
-    alone = translate_all(config.get_parsed_content("spade_alone"), config.get_parsed_content("network"), volumes)
-    ours, spade, regression = [], [], []
+    ours, regression = [], []
     for (source, target), prediction in predictions.items():
         ours.append(psnr(volumes, source, target, prediction))
-        spade.append(psnr(volumes, source, target, alone[source, target]))
         first = volumes[source][0]
         predicted = regressions[source, target].predict(first, brain_mask(first, volumes[target][0]))
         regression.append(psnr(volumes, source, target, predicted))
     assert mean(ours) > mean(regression) + 3
-    # Level with it on 16 phantoms, but a standard deviation of 0.2 dB from one to the next: docs/results.md.
-    assert mean(ours) > mean(spade) - 0.5
+
+
+def test_the_diffusion_stays_near_ms_spade(gain_of_diffusion):
+    """Level with it on 16 phantoms, with a standard deviation of 0.2 dB from one to the next: docs/results.md."""
+    assert gain_of_diffusion > -0.3
+
+
+@pytest.mark.xfail(strict=True, reason="the bar that the shipped weights miss, see docs/results.md; by 0.2 dB here")
+def test_the_diffusion_is_not_below_ms_spade(gain_of_diffusion):
+    assert gain_of_diffusion > -0.02
 
 
 def test_every_translation_is_nearer_to_its_target_than_its_source_is(volumes, predictions):
