@@ -75,6 +75,25 @@ def test_second_time_reads_without_encoding(datalist, tmp_path, monkeypatch):
     assert files(tmp_path) == [f"latents_{first.key}.pt"]
 
 
+def test_a_quantised_latent_has_no_sigma_in_the_file(datalist, tmp_path):
+    class Quantised(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(1))
+
+        def encode_moments(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return image * self.scale, torch.zeros_like(image)
+
+    whole, quantised = cached(datalist, tmp_path), cached(datalist, tmp_path, Quantised())
+    assert torch.equal(quantised[3]["sigma"], torch.zeros(1, 8, 8, 8))
+    assert torch.equal(quantised[3]["mean"], preprocessing()(datalist[3])["image"].as_tensor())
+    assert quantised.latents["sigma"].untyped_storage().nbytes() == 4
+    assert whole.latents["sigma"].untyped_storage().nbytes() == whole.latents["sigma"].numel() * 4
+    assert quantised.path.stat().st_size < 1.3 * quantised.latents["mean"].numel() * 4
+    batch = next(iter(DataLoader(quantised, batch_size=5)))
+    assert batch["sigma"].shape == (5, 1, 8, 8, 8)
+
+
 def test_used_preprocessing_keeps_its_key(datalist, tmp_path):
     """A transform may keep state from its first call; that must not make the cache stale."""
     transform = preprocessing()

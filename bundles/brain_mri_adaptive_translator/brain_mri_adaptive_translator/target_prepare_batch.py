@@ -13,6 +13,7 @@ from brain_mri_adaptive_translator.adaptive_autoencoder import AdaptiveAutoencod
 from brain_mri_adaptive_translator.target_unet import target_condition
 
 CONDITION = "condition"
+SMALLEST_RELATIVE_ERROR = 1e-2  # squared, of a target-like latent, relative to that of all pairs
 
 
 class TargetPrepareBatch(LatentDiffusionPrepareBatch):
@@ -24,14 +25,22 @@ class TargetPrepareBatch(LatentDiffusionPrepareBatch):
         scheduler: the noise schedule of the training.
         autoencoder: its MS-SPADE makes the target-like latents; on the device of the training.
         precision: of MS-SPADE; fp32, bf16, fp16 or auto.
+        relative_error: with ``preconditioning``, the error of a pair counts relative to that of its own target-like
+            latent. A mean PSNR is a mean logarithm of errors: without this the pairs that MS-SPADE translates worst
+            take over, and the best of them lose what the others gain.
         **kwargs: of ``LatentDiffusionPrepareBatch``.
     """
 
     def __init__(
-        self, scheduler: Scheduler, autoencoder: AdaptiveAutoencoder, precision: str = "fp32", **kwargs: Any
+        self,
+        scheduler: Scheduler,
+        autoencoder: AdaptiveAutoencoder,
+        precision: str = "fp32",
+        relative_error: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(scheduler, latent_key="label", condition_key=CONDITION, condition_mode="concat", **kwargs)
-        self.autoencoder, self.precision = autoencoder.eval(), precision
+        self.autoencoder, self.precision, self.relative_error = autoencoder.eval(), precision, relative_error
 
     def __call__(
         self,
@@ -45,4 +54,13 @@ class TargetPrepareBatch(LatentDiffusionPrepareBatch):
         with torch.no_grad(), autocast(self.precision, source.device):
             like = self.autoencoder.target_like(source, targets).float()
         condition = target_condition(like, source, targets, len(self.autoencoder.contrasts))
-        return super().__call__({**batchdata, CONDITION: condition}, device, non_blocking, **kwargs)
+        latent, target, args, extra = super().__call__(
+            {**batchdata, CONDITION: condition}, device, non_blocking, **kwargs
+        )
+        if self.preconditioning is None or not self.relative_error:
+            return latent, target, args, extra
+        velocity, variance, unit = target
+        left = (latent - extra["condition"][:, : latent.shape[1]]).square().mean(list(range(1, latent.ndim)), keepdim=True)
+        # The bound keeps a pair of two equal images from counting without end.
+        relative = (left / self.preconditioning.std.square().mean()).clamp(min=SMALLEST_RELATIVE_ERROR)
+        return latent, (velocity, variance * relative, unit * relative.sqrt()), args, extra

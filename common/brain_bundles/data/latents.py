@@ -101,7 +101,8 @@ class CachedLatents(torch.utils.data.Dataset):
             # Waiting for the file and not in a barrier, whose time-out is shorter than a large set takes.
             while not self.path.exists():
                 time.sleep(0.2)
-        self.latents: dict[str, torch.Tensor] = read_plain(self.path)
+        # Mapped, so that all processes of a training share one copy, which may be larger than the memory.
+        self.latents: dict[str, torch.Tensor] = read_plain(self.path, mmap=True)
 
     def _write(self, moments: Iterator[list[torch.Tensor | None]]) -> None:
         logger.info("Encoding %d images into %s.", len(self.datalist), self.path)
@@ -131,6 +132,8 @@ class CachedLatents(torch.utils.data.Dataset):
             filled += len(there[0])
             bar.update(len(there[0]))
         bar.close()
+        # The sigma of a quantised latent is 0 everywhere: one zero in the file, not as many as there are values.
+        stored = [part if bool(part.any()) else part.new_zeros(()).expand(part.shape) for part in stored]
         save_atomically(dict(zip(self.names, stored, strict=True)), self.path)
 
     def channel_std(self) -> torch.Tensor:

@@ -15,8 +15,13 @@ logger = logging.getLogger(__name__)
 _SHOWN = 5
 
 
-def read_plain(path: str | Path) -> Any:
+def read_plain(path: str | Path, *, mmap: bool = False) -> Any:
     """What ``torch.save`` wrote, if it is plain tensors and containers; on the CPU.
+
+    Args:
+        path: of the file.
+        mmap: read tensors from the file as they are used, and share them with other processes that do so. The file
+            must not be written to meanwhile; another may take its place.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -30,7 +35,7 @@ def read_plain(path: str | Path) -> Any:
     if head.startswith(b"version https://git-lfs"):
         raise ValueError(f"{path} is a Git LFS pointer, not the weights; run `git lfs pull`.")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except (RuntimeError, EOFError, KeyError, OSError, ValueError, pickle.UnpicklingError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ValueError(

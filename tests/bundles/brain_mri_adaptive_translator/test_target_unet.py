@@ -6,7 +6,9 @@ import re
 
 import pytest
 import torch
+from brain_bundles.schedulers import make_scheduler
 from brain_mri_adaptive_translator import (
+    ResidualPreconditioning,
     TargetPrepareBatch,
     remember_autoencoder,
     require_autoencoder,
@@ -64,6 +66,23 @@ def test_batches_hold_the_target_beside_the_translated_source_and_the_source(net
     assert not extra["condition"].requires_grad
     prediction = DiffusionInferer(scheduler)(latent, network, *args, **extra)
     assert prediction.shape == target.shape
+
+
+def test_a_pair_counts_by_its_error_relative_to_that_of_its_target_like_latent(adaptive):
+    scheduler = make_scheduler("ddim", prediction_type="v_prediction")
+    preconditioning = ResidualPreconditioning(2, scheduler)
+    preconditioning.set_std(torch.tensor([2.0, 1.0]))
+    options = {"prediction_type": "v_prediction", "preconditioning": preconditioning}
+    items = batch()
+    with torch.no_grad():
+        like = adaptive.target_like(items["image_mean"], [1, 2, 0, 2])
+    items["label_mean"] = like + torch.tensor([1.0, 2.0, 4.0, 0.0]).reshape(4, 1, 1, 1, 1)
+    _, (velocity, variance, unit), _, _ = TargetPrepareBatch(scheduler, adaptive, **options)(items, "cpu")
+    _, relative, _, _ = TargetPrepareBatch(scheduler, adaptive, relative_error=True, **options)(items, "cpu")
+    torch.testing.assert_close(relative[:2], (velocity, variance))
+    # Squared errors 1, 4, 16 and 0, over the mean of the squared standard deviations, 2.5; the last one is bounded.
+    expected = torch.tensor([1 / 2.5, 4 / 2.5, 16 / 2.5, 0.01]).sqrt().reshape(4, 1, 1, 1, 1) * unit
+    torch.testing.assert_close(relative[2], expected, atol=1e-4, rtol=1e-4)
 
 
 def test_every_parameter_of_the_network_learns(network, adaptive):

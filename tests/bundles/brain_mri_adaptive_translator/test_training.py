@@ -44,6 +44,33 @@ def test_the_autoencoder_alone_is_the_first_of_two_stages(trained, tmp_path):
     assert "autoencoder.latent_std" in weights(bundle, "autoencoder")
 
 
+@torch.no_grad()
+def test_the_first_stage_validates_reconstruction_and_translation(trained, tmp_path):
+    weights_file = str(trained.ckpt_dir / "autoencoder.pt")
+    workflow = trained.workflow("train_autoencoder", tmp_path, initial_weights=weights_file, num_val_subjects=2)
+    workflow.initialize()
+    evaluator = workflow.parser.get_parsed_content("validate::evaluator")
+    evaluator.run()
+    network = workflow.parser.get_parsed_content("autoencoder").eval()
+    expected = {"psnr": [], "translation_psnr": []}
+    for batch in workflow.parser.get_parsed_content("validate::dataloader"):
+        image, label = (batch[key].as_tensor() for key in ("image", "label"))
+        translation = network.translate(image, batch["target"].tolist())
+        for name, made, true in (
+            ("psnr", network.reconstruct(image), image),
+            ("translation_psnr", translation, label),
+        ):
+            expected[name].append(-10 * (made - true).square().mean().log10())
+    found = {name: evaluator.state.metrics[name] for name in expected}
+    assert found == pytest.approx({name: float(torch.stack(all_).mean()) for name, all_ in expected.items()}, abs=1e-3)
+
+    alone = trained.workflow("train_autoencoder", tmp_path, translation_weight=0, cycle_weight=0)
+    alone.initialize()
+    evaluator = alone.parser.get_parsed_content("validate::evaluator")
+    evaluator.run()
+    assert set(evaluator.state.metrics) == {"psnr"}
+
+
 @pytest.mark.parametrize("name", ["train_autoencoder", "train_spade", "train", "baseline_pix2pix"])
 def test_workflows_have_every_property(trained, tmp_path, name):
     workflow = trained.workflow(name, tmp_path)
