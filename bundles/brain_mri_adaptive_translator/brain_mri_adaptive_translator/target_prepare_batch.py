@@ -60,7 +60,8 @@ class TargetPrepareBatch(LatentDiffusionPrepareBatch):
         if self.preconditioning is None or not self.relative_error:
             return latent, target, args, extra
         velocity, variance, unit = target
-        left = (latent - extra["condition"][:, : latent.shape[1]]).square().mean(list(range(1, latent.ndim)), keepdim=True)
-        # The bound keeps a pair of two equal images from counting without end.
-        relative = (left / self.preconditioning.std.square().mean()).clamp(min=SMALLEST_RELATIVE_ERROR)
+        estimate = extra["condition"][:, : latent.shape[1]]
+        error = (latent - estimate).square().flatten(1).mean(1) / self.preconditioning.std.square().mean()
+        # The bound keeps a pair whose target-like latent is all but right from counting without end.
+        relative = error.clamp(min=SMALLEST_RELATIVE_ERROR).view(-1, *(1,) * (latent.ndim - 1))
         return latent, (velocity, variance * relative, unit * relative.sqrt()), args, extra

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from brain_mri_adaptive_translator import MSSPADE, MSSPADEBlock, SelfModulatedSPADE, SwitchableSPADE
@@ -61,6 +63,15 @@ def test_a_batch_takes_one_pass_per_target_and_layer(network, latents):
     network(latents, [3, 0, 1, 0, 3, 3])
     expected = {"0": [2], "1": [1], "2": [], "3": [3]}
     assert passes == {name: expected[name.rpartition(".")[2]] for name in passes}
+
+
+@torch.no_grad()
+def test_no_value_is_read_back_from_the_device(network, latents):
+    """Tensors on the meta device have no values: whatever waits for one on the host is an error there."""
+    mixed = torch.zeros_like(latents, device="meta")
+    assert copy.deepcopy(network).to("meta")(mixed, [3, 0, 1, 0, 3, 3]).shape == latents.shape
+    with pytest.raises(RuntimeError, match="meta"):
+        mixed.max().item()
 
 
 @torch.no_grad()
