@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
-from brain_bundles.networks import LatentVQAutoencoder
+from brain_bundles.networks import LatentVQAutoencoder, decode_names, encode_names
 from torch import nn
 
 from brain_mri_adaptive_translator.ms_spade import MSSPADE, Targets
-
-NAME_BYTES = 64
 
 
 class AdaptiveOutput(NamedTuple):
@@ -21,23 +19,6 @@ class AdaptiveOutput(NamedTuple):
     translation: torch.Tensor
     cycle: torch.Tensor | None
     quantisation_loss: torch.Tensor
-
-
-def encode_names(names: Sequence[str]) -> torch.Tensor:
-    """Names as bytes (N, NAME_BYTES), uint8, filled up with 0: a checkpoint holds plain tensors.
-
-    Raises:
-        ValueError: for a name that is longer.
-    """
-    encoded = [name.encode() for name in names]
-    if long := [name for name, code in zip(names, encoded, strict=True) if len(code) > NAME_BYTES]:
-        raise ValueError(f"contrast {long[0]!r} has more than {NAME_BYTES} bytes.")
-    return torch.tensor([list(code.ljust(NAME_BYTES, b"\0")) for code in encoded], dtype=torch.uint8)
-
-
-def decode_names(names: torch.Tensor) -> list[str]:
-    """What :func:`encode_names` encoded."""
-    return [bytes(row).rstrip(b"\0").decode(errors="replace") for row in names.tolist()]
 
 
 class AdaptiveAutoencoder(nn.Module):

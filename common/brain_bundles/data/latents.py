@@ -113,11 +113,13 @@ class CachedLatents(torch.utils.data.Dataset):
             there = [part for part in parts if part is not None]
             if not stored:
                 shape = (len(self.datalist), *there[0].shape[1:])
-                stored = [torch.zeros(shape, dtype=self.dtype) for _ in parts]
+                # One zero for all values, until one is not 0: the sigma of a quantised latent stays like this.
+                stored = [torch.zeros((), dtype=self.dtype).expand(shape) for _ in parts]
             what = f"item {filled} ({', '.join(str(self.datalist[filled].get(key)) for key in self.image_keys)})"
-            for whole, part in zip(stored, parts, strict=True):
+            for k, part in enumerate(parts):
                 if part is None:
                     continue
+                whole = stored[k]
                 if part.shape[1:] != whole.shape[1:]:
                     raise ValueError(
                         f"{what} has a latent of shape {tuple(part.shape[1:])}, the ones before "
@@ -128,12 +130,13 @@ class CachedLatents(torch.utils.data.Dataset):
                         f"the latent of {what} or a later one of its batch is not finite in {self.dtype}; check the "
                         "image, or encode in fp32."
                     )
-                whole[filled : filled + len(part)] = part
+                if bool(part.any()) and not whole.is_contiguous():
+                    stored[k] = whole = torch.zeros(whole.shape, dtype=self.dtype)
+                if whole.is_contiguous():
+                    whole[filled : filled + len(part)] = part
             filled += len(there[0])
             bar.update(len(there[0]))
         bar.close()
-        # The sigma of a quantised latent is 0 everywhere: one zero in the file, not as many as there are values.
-        stored = [part if bool(part.any()) else part.new_zeros(()).expand(part.shape) for part in stored]
         save_atomically(dict(zip(self.names, stored, strict=True)), self.path)
 
     def channel_std(self) -> torch.Tensor:

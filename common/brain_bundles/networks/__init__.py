@@ -1,5 +1,6 @@
 """Networks on top of MONAI's, for all three bundles."""
 
+from brain_bundles.networks.contrast_names import decode_names, encode_names, match_contrasts
 from brain_bundles.networks.latent_autoencoder_kl import LatentAutoencoderKL
 from brain_bundles.networks.latent_statistics import LatentStatistics
 from brain_bundles.networks.latent_vq_autoencoder import LatentVQAutoencoder
@@ -21,7 +22,10 @@ __all__ = [
     "VelocityPreconditioning",
     "autocast",
     "decode_in_slabs",
+    "decode_names",
+    "encode_names",
     "load_weights",
+    "match_contrasts",
     "measure_preconditioning",
     "needs_loss_scaling",
     "resolve_precision",

@@ -171,6 +171,14 @@ def test_the_comparison_needs_no_pix2pix(trained, tmp_path):
     assert "pix2pix" not in metrics["methods"]
 
 
+@pytest.mark.parametrize("stage", ["inference", "train"])
+def test_weights_of_other_contrasts_are_refused(trained, tmp_path, stage):
+    """The third stage, too: a frozen slice network cannot learn another translation."""
+    with pytest.raises(RuntimeError) as error:
+        trained.run(stage, tmp_path / "out", source="T2w", target="T1w")
+    assert "the weights translate T1w to T2w, not T2w to T1w" in str(error.value.__cause__)
+
+
 def test_missing_weights_are_named(tiny_pairs, tmp_path):
     with pytest.raises(RuntimeError) as error:
         Bundle(tiny_pairs, tmp_path / "nothing").run("inference", tmp_path / "out", split="test")
