@@ -1,7 +1,8 @@
-"""The weights that ship, on a phantom with a tumour that no training has seen, in all twelve directions."""
+"""The weights that ship, on phantoms with tumours that no training has seen: one of them in all twelve directions."""
 
 from __future__ import annotations
 
+import itertools
 from statistics import mean
 
 import pytest
@@ -28,11 +29,11 @@ def config() -> ConfigParser:
 
 @pytest.fixture(scope="module")
 def phantoms(config, tmp_path_factory) -> list[dict[str, torch.Tensor]]:
-    """(1, D, H, W) by contrast, of three with tumours."""
+    """(1, D, H, W) by contrast, of eight with tumours."""
     contrasts = config.get_parsed_content("contrasts")
     folder = write_phantoms(
         tmp_path_factory.mktemp("unseen"),
-        num_subjects=3,
+        num_subjects=8,
         suffixes=contrasts,
         tumour_probability=1.0,
         seed=1,
@@ -48,30 +49,30 @@ def volumes(phantoms) -> dict[str, torch.Tensor]:
     return phantoms[0]
 
 
-def translate_all(translator, network, volumes) -> dict[tuple[str, str], torch.Tensor]:
-    made = {}
-    for source, volume in volumes.items():
-        targets = [name for name in volumes if name != source]
-        results = Translation(translator, network)(volume[None], targets=targets, seeds=range(len(targets)))
-        made |= {(source, target): result[0] for target, result in zip(targets, results, strict=True)}
-    return made
+def translate(translation: Translation, volumes, source: str) -> dict[tuple[str, str], torch.Tensor]:
+    targets = [name for name in volumes if name != source]
+    results = translation(volumes[source][None], targets=targets, seeds=range(len(targets)))
+    return {(source, target): result[0] for target, result in zip(targets, results, strict=True)}
 
 
 @pytest.fixture(scope="module")
-def predictions(config, volumes) -> dict[tuple[str, str], torch.Tensor]:
-    return translate_all(config.get_parsed_content("inferer"), config.get_parsed_content("network"), volumes)
+def with_diffusion(config) -> Translation:
+    return Translation(config.get_parsed_content("inferer"), config.get_parsed_content("network"))
+
+
+@pytest.fixture(scope="module")
+def spade_alone(config) -> Translation:
+    return Translation(config.get_parsed_content("spade_alone"), config.get_parsed_content("network"))
+
+
+@pytest.fixture(scope="module")
+def predictions(with_diffusion, volumes) -> dict[tuple[str, str], torch.Tensor]:
+    return {pair: made for source in volumes for pair, made in translate(with_diffusion, volumes, source).items()}
 
 
 def psnr(volumes, source: str, target: str, prediction: torch.Tensor) -> float:
     mask = brain_mask(volumes[source][0], volumes[target][0])
     return score_translation(prediction, volumes[target][0], mask, ms_ssim_kernel_size=None).psnr
-
-
-@pytest.fixture(scope="module")
-def gain_of_diffusion(config, volumes, predictions) -> float:
-    """Mean PSNR over all directions above that of MS-SPADE alone, dB."""
-    alone = translate_all(config.get_parsed_content("spade_alone"), config.get_parsed_content("network"), volumes)
-    return mean(psnr(volumes, *pair, predictions[pair]) - psnr(volumes, *pair, alone[pair]) for pair in predictions)
 
 
 def test_all_directions_together_are_3_db_above_an_intensity_regression(phantoms, volumes, predictions):
@@ -91,8 +92,14 @@ def test_all_directions_together_are_3_db_above_an_intensity_regression(phantoms
     assert mean(ours) > mean(regression) + 3
 
 
-def test_the_diffusion_is_not_below_ms_spade(gain_of_diffusion):
-    assert gain_of_diffusion > 0
+def test_the_diffusion_is_not_below_ms_spade(with_diffusion, spade_alone, phantoms):
+    """On the mean: from one phantom to the next its gain varies by as much as it is, 0.4 dB (docs/results.md)."""
+    gains = []
+    for volumes, source in zip(phantoms, itertools.cycle(phantoms[0])):  # all sources in turn
+        ours, alone = (translate(method, volumes, source) for method in (with_diffusion, spade_alone))
+        gains += [psnr(volumes, *pair, ours[pair]) - psnr(volumes, *pair, alone[pair]) for pair in ours]
+    assert len(gains) == 24
+    assert mean(gains) > 0
 
 
 def test_every_translation_is_nearer_to_its_target_than_its_source_is(volumes, predictions):
