@@ -7,7 +7,7 @@ from brain_mri_adaptive_translator.autoencoder_match import remember_autoencoder
 from brain_mri_adaptive_translator.matrix_evaluation import evaluate_matrix, with_segmentations
 from brain_mri_adaptive_translator.ms_spade import MSSPADE, MSSPADEBlock, SelfModulatedSPADE, SwitchableSPADE
 from brain_mri_adaptive_translator.pair_predictors import pair_predictors
-from brain_mri_adaptive_translator.pair_validation import ImagePairPrepareBatch, ReconstructionAndTranslation
+from brain_mri_adaptive_translator.pair_validation import ReconstructionAndTranslation
 from brain_mri_adaptive_translator.preview_inputs import PreviewInputs, preview_inputs
 from brain_mri_adaptive_translator.residual_preconditioning import ResidualPreconditioning, measure_residuals
 from brain_mri_adaptive_translator.spade_training import (
@@ -26,7 +26,6 @@ __all__ = [
     "AdaptiveAutoencoderTrainer",
     "AdaptiveOutput",
     "AdaptiveTranslator",
-    "ImagePairPrepareBatch",
     "LatentPairPrepareBatch",
     "LatentTranslation",
     "LatentTranslationLoss",

@@ -106,38 +106,38 @@ class CachedLatents(torch.utils.data.Dataset):
 
     def _write(self, moments: Iterator[list[torch.Tensor | None]]) -> None:
         logger.info("Encoding %d images into %s.", len(self.datalist), self.path)
-        stored: list[torch.Tensor] = []  # of an image that is missing: zeros, which nobody reads
+        # Without those whose values are all 0, as the sigma of quantised latents. A missing image has zeros that nobody
+        # reads.
+        stored: dict[str, torch.Tensor] = {}
+        shape: tuple[int, ...] = ()
         filled = 0
         bar = tqdm(total=len(self.datalist), desc="encoding", leave=False, disable=not sys.stderr.isatty())
         for parts in moments:
             there = [part for part in parts if part is not None]
-            if not stored:
-                shape = (len(self.datalist), *there[0].shape[1:])
-                # One zero for all values, until one is not 0: the sigma of a quantised latent stays like this.
-                stored = [torch.zeros((), dtype=self.dtype).expand(shape) for _ in parts]
+            shape = shape or (len(self.datalist), *there[0].shape[1:])
             what = f"item {filled} ({', '.join(str(self.datalist[filled].get(key)) for key in self.image_keys)})"
-            for k, part in enumerate(parts):
+            for name, part in zip(self.names, parts, strict=True):
                 if part is None:
                     continue
-                whole = stored[k]
-                if part.shape[1:] != whole.shape[1:]:
+                if part.shape[1:] != shape[1:]:
                     raise ValueError(
-                        f"{what} has a latent of shape {tuple(part.shape[1:])}, the ones before "
-                        f"{tuple(whole.shape[1:])}; the preprocessing must bring all images to one shape."
+                        f"{what} has a latent of shape {tuple(part.shape[1:])}, the ones before {shape[1:]}; the "
+                        "preprocessing must bring all images to one shape."
                     )
                 if not bool(torch.isfinite(part.to(self.dtype)).all()):
                     raise ValueError(
                         f"the latent of {what} or a later one of its batch is not finite in {self.dtype}; check the "
                         "image, or encode in fp32."
                     )
-                if bool(part.any()) and not whole.is_contiguous():
-                    stored[k] = whole = torch.zeros(whole.shape, dtype=self.dtype)
-                if whole.is_contiguous():
-                    whole[filled : filled + len(part)] = part
+                if bool(part.any()):
+                    if name not in stored:
+                        stored[name] = torch.zeros(shape, dtype=self.dtype)
+                    stored[name][filled : filled + len(part)] = part
             filled += len(there[0])
             bar.update(len(there[0]))
         bar.close()
-        save_atomically(dict(zip(self.names, stored, strict=True)), self.path)
+        zero = torch.zeros((), dtype=self.dtype).expand(shape)  # one number in the file
+        save_atomically({name: stored.get(name, zero) for name in self.names}, self.path)
 
     def channel_std(self) -> torch.Tensor:
         """Standard deviation (C,) of the latents of one image per item, over items and places, posterior included.

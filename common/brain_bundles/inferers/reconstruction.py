@@ -25,4 +25,8 @@ class ReconstructionInferer(Inferer):
         """Reconstruction, float32, of ``inputs`` (B, C, D, H, W) or (B, C, H, W)."""
         network = getattr(network, "module", network)  # DistributedDataParallel has forward and nothing else
         with autocast(self.precision, inputs.device):
-            return network.reconstruct(inputs).float()
+            return self.reconstruct(inputs, network, *args).float()
+
+    def reconstruct(self, inputs: torch.Tensor, network: Any, *args: Any) -> torch.Tensor:
+        """What is made of ``inputs``, in ``precision``; ``args`` are those of the batch, here none."""
+        return network.reconstruct(inputs)

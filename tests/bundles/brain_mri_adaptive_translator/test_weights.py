@@ -102,6 +102,13 @@ def test_the_diffusion_is_not_below_ms_spade(with_diffusion, spade_alone, phanto
     assert mean(gains) > 0
 
 
+@pytest.mark.xfail(strict=True, reason="a mean gain is not one of every subject: this phantom loses 0.35 dB")
+def test_the_first_phantom_does_not_lose_by_the_diffusion(spade_alone, volumes, predictions):
+    alone = {pair: made for source in volumes for pair, made in translate(spade_alone, volumes, source).items()}
+    ours, spade = (mean(psnr(volumes, *pair, made[pair]) for pair in predictions) for made in (predictions, alone))
+    assert ours > spade
+
+
 def test_every_translation_is_nearer_to_its_target_than_its_source_is(volumes, predictions):
     for (source, target), prediction in predictions.items():
         mask = brain_mask(volumes[source][0], volumes[target][0])
