@@ -3,7 +3,7 @@ import sys
 
 import pytest
 from brain_bundles import cli
-from brain_bundles.handlers import measurement
+from brain_bundles.evaluation import measurement
 from brain_bundles.metrics import BrainVolumes
 
 

@@ -32,7 +32,7 @@ def measure(folder: str, *, suffix: str = "T1w", output_file: str = "measured.ts
         output_file: table to write; the volumes of participants.tsv stand beside the measured ones, and their agreement
             is logged.
     """
-    from brain_bundles.handlers.measurement import fidelity_of, measure_folder, write_measurements
+    from brain_bundles.evaluation.measurement import fidelity_of, measure_folder, write_measurements
 
     folder, suffix, output_file = text("folder", folder), text("suffix", suffix), text("output_file", output_file)
     measurements = measure_folder(folder, suffix)
@@ -76,7 +76,7 @@ def phantom(
         with_vessels: True or False; by default vessels are drawn where swi, angio or ce-gadolinium_T1w is asked for.
         num_workers: processes, by default one per core.
     """
-    from brain_bundles.data.phantom import write_phantoms
+    from brain_bundles.phantom import write_phantoms
 
     names = suffixes.split(",") if isinstance(suffixes, str) else [text("suffixes", name) for name in suffixes]
     write_phantoms(
@@ -160,8 +160,8 @@ def verify(path: str) -> None:
     Args:
         path: a bundle's folder or zip.
     """
-    from brain_bundles.zoo import UnreadableBundleError
-    from brain_bundles.zoo import verify as verify_bundle
+    from bundle_verify import UnreadableBundleError
+    from bundle_verify import verify as verify_bundle
 
     try:
         findings = verify_bundle(text("path", path))

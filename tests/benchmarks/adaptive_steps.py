@@ -19,8 +19,9 @@ import time
 from pathlib import Path
 
 import torch
-from brain_bundles.data import contrast_datalist, derive_seed
+from brain_bundles.data import contrast_datalist
 from brain_bundles.metrics.translation import brain_mask, score_translation
+from brain_bundles.utils import derive_seed
 from brain_mri_adaptive_translator import AdaptiveTranslator, Translation
 from monai.bundle import ConfigParser
 from tqdm import tqdm

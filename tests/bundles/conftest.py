@@ -14,7 +14,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from brain_bundles.networks.loading import read_plain
+from brain_bundles.utils.loading import read_plain
 from monai.bundle import ConfigWorkflow
 
 

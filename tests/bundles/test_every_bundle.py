@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 import torch
 from brain_bundles.version import __version__
-from brain_bundles.zoo.verify import SCHEMA
+from bundle_verify.verify import SCHEMA
 from monai.bundle import ConfigParser
 
 BUNDLES = sorted(path for path in (Path(__file__).parents[2] / "bundles").iterdir() if (path / "configs").is_dir())

@@ -17,7 +17,7 @@ from brain_bundles.data import (
     write_split,
     write_volumes,
 )
-from brain_bundles.handlers import measurement
+from brain_bundles.evaluation import measurement
 from brain_bundles.metrics import BrainVolumes
 
 ROW = {"participant_id": "sub-01", "age": 61.25, "sex": "F", "ventricular_volume": 20.0, "brain_volume": 1101.5}

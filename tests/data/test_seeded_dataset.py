@@ -1,6 +1,7 @@
 import pytest
 import torch
-from brain_bundles.data import EpochIndex, EpochSampler, SeededDataset, derive_seed
+from brain_bundles.data import EpochIndex, EpochSampler, SeededDataset
+from brain_bundles.utils import derive_seed
 from monai.data import DataLoader
 from monai.transforms import Compose, RandGaussianNoised, RandScaleIntensityd, RandSpatialCropSamplesd
 

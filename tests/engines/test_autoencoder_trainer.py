@@ -4,7 +4,7 @@ import pytest
 import torch
 from brain_bundles.data import EpochSampler, SeededDataset
 from brain_bundles.engines import AutoencoderTrainer
-from brain_bundles.handlers.losses import scalar_losses
+from brain_bundles.engines.scalar_losses import scalar_losses
 from brain_bundles.losses import KLDivergenceLoss
 from ignite.engine import Events
 from monai.data import DataLoader

@@ -1,7 +1,7 @@
 import pytest
 import torch
-from brain_bundles.handlers import ModelSaver, save_network
-from brain_bundles.networks import load_weights
+from brain_bundles.handlers import ModelSaver
+from brain_bundles.utils import load_weights, save_network
 from ignite.engine import Engine, Events
 from ignite.metrics import Average
 from monai.engines import Workflow

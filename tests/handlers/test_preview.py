@@ -1,6 +1,7 @@
 import pytest
 import torch
-from brain_bundles.handlers import ImagePreview, Reconstructions, preview
+from brain_bundles.handlers import ImagePreview, preview
+from brain_bundles.visualize import Reconstructions
 from ignite.engine import Engine
 from monai.data import DataLoader, Dataset
 from torch import nn

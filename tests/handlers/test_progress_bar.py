@@ -3,7 +3,8 @@ import sys
 
 import pytest
 import torch
-from brain_bundles.handlers import ProgressBar, scalar_losses
+from brain_bundles.engines import scalar_losses
+from brain_bundles.handlers import ProgressBar
 from ignite.engine import Engine
 from monai.utils import CommonKeys
 

@@ -6,8 +6,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from brain_bundles.data import RunOutput, grid_affine, make_condition_table
-from brain_bundles.handlers import SampleSaver, write_preview
+from brain_bundles.data import grid_affine
+from brain_bundles.handlers import SampleSaver
+from brain_bundles.runs import RunOutput, make_condition_table, write_preview
 from monai.data import DataLoader, Dataset
 from monai.engines import IterationEvents, SupervisedEvaluator
 
@@ -87,7 +88,7 @@ def test_the_preview_shows_the_first_finished_samples(output, monkeypatch):
     def save_montage(path, volumes, labels, spacing):
         shown.update(path=path, volumes=volumes, labels=labels, spacing=spacing)
 
-    monkeypatch.setattr("brain_bundles.handlers.sample_saver.save_montage", save_montage)
+    monkeypatch.setattr("brain_bundles.runs.previews.save_montage", save_montage)
     output.prepare()
     write_preview(output)
     assert not shown  # nothing is finished

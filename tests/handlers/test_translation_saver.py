@@ -9,8 +9,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from brain_bundles.data import RunOutput, translation_inputs
-from brain_bundles.handlers import TranslationSaver, write_translation_preview
+from brain_bundles.handlers import TranslationSaver
+from brain_bundles.runs import RunOutput, translation_inputs, write_translation_preview
 from brain_bundles.transforms import image_preprocessing, invert_preprocessing
 from monai.data import DataLoader, Dataset
 from monai.engines import IterationEvents, SupervisedEvaluator
@@ -210,7 +210,7 @@ def test_the_preview_shows_sources_beside_their_translations_in_ras(tmp_path, da
     def save_montage(path, volumes, labels, **options):
         shown.update(path=path, volumes=volumes, labels=labels, **options)
 
-    monkeypatch.setattr("brain_bundles.handlers.translation_saver.save_montage", save_montage)
+    monkeypatch.setattr("brain_bundles.runs.previews.save_montage", save_montage)
     output = output_of(tmp_path / "out", dataset_dir=dataset)
     output.prepare()
     write_translation_preview(output)

@@ -4,10 +4,10 @@ import inspect
 
 import pytest
 import torch
-from brain_bundles.data.seeding import generator_for
 from brain_bundles.inferers import LatentSampler
 from brain_bundles.networks import LatentAutoencoderKL, VelocityPreconditioning
 from brain_bundles.schedulers import make_scheduler
+from brain_bundles.utils.seeding import generator_for
 from monai.networks.nets import AutoencoderKL, DiffusionModelUNet
 from monai.networks.schedulers import DDIMScheduler
 

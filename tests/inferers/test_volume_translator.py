@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from brain_bundles.data.seeding import derive_seed
 from brain_bundles.inferers import LatentSampler, SliceWindows, VolumeTranslator
 from brain_bundles.networks import LatentAutoencoderKL, SlicewiseAutoencoder
 from brain_bundles.schedulers import make_scheduler
+from brain_bundles.utils.seeding import derive_seed
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 import pytest
 import torch
 from brain_bundles.losses import make_perceptual_loss, perceptual
+from brain_bundles.utils.hub_weights import LPIPS_BACKBONES, backbone_from
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +59,7 @@ def test_local_backbone_stands_where_torchvision_looks(tmp_path, monkeypatch):
     folders = [str(tmp_path / "hub")]
     monkeypatch.setattr(torch.hub, "get_dir", lambda: folders[-1])
     monkeypatch.setattr(torch.hub, "set_dir", folders.append)
-    with perceptual._backbone_from(str(weights), perceptual.LPIPS_BACKBONES["alex"]):
+    with backbone_from(str(weights), LPIPS_BACKBONES["alex"]):
         from pathlib import Path
 
         found = Path(torch.hub.get_dir()) / "checkpoints" / "alexnet-owt-7be5be79.pth"

@@ -1,3 +1,4 @@
+import functools
 import math
 
 import nibabel as nib
@@ -7,9 +8,12 @@ import pytest
 pytest.importorskip("nilearn")
 from brain_bundles import BrainBundlesWarning
 from brain_bundles.data import bids_datalist
-from brain_bundles.data.phantom import write_phantoms
-from brain_bundles.metrics import measure_volumes
+from brain_bundles.evaluation import load_ventricle_atlas
+from brain_bundles.metrics import brain_volumes
+from brain_bundles.phantom import write_phantoms
 from scipy import ndimage
+
+measure_volumes = functools.partial(brain_volumes.measure_volumes, atlas=load_ventricle_atlas())
 
 
 @pytest.fixture(scope="module")

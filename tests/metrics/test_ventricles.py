@@ -3,14 +3,7 @@ import pytest
 
 pytest.importorskip("scipy")
 from brain_bundles.metrics import UnmeasurableError
-from brain_bundles.metrics.ventricles import (
-    OTHER,
-    VENTRICLE,
-    compete,
-    label_csf,
-    ventricle_fraction,
-    ventricular_fluid,
-)
+from brain_bundles.metrics.ventricles import OTHER, VENTRICLE, compete, label_csf, ventricle_fraction, ventricular_fluid
 
 
 def test_seeds_meet_half_way_and_costly_voxels_push_the_border():

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from brain_bundles.data.fingerprint import module_fingerprint
 from brain_bundles.networks import LatentAutoencoderKL, SlicewiseAutoencoder
+from brain_bundles.utils.fingerprint import module_fingerprint
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from brain_bundles.data import PopulationModel
 from brain_bundles.data.covariates import CONTINUOUS
+from brain_bundles.phantom import PopulationModel
 
 pytestmark = pytest.mark.real
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("nilearn")
-from brain_bundles.handlers.measurement import Measurement, fidelity_of, measure_folder
+from brain_bundles.evaluation.measurement import Measurement, fidelity_of, measure_folder
 
 pytestmark = pytest.mark.real
 

@@ -14,7 +14,9 @@ import zipfile
 import brain_bundles
 import pytest
 from brain_bundles import cli
-from brain_bundles.zoo import MANIFEST, check_version, pack, read_manifest, require_version
+from brain_bundles.utils import require_version
+from brain_bundles.zoo import check_version, pack
+from bundle_verify.manifest import MANIFEST, read_manifest
 
 NAME = "brain_mri_generator"
 VERSION = brain_bundles.__version__

@@ -4,9 +4,7 @@ from brain_mri_adaptive_translator.adaptive_autoencoder import AdaptiveAutoencod
 from brain_mri_adaptive_translator.adaptive_trainer import AdaptiveAutoencoderTrainer
 from brain_mri_adaptive_translator.adaptive_translator import AdaptiveTranslator, Translation
 from brain_mri_adaptive_translator.autoencoder_match import remember_autoencoder, require_autoencoder
-from brain_mri_adaptive_translator.matrix_evaluation import evaluate_matrix, with_segmentations
 from brain_mri_adaptive_translator.ms_spade import MSSPADE, MSSPADEBlock, SelfModulatedSPADE, SwitchableSPADE
-from brain_mri_adaptive_translator.pair_predictors import pair_predictors
 from brain_mri_adaptive_translator.pair_validation import ReconstructionAndTranslation
 from brain_mri_adaptive_translator.preview_inputs import PreviewInputs, preview_inputs
 from brain_mri_adaptive_translator.residual_preconditioning import ResidualPreconditioning, measure_residuals
@@ -40,14 +38,11 @@ __all__ = [
     "TargetPrepareBatch",
     "TargetsPrepareBatch",
     "Translation",
-    "evaluate_matrix",
     "group_by_image",
     "measure_channel_std",
     "measure_residuals",
-    "pair_predictors",
     "preview_inputs",
     "remember_autoencoder",
     "require_autoencoder",
     "target_condition",
-    "with_segmentations",
 ]

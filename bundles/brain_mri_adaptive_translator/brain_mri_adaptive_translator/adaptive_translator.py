@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Sequence
 
 import torch
 from brain_bundles.inferers import LatentSampler
-from brain_bundles.networks import autocast
+from brain_bundles.utils import autocast
 from monai.data import MetaTensor
 from monai.inferers import Inferer
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from brain_bundles.data.fingerprint import weights_fingerprint
+from brain_bundles.utils.fingerprint import weights_fingerprint
 from torch import nn
 
 from brain_mri_adaptive_translator.adaptive_autoencoder import AdaptiveAutoencoder

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
-from brain_bundles.networks import VelocityPreconditioning, autocast
+from brain_bundles.networks import VelocityPreconditioning
+from brain_bundles.utils import autocast
 from monai.networks.schedulers import Scheduler
 from torch import nn
 

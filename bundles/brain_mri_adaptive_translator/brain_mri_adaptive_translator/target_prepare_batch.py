@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from brain_bundles.engines import LatentDiffusionPrepareBatch
-from brain_bundles.networks import autocast
+from brain_bundles.utils import autocast
 from monai.networks.schedulers import Scheduler
 
 from brain_mri_adaptive_translator.adaptive_autoencoder import AdaptiveAutoencoder

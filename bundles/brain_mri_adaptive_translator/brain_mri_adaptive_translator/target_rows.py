@@ -13,7 +13,7 @@ from monai.transforms import Transform
 
 def group_by_image(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """One item per source, with its path as ``image`` and its ``rows``; see
-    :func:`~brain_bundles.data.translation_inputs`.
+    :func:`~brain_bundles.runs.translation_inputs`.
     """
     return [{"image": image, "rows": list(group)} for image, group in groupby(rows, lambda row: row["image"])]
 

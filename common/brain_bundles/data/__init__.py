@@ -1,4 +1,4 @@
-"""Data on disk (BIDS), the phantom population, and the data sets that feed training and sampling."""
+"""Data on disk (BIDS) and the data sets that feed training and sampling."""
 
 from brain_bundles.data.bids import (
     bids_datalist,
@@ -8,54 +8,40 @@ from brain_bundles.data.bids import (
     write_segmentation_description,
 )
 from brain_bundles.data.checks import check_images, image_problem
-from brain_bundles.data.conditions import make_condition_table
-from brain_bundles.data.contrasts import checked_datalist, contrast_datalist, image_datalist, paired_datalist
 from brain_bundles.data.covariates import Covariates, CovariateScaler
+from brain_bundles.data.datalists import checked_datalist, contrast_datalist, image_datalist, paired_datalist
 from brain_bundles.data.epoch_sampler import EpochIndex, EpochSampler
 from brain_bundles.data.grid import grid_affine
 from brain_bundles.data.latents import CachedLatents, measure_latent_statistics
 from brain_bundles.data.nifti import is_complete_nifti, write_labels, write_nifti
 from brain_bundles.data.participants import read_participants, read_tsv, write_participants, write_split, write_volumes
-from brain_bundles.data.population import PopulationModel
 from brain_bundles.data.problems import DatasetError
-from brain_bundles.data.run_output import RunOutput, hash_file
-from brain_bundles.data.seeded_dataset import SAMPLE_SEED, SeededDataset
-from brain_bundles.data.seeding import derive_seed, generator_for
-from brain_bundles.data.translation_inputs import TranslationInputs, translation_inputs
-from brain_bundles.data.usable_items import UsableItems
+from brain_bundles.data.seeded_dataset import SeededDataset
+from brain_bundles.data.skip_unusable import UsableItems
 
 __all__ = [
-    "SAMPLE_SEED",
     "CachedLatents",
     "CovariateScaler",
     "Covariates",
     "DatasetError",
     "EpochIndex",
     "EpochSampler",
-    "PopulationModel",
-    "RunOutput",
     "SeededDataset",
-    "TranslationInputs",
     "UsableItems",
     "bids_datalist",
     "check_images",
     "checked_datalist",
     "contrast_datalist",
-    "derive_seed",
-    "generator_for",
     "grid_affine",
-    "hash_file",
     "image_datalist",
     "image_path",
     "image_problem",
     "is_complete_nifti",
-    "make_condition_table",
     "measure_latent_statistics",
     "paired_datalist",
     "read_participants",
     "read_tsv",
     "segmentation_path",
-    "translation_inputs",
     "write_dataset_description",
     "write_labels",
     "write_nifti",

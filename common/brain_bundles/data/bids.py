@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from brain_bundles.atomic import atomic_write, write_json
 from brain_bundles.data.covariates import COVARIATES
 from brain_bundles.data.participants import SPLITS, Row, read_participants
 from brain_bundles.data.problems import raise_problems
+from brain_bundles.utils.atomic import atomic_write, write_json
 from brain_bundles.version import __version__
 
 BIDS_VERSION = "1.10.0"

@@ -16,7 +16,7 @@ from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from brain_bundles.data.problems import raise_problems
-from brain_bundles.user_warning import BrainBundlesWarning
+from brain_bundles.utils.user_warning import BrainBundlesWarning
 
 # What lies between them is the brain's range by default, see ScaleForegroundPercentiles.
 BRAIN_PERCENTILES = (0.005, 0.995)

@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 from torch.utils.data.distributed import DistributedSampler
 
-from brain_bundles.data.seeding import generator_for
+from brain_bundles.utils.seeding import generator_for
 
 
 class EpochIndex(int):

@@ -16,10 +16,10 @@ from monai.data import DataLoader, Dataset
 from torch import nn
 from tqdm import tqdm
 
-from brain_bundles.data.fingerprint import describe, file_fingerprint, module_fingerprint
-from brain_bundles.networks.loading import read_plain
-from brain_bundles.networks.plain_state import save_atomically
-from brain_bundles.networks.precision import autocast, resolve_precision
+from brain_bundles.utils.fingerprint import describe, file_fingerprint, module_fingerprint
+from brain_bundles.utils.loading import read_plain
+from brain_bundles.utils.precision import autocast, resolve_precision
+from brain_bundles.utils.saving import save_atomically
 
 logger = logging.getLogger(__name__)
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16}

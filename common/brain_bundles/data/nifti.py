@@ -16,7 +16,7 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 from numpy.typing import ArrayLike, NDArray
 
-from brain_bundles.atomic import atomic_write
+from brain_bundles.utils.atomic import atomic_write
 
 # A power of two, so that 0 and 1 are exact after scaling; int16 keeps 14 bits of [0, 1].
 SLOPE = 2.0**-14

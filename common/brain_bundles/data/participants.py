@@ -13,10 +13,10 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from brain_bundles.atomic import atomic_write, write_json
 from brain_bundles.data.covariates import COVARIATES, check_covariate
 from brain_bundles.data.problems import DatasetError, raise_problems
-from brain_bundles.data.seeding import derive_seed
+from brain_bundles.utils.atomic import atomic_write, write_json
+from brain_bundles.utils.seeding import derive_seed
 
 Row = dict[str, "str | float | int | None"]
 SPLITS = ("train", "val", "test")

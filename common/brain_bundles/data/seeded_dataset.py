@@ -11,9 +11,7 @@ from monai.data import Dataset
 from monai.data.utils import set_rnd
 
 from brain_bundles.data.epoch_sampler import EpochIndex
-from brain_bundles.data.seeding import derive_seed
-
-SAMPLE_SEED = "sample_seed"
+from brain_bundles.utils.seeding import SAMPLE_SEED, derive_seed
 
 
 class SeededDataset(Dataset):

@@ -15,11 +15,11 @@ from monai.utils import CommonKeys as Keys
 from torch import nn
 from torch.optim import Optimizer
 
-from brain_bundles.data.seeded_dataset import SAMPLE_SEED
-from brain_bundles.engines.distributed import unwrap
 from brain_bundles.engines.per_sample_noise import per_sample_sampling
 from brain_bundles.losses.kl import KLDivergenceLoss
-from brain_bundles.networks.precision import autocast, resolve_precision
+from brain_bundles.utils.distributed import unwrap
+from brain_bundles.utils.precision import autocast, resolve_precision
+from brain_bundles.utils.seeding import SAMPLE_SEED
 
 
 class TrainingResults(NamedTuple):

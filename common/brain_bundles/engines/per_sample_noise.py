@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from brain_bundles.data.seeding import generator_for
+from brain_bundles.utils.seeding import generator_for
 
 
 def per_sample_randn(seeds: torch.Tensor, purpose: str, shape: tuple[int, ...] | torch.Size) -> torch.Tensor:

@@ -9,11 +9,10 @@ import torch
 from monai.engines import PrepareBatch
 from monai.networks.schedulers import RFlowScheduler, Scheduler
 
-from brain_bundles.data.seeded_dataset import SAMPLE_SEED
-from brain_bundles.data.seeding import derive_seed
 from brain_bundles.engines.per_sample_noise import per_sample_randn
 from brain_bundles.inferers.latent_sampler import CONDITION_MODES
 from brain_bundles.networks.preconditioning import VelocityPreconditioning
+from brain_bundles.utils.seeding import SAMPLE_SEED, derive_seed
 
 PREDICTION_TYPES = ("epsilon", "v_prediction", "rectified_flow")
 

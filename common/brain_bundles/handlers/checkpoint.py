@@ -15,9 +15,10 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from brain_bundles.data.epoch_sampler import EpochSampler
-from brain_bundles.engines.distributed import is_main_process, rank, unwrap, world_size
-from brain_bundles.networks.loading import read_plain, state_dict_problems
-from brain_bundles.networks.plain_state import random_states, restore_random_states, save_atomically, to_plain
+from brain_bundles.utils.distributed import is_main_process, rank, unwrap, world_size
+from brain_bundles.utils.loading import read_plain, state_dict_problems
+from brain_bundles.utils.random_state import random_states, restore_random_states
+from brain_bundles.utils.saving import save_atomically, to_plain
 
 logger = logging.getLogger(__name__)
 TRAINING = "training"  # entry of the file for what is not an object's state

@@ -10,7 +10,7 @@ import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
-from brain_bundles.engines.distributed import unwrap
+from brain_bundles.utils.distributed import unwrap
 
 
 class EMAHandler:

@@ -9,7 +9,7 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from brain_bundles.data.latents import measure_latent_statistics
-from brain_bundles.engines.distributed import unwrap
+from brain_bundles.utils.distributed import unwrap
 
 logger = logging.getLogger(__name__)
 

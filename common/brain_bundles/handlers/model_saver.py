@@ -6,22 +6,14 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
-from brain_bundles.engines.distributed import is_main_process, unwrap
-from brain_bundles.networks.plain_state import save_atomically
+from brain_bundles.utils.distributed import is_main_process
+from brain_bundles.utils.saving import save_network
 
 logger = logging.getLogger(__name__)
 OCCASIONS = ("epoch", "best", "end")
-
-
-def save_network(network: nn.Module, path: str | Path) -> None:
-    """Write the state dict of ``network`` as contiguous CPU tensors, atomically; the inverse of ``load_weights``."""
-    state = unwrap(network).state_dict()
-    plain = {name: value.detach().as_subclass(torch.Tensor).cpu().clone().contiguous() for name, value in state.items()}
-    save_atomically(plain, path)
 
 
 class ModelSaver:

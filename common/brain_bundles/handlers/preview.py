@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,9 @@ import numpy as np
 import torch
 from ignite.engine import Engine, Events
 
-from brain_bundles.data.seeding import derive_seed
-from brain_bundles.engines.distributed import is_main_process, unwrap
-from brain_bundles.handlers.montage import save_montage
-from brain_bundles.networks.plain_state import random_states, restore_random_states
+from brain_bundles.utils.distributed import is_main_process
+from brain_bundles.utils.random_state import random_states, restore_random_states
+from brain_bundles.visualize.montage import save_montage
 
 logger = logging.getLogger(__name__)
 
@@ -79,58 +78,6 @@ class ImagePreview:
             value_range=(float(self.value_range[0]), float(self.value_range[1])),
         )
         logger.info("Wrote %s.", path)
-
-
-class Reconstructions:
-    """Images and their reconstructions, for ``ImagePreview``.
-
-    Args:
-        network: an autoencoder with ``reconstruct(x)``.
-        data_loader: its first batches are shown.
-        num_images: how many images.
-        image_key: entry of the image in a batch.
-    """
-
-    def __init__(self, network: Any, data_loader: Iterable, num_images: int = 3, image_key: str = "image") -> None:
-        self.network: Any = network
-        self.data_loader = data_loader
-        self.num_images, self.image_key = num_images, image_key
-
-    def __call__(self) -> dict[str, torch.Tensor]:
-        network: Any = unwrap(self.network)
-        training = network.training
-        network.eval()
-        shown: dict[str, torch.Tensor] = {}
-        for batch in self.data_loader:
-            for image in batch[self.image_key].as_subclass(torch.Tensor)[: self.num_images - len(shown) // 2]:
-                number = len(shown) // 2 + 1
-                shown[f"image {number}"] = image[None]
-                shown[f"reconstruction {number}"] = network.reconstruct(
-                    image[None].to(next(network.parameters()).device)
-                )
-            if len(shown) == 2 * self.num_images:
-                break
-        network.train(training)
-        return shown
-
-
-class Samples:
-    """Volumes that a diffusion network makes of fixed seeds and conditions, for ``ImagePreview``.
-
-    Args:
-        sampler: a :class:`~brain_bundles.inferers.LatentSampler`.
-        network: the network that samples, usually its moving average.
-        context: conditions (B, 1, K), the same in every picture.
-        seed: of the noise; sample i has the seed derived from (seed, i), so that epochs can be compared.
-    """
-
-    def __init__(self, sampler: Any, network: Any, context: torch.Tensor, seed: int = 0) -> None:
-        self.sampler, self.network, self.context, self.seed = sampler, network, context, seed
-
-    def __call__(self) -> list[torch.Tensor]:
-        seeds = [derive_seed(self.seed, "preview", index) for index in range(len(self.context))]
-        device = next(self.network.parameters()).device
-        return list(self.sampler(self.context.to(device), self.network, seeds=seeds).cpu())
 
 
 def _flatten(images: Any, labels: Sequence[str] | None) -> tuple[list[torch.Tensor], Sequence[str] | None]:

@@ -10,8 +10,8 @@ import time
 from ignite.engine import Engine, Events
 from tqdm import tqdm
 
-from brain_bundles.engines.distributed import is_main_process
-from brain_bundles.handlers.losses import scalar_losses
+from brain_bundles.engines.scalar_losses import scalar_losses
+from brain_bundles.utils.distributed import is_main_process
 
 
 class ProgressBar:

@@ -8,27 +8,22 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import torch
-from ignite.engine import Engine, Events
 from monai.data import MetaTensor
-from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
-from brain_bundles.atomic import write_json
 from brain_bundles.data.checks import image_grid
 from brain_bundles.data.nifti import is_complete_nifti, write_nifti
-from brain_bundles.data.run_output import RunOutput
-from brain_bundles.handlers.decollated import check_finite, decollated_items, first_after_all, unit_array
-from brain_bundles.handlers.montage import save_montage
-from brain_bundles.transforms.intensity import ScaleForegroundPercentiles
+from brain_bundles.handlers.volume_saver import VolumeSaver, check_finite, unit_array
+from brain_bundles.runs.run_output import RunOutput
+from brain_bundles.utils.atomic import write_json
 from brain_bundles.version import __version__
 
 logger = logging.getLogger(__name__)
 
 
-class TranslationSaver:
+class TranslationSaver(VolumeSaver):
     """Write every translation of a ``SupervisedEvaluator`` to its place, at the end of each iteration.
 
     A translation is ``pred`` of ``engine.state.output`` on the model's grid: (1, D, H, W), or (2, D, H, W) with the
@@ -66,12 +61,8 @@ class TranslationSaver:
         self.sidecar: dict[str, Any] = json.loads(json.dumps(dict(sidecar or {}), default=str))
         self.rows = {output.path(row): row for row in output.rows}
 
-    def attach(self, engine: Engine) -> None:
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self)
-
-    def __call__(self, engine: Engine) -> None:
-        for made, asked in decollated_items(engine, "TranslationSaver"):
-            self.save(asked, *made[self.pred_key].split(1))
+    def save_item(self, made: Mapping[str, Any], item: Mapping[str, Any]) -> None:
+        self.save(item, *made[self.pred_key].split(1))
 
     def save(self, item: Mapping[str, Any], pred: torch.Tensor, std: torch.Tensor | None = None) -> None:
         """Write one translation (1, D, H, W) of the preprocessed ``item``, unless its whole file is there."""
@@ -132,42 +123,3 @@ def std_path(path: Path, *, bids: bool) -> Path:
         return path.with_name(f"{stem}_std.nii.gz")
     entities, suffix = stem.rsplit("_", 1)
     return path.with_name(f"{entities}_desc-std_{suffix}.nii.gz")
-
-
-def write_translation_preview(output: RunOutput, *, max_volumes: int = 4) -> None:
-    """Write preview.png: three planes of the first sources, scaled to [0, 1], each beside its translation.
-
-    Every process calls it once after translating: they wait for one another, then the first one writes.
-    """
-    if not first_after_all():
-        return
-    volumes: list[NDArray[np.float32]] = []
-    labels: list[str] = []
-    spacings: list[list[float]] = []
-    scale = ScaleForegroundPercentiles()
-    for row in output.rows:
-        path = output.path(row)
-        if len(volumes) == 2 * max_volumes or not is_complete_nifti(path) or not Path(row["image"]).is_file():
-            continue
-        source, spacing = _in_ras(row["image"])
-        translation, _ = _in_ras(path)
-        volumes += [scale(torch.from_numpy(source)).numpy(), translation]
-        labels += [
-            f"{row['participant_id']}\n{row.get('source', 'source')}",
-            f"{row['participant_id']}\n{row.get('target', output.suffix)}, synthesised",
-        ]
-        spacings += [spacing, spacing]
-    if volumes:
-        try:
-            save_montage(output.output_dir / "preview.png", volumes, labels, spacing=spacings, columns=2)
-        except ImportError as error:  # the images are what was asked for; a picture of them is a courtesy
-            logger.warning("No preview.png: %s", error)
-
-
-def _in_ras(path: str | Path) -> tuple[NDArray[np.float32], list[float]]:
-    """A volume with its axes turned to run right, front and up, and its voxel size in mm; oblique ones stay oblique."""
-    image = nib.loadsave.load(path)
-    assert isinstance(image, SpatialImage)
-    turned = nib.funcs.as_closest_canonical(image)
-    data = np.ascontiguousarray(turned.dataobj, dtype=np.float32)  # torch takes no reversed axes
-    return data.reshape(data.shape[:3]), nib.affines.voxel_sizes(turned.affine).tolist()

@@ -3,7 +3,6 @@
 from brain_bundles.inferers.autocast_diffusion_inferer import AutocastDiffusionInferer
 from brain_bundles.inferers.autocast_inferer import AutocastInferer
 from brain_bundles.inferers.latent_sampler import LatentSampler
-from brain_bundles.inferers.predictor import Predictor
 from brain_bundles.inferers.reconstruction import ReconstructionInferer
 from brain_bundles.inferers.slice_windows import SliceWindows
 from brain_bundles.inferers.volume_translator import VolumeTranslator
@@ -12,7 +11,6 @@ __all__ = [
     "AutocastDiffusionInferer",
     "AutocastInferer",
     "LatentSampler",
-    "Predictor",
     "ReconstructionInferer",
     "SliceWindows",
     "VolumeTranslator",

@@ -8,7 +8,7 @@ import torch
 from monai.inferers import DiffusionInferer
 from monai.networks.schedulers import Scheduler
 
-from brain_bundles.networks.precision import PRECISIONS, autocast
+from brain_bundles.utils.precision import PRECISIONS, autocast
 
 
 class AutocastDiffusionInferer(DiffusionInferer):

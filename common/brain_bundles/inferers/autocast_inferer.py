@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from monai.inferers import SimpleInferer
 
-from brain_bundles.networks.precision import PRECISIONS, autocast
+from brain_bundles.utils.precision import PRECISIONS, autocast
 
 
 class AutocastInferer(SimpleInferer):

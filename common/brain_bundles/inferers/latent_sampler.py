@@ -13,9 +13,9 @@ from monai.networks.schedulers import RFlowScheduler, Scheduler
 from torch import nn
 from tqdm import tqdm
 
-from brain_bundles.data.seeding import generator_for
-from brain_bundles.networks.precision import PRECISIONS, autocast, resolve_precision
 from brain_bundles.networks.preconditioning import VelocityPreconditioning
+from brain_bundles.utils.precision import PRECISIONS, autocast, resolve_precision
+from brain_bundles.utils.seeding import generator_for
 
 CONDITION_MODES = ("crossattn", "concat")
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from monai.inferers import Inferer
 
-from brain_bundles.networks.precision import autocast
+from brain_bundles.utils.precision import autocast
 
 
 class ReconstructionInferer(Inferer):

@@ -8,10 +8,10 @@ import torch
 from monai.data import MetaTensor
 from monai.inferers import Inferer
 
-from brain_bundles.data.seeding import derive_seed
 from brain_bundles.inferers.latent_sampler import LatentSampler
 from brain_bundles.inferers.slice_windows import SliceWindows
-from brain_bundles.networks.precision import autocast
+from brain_bundles.utils.precision import autocast
+from brain_bundles.utils.seeding import derive_seed
 
 
 class VolumeTranslator(Inferer):

@@ -1,5 +1,6 @@
 """Metrics of generated and translated brains, and the volumes that are measured on them."""
 
+from brain_bundles.metrics.atlas_alignment import VentricleAtlas
 from brain_bundles.metrics.brain_volumes import BrainVolumes, measure_volumes
 from brain_bundles.metrics.fidelity import Fidelity, requested_vs_measured
 from brain_bundles.metrics.intensity_regression import IntensityRegression
@@ -19,6 +20,7 @@ __all__ = [
     "SamplerRow",
     "TranslationScores",
     "UnmeasurableError",
+    "VentricleAtlas",
     "brain_mask",
     "describe",
     "draw_pairs",

@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from brain_bundles.metrics.optional import from_phantom_extra
+from brain_bundles.metrics.atlas_alignment import VentricleAtlas, align_atlas, check_alignment, warp
 from brain_bundles.metrics.tissue import UnmeasurableError, brain_mask, csf_fraction, fit_tissue_model, remove_bias
-from brain_bundles.metrics.ventricle_atlas import align_atlas, check_alignment, load_ventricle_atlas, warp
 from brain_bundles.metrics.ventricles import label_csf, ventricle_fraction, ventricular_fluid
-from brain_bundles.user_warning import BrainBundlesWarning
+from brain_bundles.utils.optional import from_phantom_extra
+from brain_bundles.utils.user_warning import BrainBundlesWarning
 
 ndimage = from_phantom_extra("scipy.ndimage")
 
@@ -40,13 +40,14 @@ class BrainVolumes(NamedTuple):
     brain_volume: float
 
 
-def measure_volumes(image: np.ndarray, spacing: Spacing, *, name: str = "") -> BrainVolumes:
+def measure_volumes(image: np.ndarray, spacing: Spacing, atlas: VentricleAtlas, *, name: str = "") -> BrainVolumes:
     """Volumes of the lateral ventricles and of the brain.
 
     Args:
         image: (D, H, W) or (1, D, H, W) brain-extracted T1w volume in RAS order, background near zero, voxels of 0.5 to
             3 mm. Any intensity scale.
         spacing: voxel size in mm, one number or three, or the (4, 4) affine.
+        atlas: where ventricles are expected, see :func:`brain_bundles.evaluation.load_ventricle_atlas`.
         name: file or subject, named in the warning.
 
     Returns:
@@ -59,7 +60,7 @@ def measure_volumes(image: np.ndarray, spacing: Spacing, *, name: str = "") -> B
     try:
         if not np.isfinite(volume).all():
             raise UnmeasurableError(f"{int((~np.isfinite(volume)).sum())} voxels are not finite")
-        return _measure(volume, voxel)
+        return _measure(volume, voxel, atlas)
     except UnmeasurableError as error:
         warnings.warn(
             f"{name or 'volume'}: ventricles and brain cannot be measured: {error}", BrainBundlesWarning, stacklevel=2
@@ -86,8 +87,7 @@ def _checked(image: np.ndarray, spacing: Spacing) -> tuple[np.ndarray, np.ndarra
     return volume, voxel
 
 
-def _measure(volume: np.ndarray, voxel: np.ndarray) -> BrainVolumes:
-    atlas = load_ventricle_atlas()
+def _measure(volume: np.ndarray, voxel: np.ndarray, atlas: VentricleAtlas) -> BrainVolumes:
     image = _on_grid(volume, voxel, atlas.spacing)
     mask = brain_mask(image, atlas.spacing)
     voxel_ml = atlas.spacing**3 / 1000

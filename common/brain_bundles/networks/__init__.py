@@ -5,8 +5,6 @@ from brain_bundles.networks.latent_autoencoder_kl import LatentAutoencoderKL
 from brain_bundles.networks.latent_statistics import LatentStatistics
 from brain_bundles.networks.latent_vq_autoencoder import LatentVQAutoencoder
 from brain_bundles.networks.linear_shortcut import LinearShortcut
-from brain_bundles.networks.loading import load_weights
-from brain_bundles.networks.precision import autocast, needs_loss_scaling, resolve_precision
 from brain_bundles.networks.preconditioning import VelocityPreconditioning, measure_preconditioning
 from brain_bundles.networks.slab_decode import decode_in_slabs
 from brain_bundles.networks.slicewise import SlicewiseAutoencoder
@@ -20,13 +18,9 @@ __all__ = [
     "SlicewiseAutoencoder",
     "VectorQuantiser",
     "VelocityPreconditioning",
-    "autocast",
     "decode_in_slabs",
     "decode_names",
     "encode_names",
-    "load_weights",
     "match_contrasts",
     "measure_preconditioning",
-    "needs_loss_scaling",
-    "resolve_precision",
 ]

@@ -1,7 +1,7 @@
 """From an image file to what a model sees, and back, where MONAI has no transform for it."""
 
 from brain_bundles.transforms.centre_brain import CentreBraind, brain_bounds
-from brain_bundles.transforms.contrasts import ContrastPreprocessing, RandContrastPair
+from brain_bundles.transforms.contrast_pair import ContrastPreprocessing, RandContrastPair
 from brain_bundles.transforms.encode_condition import EncodeConditiond
 from brain_bundles.transforms.intensity import ScaleForegroundPercentiles, ScaleForegroundPercentilesd
 from brain_bundles.transforms.preprocessing import image_preprocessing, invert_preprocessing

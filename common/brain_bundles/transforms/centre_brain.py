@@ -15,7 +15,7 @@ from monai.data import MetaTensor
 from monai.transforms import Crop, InvertibleTransform, MapTransform, Pad
 
 from brain_bundles.transforms.naming import file_of
-from brain_bundles.user_warning import BrainBundlesWarning
+from brain_bundles.utils.user_warning import BrainBundlesWarning
 
 
 def brain_bounds(

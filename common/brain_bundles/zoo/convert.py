@@ -12,8 +12,8 @@ import torch
 from monai.bundle import ConfigParser
 from torch import nn
 
-from brain_bundles.atomic import atomic_file
-from brain_bundles.networks.loading import read_plain
+from brain_bundles.utils.atomic import atomic_file
+from brain_bundles.utils.loading import read_plain
 from brain_bundles.zoo.published_weights import AUTOENCODER, UNET, plain_state, recognise, rename_for
 from brain_bundles.zoo.reference_networks import compare_with_reference
 

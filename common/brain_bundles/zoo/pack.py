@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bundle_verify.manifest import MANIFEST, differences, manifest_text, read_manifest
+
 import brain_bundles
-from brain_bundles.atomic import atomic_file, atomic_write
-from brain_bundles.data import hash_file
+from brain_bundles.utils import hash_file
+from brain_bundles.utils.atomic import atomic_file, atomic_write
 from brain_bundles.zoo.bundle_files import bundle_files
-from brain_bundles.zoo.manifest import MANIFEST, differences, manifest_text, read_manifest
 from brain_bundles.zoo.model_card import model_card
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from brain_bundles.networks.loading import state_dict_problems
+from brain_bundles.utils.loading import state_dict_problems
 
 AUTOENCODER, UNET = "autoencoder", "diffusion UNet"
 GENERATIVE, CORE = "monai-generative", "MONAI core"

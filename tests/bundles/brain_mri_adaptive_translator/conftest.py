@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from brain_bundles.data.phantom import write_phantoms
+from brain_bundles.phantom import write_phantoms
 from brain_mri_adaptive_translator import MSSPADE, AdaptiveAutoencoder, TargetDiffusionUNet
 
 from ..conftest import BundleRunner

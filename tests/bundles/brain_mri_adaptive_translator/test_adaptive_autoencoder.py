@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 from brain_bundles.data import SeededDataset
-from brain_bundles.networks import load_weights
 from brain_bundles.transforms import RandContrastPair
+from brain_bundles.utils import load_weights
 from brain_mri_adaptive_translator import (
     MSSPADE,
     AdaptiveAutoencoder,

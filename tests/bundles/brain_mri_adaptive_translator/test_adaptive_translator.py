@@ -6,12 +6,7 @@ import pytest
 import torch
 from brain_bundles.inferers import LatentSampler
 from brain_bundles.schedulers import make_scheduler
-from brain_mri_adaptive_translator import (
-    AdaptiveTranslator,
-    SplitTargetsd,
-    TargetsPrepareBatch,
-    group_by_image,
-)
+from brain_mri_adaptive_translator import AdaptiveTranslator, SplitTargetsd, TargetsPrepareBatch, group_by_image
 from monai.data import DataLoader, Dataset
 
 

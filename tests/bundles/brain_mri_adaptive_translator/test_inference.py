@@ -9,7 +9,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from brain_bundles.data import DatasetError, hash_file, image_path
+from brain_bundles.data import DatasetError, image_path
+from brain_bundles.utils import hash_file
 from monai.bundle import ConfigWorkflow
 
 from .conftest import BUNDLE

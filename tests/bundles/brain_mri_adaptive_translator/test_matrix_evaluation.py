@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 from brain_bundles.data import contrast_datalist, segmentation_path
+from brain_bundles.evaluation import evaluate_matrix, with_segmentations
 from brain_bundles.transforms import ContrastPreprocessing
-from brain_mri_adaptive_translator import evaluate_matrix, with_segmentations
 
 from .conftest import CONTRASTS, TINY, TINY_PIX2PIX
 

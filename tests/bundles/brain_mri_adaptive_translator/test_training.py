@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 import torch
-from brain_bundles.networks.loading import read_plain
+from brain_bundles.utils.loading import read_plain
 
 from .conftest import Bundle
 

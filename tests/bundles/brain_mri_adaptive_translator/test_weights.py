@@ -8,11 +8,11 @@ from statistics import mean
 import pytest
 import torch
 from brain_bundles.data import contrast_datalist
-from brain_bundles.data.phantom import write_phantoms
+from brain_bundles.evaluation.contrast_switch import intensity_quantiles, nearest_contrast
 from brain_bundles.metrics import IntensityRegression
 from brain_bundles.metrics.translation import brain_mask, score_translation
+from brain_bundles.phantom import write_phantoms
 from brain_mri_adaptive_translator import Translation
-from brain_mri_adaptive_translator.contrast_switch import intensity_quantiles, nearest_contrast
 from monai.bundle import ConfigParser
 
 from .conftest import BUNDLE

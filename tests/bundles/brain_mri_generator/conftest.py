@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from brain_bundles.data.phantom import write_phantoms
+from brain_bundles.phantom import write_phantoms
 
 from ..conftest import BundleRunner
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from brain_bundles.data import PopulationModel
+from brain_bundles.phantom import PopulationModel
 from monai.bundle import ConfigParser
 
 from .conftest import BUNDLE

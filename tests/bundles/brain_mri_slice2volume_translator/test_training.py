@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from brain_bundles.data import DatasetError
-from brain_bundles.data.phantom import write_phantoms
+from brain_bundles.phantom import write_phantoms
 
 from .conftest import STAGES, TINY, Bundle
 

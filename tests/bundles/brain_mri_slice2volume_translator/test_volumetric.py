@@ -6,7 +6,7 @@ import copy
 
 import pytest
 import torch
-from brain_bundles.networks import load_weights
+from brain_bundles.utils import load_weights
 from brain_mri_slice2volume_translator import (
     SlicewiseDiffusionUNet,
     VolumetricAttention,

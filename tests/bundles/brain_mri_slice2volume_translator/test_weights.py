@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 from brain_bundles.data import paired_datalist
-from brain_bundles.data.phantom import write_phantoms
 from brain_bundles.inferers import SliceWindows
 from brain_bundles.metrics.translation import brain_mask, score_translation
+from brain_bundles.phantom import write_phantoms
 from brain_bundles.transforms import image_preprocessing
 from monai.bundle import ConfigParser
 

@@ -1,0 +1,119 @@
+"""The evaluation for people: a Markdown table and a scatter plot. matplotlib comes with the extra ``report``."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from monai.utils import optional_import
+
+from brain_bundles.evaluation.measurement import VOLUMES, Measurement
+from brain_bundles.evaluation.tables import cell, table
+from brain_bundles.metrics.fidelity import requested_vs_measured
+from brain_bundles.utils.atomic import atomic_write
+
+_TITLES = {"ventricular_volume": "ventricular volume", "brain_volume": "brain volume"}
+
+
+def markdown(metrics: Mapping[str, Any]) -> str:
+    """The metrics of :func:`brain_bundles.evaluation.generated.evaluate_generated` as readable tables."""
+    split = f' (split "{metrics["reference_split"]}")' if metrics["reference_split"] else ""
+    counts = (
+        f"{metrics['num_generated']} generated brains, {metrics['num_reference']} reference brains{split}; "
+        f"{metrics['num_unmeasured']} generated brains could not be measured."
+    )
+    lines = ["# Evaluation", "", counts, "", "## Requested against measured (mL)", ""]
+    lines += table(
+        ["volume", "n", "not measured", "r", "mean error", "relative", "mean absolute error", "slope", "intercept"],
+        [
+            [
+                _TITLES[name],
+                str(f["n"]),
+                str(f["n_unmeasured"]),
+                cell(f["pearson_r"], ".3f"),
+                cell(f["mean_error"], "+.2f"),
+                cell(f["mean_relative_error"], "+.1%"),
+                cell(f["mean_absolute_error"], ".2f"),
+                cell(f["slope"], ".3f"),
+                cell(f["intercept"], "+.2f"),
+            ]
+            for name, f in metrics["fidelity"].items()
+        ],
+    )
+    lines += ["## Diversity: MS-SSIM between different brains", ""]
+    lines += table(
+        ["set", "mean", "standard deviation", "pairs", "kernel size"],
+        [
+            [name, cell(s["mean"], ".4f"), cell(s["std"], ".4f"), str(s["num_pairs"]), str(s["kernel_size"])]
+            for name, s in metrics["ms_ssim"].items()
+            if s
+        ],
+    )
+    if m := metrics["memorisation"]:
+        lines += ["## Memorisation: correlation with the nearest training brain", ""]
+        lines += table(
+            ["set", "mean", "max"],
+            [
+                ["generated", cell(m["generated_mean"], ".3f"), cell(m["generated_max"], ".3f")],
+                ["held out", cell(m["held_out_mean"], ".3f"), cell(m["held_out_max"], ".3f")],
+            ],
+        )
+        reading = (
+            f"{m['share_above']:.1%} of the generated brains are nearer to one of {m['num_training']} training brains "
+            f"than 95 % of the held-out brains are ({m['threshold']:.3f}). Closest pair: {m['closest_generated']} and "
+            f"{m['closest_training']}."
+        )
+        lines += [reading, ""]
+    if metrics["samplers"]:
+        lines += ["## Samplers, against the last row from the same noise", ""]
+        lines += table(
+            ["sampler", "steps", "seconds per sample", "latent error", "image error"],
+            [
+                [
+                    row["sampler"],
+                    str(row["num_inference_steps"]),
+                    cell(row["seconds_per_sample"], ".2f"),
+                    cell(row["latent_error"], ".4f"),
+                    cell(row["image_error"], ".4f"),
+                ]
+                for row in metrics["samplers"]
+            ],
+        )
+    return "\n".join(lines)
+
+
+def draw_requested_vs_measured(path: str | os.PathLike[str], measurements: Sequence[Measurement]) -> None:
+    """A scatter plot per volume with the identity line and the fitted line, as PNG.
+
+    Raises:
+        OptionalImportError: if matplotlib is missing.
+    """
+    hint = "{}: the picture of the evaluation needs it; install it with: pip install matplotlib"
+    figure_class, _ = optional_import("matplotlib.figure", name="Figure", descriptor=hint)
+    figure = figure_class(figsize=(9.6, 4.8), layout="constrained")  # no pyplot: no global state, no display needed
+    for axes, name in zip(figure.subplots(1, 2), VOLUMES, strict=True):
+        x = np.array([getattr(m.recorded, name) for m in measurements])
+        y = np.array([getattr(m.measured, name) for m in measurements])
+        fit = requested_vs_measured(x, y)
+        known = np.isfinite(x) & np.isfinite(y)
+        axes.set_title(f"{_TITLES[name]}: n = {fit.n}" + (f", r = {fit.pearson_r:.3f}" if fit.n > 1 else ""))
+        axes.set_xlabel("requested (mL)")
+        axes.set_ylabel("measured (mL)")
+        axes.set_aspect("equal", adjustable="datalim")
+        if not known.any():
+            continue
+        ends = np.array([min(x[known].min(), y[known].min()), max(x[known].max(), y[known].max())])
+        axes.plot(ends, ends, color="0.6", linewidth=1, label="identity")
+        if math.isfinite(fit.slope):
+            span = np.array([x[known].min(), x[known].max()])
+            label = f"slope {fit.slope:.2f}"
+            axes.plot(span, fit.slope * span + fit.intercept, color="C1", linewidth=1, label=label)
+        axes.scatter(x[known], y[known], s=12, color="C0")
+        axes.legend(frameon=False)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100)
+    atomic_write(path, buffer.getvalue())

@@ -1,0 +1,135 @@
+"""The volumes of every brain in a folder, beside those that its participants.tsv asks for or records."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from tqdm import tqdm
+
+from brain_bundles.data.bids import bids_datalist
+from brain_bundles.data.participants import format_cell, read_participants
+from brain_bundles.evaluation.ventricle_atlas import load_ventricle_atlas
+from brain_bundles.metrics.brain_volumes import BrainVolumes, measure_volumes
+from brain_bundles.metrics.fidelity import Fidelity, requested_vs_measured
+from brain_bundles.utils.atomic import atomic_write
+from brain_bundles.utils.user_warning import BrainBundlesWarning
+
+logger = logging.getLogger(__name__)
+VOLUMES = ("ventricular_volume", "brain_volume")
+_ENDINGS = (".nii.gz", ".nii")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One brain.
+
+    Attributes:
+        participant_id: its id, or its file's name without the ending where there is no participants.tsv.
+        path: its file.
+        measured: volumes in mL, NaN where they could not be measured.
+        recorded: volumes of participants.tsv in mL: what was requested of a generator or is known of a person; NaN
+            where there is none.
+    """
+
+    participant_id: str
+    path: Path
+    measured: BrainVolumes
+    recorded: BrainVolumes
+
+
+def find_images(folder: str | os.PathLike[str], suffix: str = "T1w") -> list[tuple[str, Path, BrainVolumes]]:
+    """The images of a BIDS dataset, or all NIfTI files directly inside a folder, in order.
+
+    Returns:
+        (id, path, recorded volumes) for each image.
+
+    Raises:
+        FileNotFoundError: if the folder is missing or has no image.
+        DatasetError: if the folder is a BIDS dataset whose table or images are incomplete.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise FileNotFoundError(f"{root}: no such folder; give a BIDS dataset or a folder of NIfTI files.")
+    unknown = BrainVolumes(math.nan, math.nan)
+    if (root / "participants.tsv").is_file():
+        items = bids_datalist(root, suffix, covariates=())
+        rows = {str(row["participant_id"]): row for row in read_participants(root, VOLUMES)}
+        found = []
+        for item in items:
+            row = rows[str(item["participant_id"])]
+            values = (row.get(name) for name in VOLUMES)
+            recorded = BrainVolumes(*(value if isinstance(value, float) else math.nan for value in values))
+            found.append((str(item["participant_id"]), Path(str(item[suffix])), recorded))
+    else:
+        files = sorted(f for f in root.iterdir() if f.name.endswith(_ENDINGS) and not f.name.startswith("."))
+        found = [(f.name.removesuffix(".gz").removesuffix(".nii"), f, unknown) for f in files]
+    if not found:
+        raise FileNotFoundError(
+            f"{root}: no brain in it; give a BIDS dataset (with participants.tsv) or a folder that has .nii.gz or .nii "
+            "files directly inside."
+        )
+    return found
+
+
+def measure_file(path: str | os.PathLike[str]) -> BrainVolumes:
+    """Volumes of one NIfTI file in mL; NaN with a warning if the file or its volume cannot be used."""
+    try:
+        image = nib.funcs.as_closest_canonical(nib.loadsave.load(path))
+        volume = np.asarray(image.get_fdata(dtype=np.float32))
+        volume = volume[..., 0] if volume.ndim == 4 and volume.shape[3] == 1 else volume
+        return measure_volumes(volume, image.affine, load_ventricle_atlas(), name=os.fspath(path))
+    except (ImageFileError, EOFError, OSError, ValueError) as error:
+        warnings.warn(f"{path}: its volumes cannot be measured: {error}", BrainBundlesWarning, stacklevel=2)
+        return BrainVolumes(math.nan, math.nan)
+
+
+def measure_folder(folder: str | os.PathLike[str], suffix: str = "T1w", *, progress: bool = True) -> list[Measurement]:
+    """Measure every brain that :func:`find_images` finds; the same Raises.
+
+    Where participants.tsv lacks volumes the log says how to bring the measured ones into it.
+    """
+    images = find_images(folder, suffix)
+    bar = tqdm(images, desc="measure", unit="brain", disable=not progress)
+    measurements = [Measurement(name, path, measure_file(path), recorded) for name, path, recorded in bar]
+    unknown = sum(not np.isfinite(m.recorded).all() for m in measurements)
+    if unknown and (Path(folder) / "participants.tsv").is_file():
+        logger.info(
+            "participants.tsv lacks volumes of %d participants; brain_bundles.data.write_volumes(%r, TABLE) brings "
+            "those of the table of measurements into it",
+            unknown,
+            os.fspath(folder),
+        )
+    return measurements
+
+
+def fidelity_of(measurements: Sequence[Measurement]) -> dict[str, Fidelity]:
+    """Recorded against measured for each volume that any brain has a record of."""
+    result = {}
+    for name in VOLUMES:
+        recorded = [getattr(m.recorded, name) for m in measurements]
+        if np.isfinite(recorded).any():
+            result[name] = requested_vs_measured(recorded, [getattr(m.measured, name) for m in measurements])
+    return result
+
+
+def write_measurements(path: str | os.PathLike[str], measurements: Sequence[Measurement]) -> None:
+    """Write a table: participant_id, the measured volumes, recorded_* beside them where any is known; NaN as n/a.
+
+    :func:`brain_bundles.data.write_volumes` brings the measured ones into participants.tsv where it has none.
+    """
+    with_record = [n for n in VOLUMES if any(math.isfinite(getattr(m.recorded, n)) for m in measurements)]
+    lines = ["\t".join(["participant_id", *VOLUMES, *(f"recorded_{name}" for name in with_record)])]
+    for m in measurements:
+        values = [*m.measured, *(getattr(m.recorded, name) for name in with_record)]
+        cells = [format_cell(round(v, 2) if math.isfinite(v) else None) for v in values]
+        lines.append("\t".join([m.participant_id, *cells]))
+    atomic_write(path, "".join(f"{line}\n" for line in lines))

@@ -1,0 +1,98 @@
+"""The default of every ``dataset_dir``: a phantom population that is made the first time it is asked for."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import cast
+
+import torch.distributed as dist
+
+from brain_bundles.data.bids import image_path
+from brain_bundles.phantom.writer import refuse_content, write_phantoms
+
+logger = logging.getLogger(__name__)
+
+STALE_AFTER_S = 3600  # a living run adds a subject to its folder much more often
+
+
+def phantom_dataset(dataset_dir: str | os.PathLike[str], **options: object) -> str:
+    """The folder of a phantom population, which is made the first time it is asked for: ``dataset_dir``'s default.
+
+    It is whole or absent, so a start after one that was killed makes it anew. With several processes rank 0 makes it
+    and the others wait for it, which all must see.
+
+    Args:
+        dataset_dir: where it lies, or will lie.
+        options: as for :func:`write_phantoms`. A dataset that is already there is taken as it is.
+
+    Raises:
+        FileExistsError: if ``dataset_dir`` has something in it that is no dataset, or a dataset without some of the
+            ``suffixes``.
+        ValueError: as for :func:`write_phantoms`.
+    """
+    folder = Path(dataset_dir)
+    table = folder / "participants.tsv"
+    if _is_rank_0():
+        _remove_stale(folder.resolve())
+        if not table.is_file():
+            logger.info("no dataset at %s yet: making the phantom population", folder)
+            _write_whole(folder.resolve(), options)
+    elif not table.is_file():
+        logger.info("no dataset at %s yet: waiting for rank 0 to make it", folder)
+    # Waiting for the file and not in a barrier: a config may be read before the process group is there.
+    while not table.is_file():
+        time.sleep(0.2)
+    _refuse_other_contrasts(folder, options.get("suffixes", ()))
+    return os.fspath(folder)
+
+
+def _refuse_other_contrasts(folder: Path, suffixes: object) -> None:
+    """The dataset of an earlier run may lack what this one asks for; every subject of a population has the same."""
+    names = [suffixes] if isinstance(suffixes, str) else list(cast(Iterable[str], suffixes))
+    person = next(iter(sorted(folder.glob("sub-*"))), None)
+    if person is None:
+        return
+    if lacking := [name for name in names if not image_path(folder, person.name, name).is_file()]:
+        raise FileExistsError(
+            f"the phantoms in {folder} were made without {', '.join(lacking)}; remove the folder to have them made "
+            "anew, or give another dataset_dir."
+        )
+
+
+def _is_rank_0() -> bool:
+    """Whether no other process of this run makes the dataset, by torch.distributed or what torchrun announces."""
+    if dist.is_available() and dist.is_initialized():
+        return dist.get_rank() == 0
+    return int(os.environ.get("WORLD_SIZE", "1")) <= 1 or int(os.environ.get("RANK", "0")) == 0
+
+
+def _write_whole(folder: Path, options: Mapping[str, object]) -> None:
+    """Write the phantoms beside ``folder`` and rename them into it. Of two runs that do so at once one wins."""
+    refuse_content(folder)
+    work = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:12]}.tmp")
+    try:
+        write_phantoms(work, **options)  # type: ignore[arg-type]
+        try:
+            os.replace(work, folder)
+        except OSError:  # there is something in it now
+            if not (folder / "participants.tsv").is_file():
+                raise
+            logger.info("another run made %s meanwhile", folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _remove_stale(folder: Path) -> None:
+    """Remove what killed runs left beside ``folder``; what was changed within the hour may be a living one's."""
+    for left in folder.parent.glob(f".{folder.name}.*.tmp"):
+        try:
+            if time.time() - left.stat().st_mtime > STALE_AFTER_S:
+                shutil.rmtree(left, ignore_errors=True)
+        except FileNotFoundError:
+            continue  # renamed or removed by its owner meanwhile

@@ -1,0 +1,273 @@
+"""The phantom population as a BIDS dataset on disk."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from brain_bundles.data.bids import (
+    image_path,
+    segmentation_path,
+    write_dataset_description,
+    write_segmentation_description,
+)
+from brain_bundles.data.covariates import Covariates
+from brain_bundles.data.grid import grid_affine
+from brain_bundles.data.nifti import write_labels, write_nifti
+from brain_bundles.data.participants import write_participants
+from brain_bundles.phantom.acquisition import acquire
+from brain_bundles.phantom.anatomy import render_anatomy
+from brain_bundles.phantom.atlas import load_atlas
+from brain_bundles.phantom.lesions import tumour, white_matter_hyperintensities
+from brain_bundles.phantom.mr_signal import SEQUENCES
+from brain_bundles.phantom.population import PopulationModel
+from brain_bundles.phantom.vessels import vessels
+from brain_bundles.utils.seeding import derive_seed
+
+logger = logging.getLogger(__name__)
+
+# Forked workers share the atlas. macOS has fork, too, but its libraries crash in forked processes.
+START_METHOD = "fork" if sys.platform == "linux" else None  # None: the platform's own
+SPACING_MM = 2.0
+SPATIAL_SIZE = (80, 96, 80)
+VESSEL_SUFFIXES = ("swi", "angio", "ce-gadolinium_T1w")  # the contrast agent stays in the blood of a healthy brain
+SEGMENTATION = "phantom"
+# In this order the largest fraction of a voxel wins.
+LABELS: Mapping[int, str] = {
+    1: "csf",
+    2: "grey_matter",
+    3: "white_matter",
+    4: "lateral_ventricles",
+    5: "hyperintensity",
+    6: "oedema",
+    7: "tumour_core",
+    8: "enhancing_tumour",
+    9: "artery",
+    10: "vein",
+}
+LICENSE = (
+    "CC0. Made from the MNI152 2009a template, (C) 1993-2009 Louis Collins, McConnell Brain Imaging Centre, McGill"
+)
+
+
+@dataclass(frozen=True)
+class PhantomSpec:
+    """What all subjects of one population share; the fields are those of :func:`write_phantoms`."""
+
+    suffixes: tuple[str, ...]
+    spacing: float
+    spatial_size: tuple[int, int, int]
+    seed: int
+    tumour_probability: float
+    vessels: bool
+
+
+def render_fractions(
+    covariates: Covariates, *, seed: int, spec: PhantomSpec
+) -> tuple[dict[str, torch.Tensor], float, float]:
+    """All tissue fractions of one subject, and its ventricular and brain volume (mL) as rendered.
+
+    Returns:
+        (D, H, W) fractions by the names of ``LABELS``, and the two volumes. Lesions replace tissue inside of the
+        brain, so they count as brain; blood does not.
+    """
+    anatomy = render_anatomy(covariates, seed=seed, spatial_size=spec.spatial_size, spacing=spec.spacing)
+    fractions = {
+        "csf": anatomy.csf,
+        "grey_matter": anatomy.grey_matter,
+        "white_matter": anatomy.white_matter,
+        "lateral_ventricles": anatomy.lateral_ventricles,
+    }
+    hyperintensity = white_matter_hyperintensities(anatomy, age=covariates.age, seed=seed)
+    fractions["white_matter"] = anatomy.white_matter - hyperintensity
+    fractions["hyperintensity"] = hyperintensity
+    if (
+        torch.rand((), generator=torch.Generator().manual_seed(derive_seed(seed, "has tumour")))
+        < spec.tumour_probability
+    ):
+        mass = tumour(anatomy, seed=seed)
+        tissue = anatomy.grey_matter + anatomy.white_matter
+        left = 1.0 - (mass.core + mass.enhancing + mass.oedema) / tissue.clamp(min=1e-6)
+        for name in ("grey_matter", "white_matter", "hyperintensity"):
+            fractions[name] = fractions[name] * left.clamp(0.0, 1.0)
+        fractions |= {"tumour_core": mass.core, "enhancing_tumour": mass.enhancing, "oedema": mass.oedema}
+    if spec.vessels:
+        blood = vessels(anatomy, seed=seed)
+        left = 1.0 - blood.artery - blood.vein
+        fractions = {name: fraction * left.clamp(0.0, 1.0) for name, fraction in fractions.items()}
+        fractions |= {"artery": blood.artery, "vein": blood.vein}
+    millilitres = spec.spacing**3 / 1000.0
+    outside_brain = {"csf", "lateral_ventricles", "artery", "vein"}
+    brain = sum(float(f.double().sum()) for name, f in fractions.items() if name not in outside_brain)
+    return fractions, float(fractions["lateral_ventricles"].double().sum()) * millilitres, brain * millilitres
+
+
+def segmentation(fractions: Mapping[str, torch.Tensor]) -> np.ndarray:
+    """(D, H, W) uint8 labels of ``LABELS``: the tissue with the largest fraction, 0 where less than half is head."""
+    names = [name for name in LABELS.values() if name in fractions]
+    indices = {name: index for index, name in LABELS.items()}
+    stack = torch.stack([fractions[name] for name in names])
+    lookup = torch.tensor([indices[name] for name in names], dtype=torch.uint8)
+    return (lookup[stack.argmax(0)] * (stack.sum(0) > 0.5)).numpy()
+
+
+def _write_subject(
+    dataset_dir: Path, participant_id: str, covariates: Covariates, seed: int, spec: PhantomSpec
+) -> dict[str, object]:
+    """Write all images of one subject; its row of participants.tsv."""
+    fractions, ventricular_volume, brain_volume = render_fractions(covariates, seed=seed, spec=spec)
+    affine = grid_affine(spec.spacing, spec.spatial_size)
+    visible = {name: fraction for name, fraction in fractions.items() if name != "lateral_ventricles"}
+    visible["csf"] = fractions["csf"] + fractions["lateral_ventricles"]
+    for suffix in spec.suffixes:
+        image = acquire(visible, suffix=suffix, seed=seed, spacing=spec.spacing)
+        write_nifti(image_path(dataset_dir, participant_id, suffix), image.numpy(), affine)
+    write_labels(segmentation_path(dataset_dir, participant_id, SEGMENTATION), segmentation(fractions), affine)
+    return {
+        "participant_id": participant_id,
+        "age": round(covariates.age, 1),
+        "sex": covariates.sex,
+        "ventricular_volume": round(ventricular_volume, 2),
+        "brain_volume": round(brain_volume, 1),
+    }
+
+
+def _num_cores() -> int:
+    """The cores that this process may use; those of the machine where the system does not tell (macOS)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _start_worker() -> None:
+    torch.set_num_threads(1)  # as many processes as cores: threads inside them would only wait for each other
+
+
+def write_phantoms(
+    dataset_dir: str | os.PathLike[str],
+    *,
+    num_subjects: int = 200,
+    suffixes: Sequence[str] = ("T1w",),
+    spacing: float = SPACING_MM,
+    spatial_size: Sequence[int] = SPATIAL_SIZE,
+    seed: int = 0,
+    tumour_probability: float = 0.0,
+    with_vessels: bool | None = None,
+    val_fraction: float = 0.1,
+    test_fraction: float = 0.1,
+    num_workers: int | None = None,
+) -> Path:
+    """Write a population of digital brains with known truth as a BIDS dataset, and return its folder.
+
+    Subject *i* depends on ``seed`` and *i* only: not on how many there are, on the number of workers, or on which
+    contrasts are written. The exceptions are ``with_vessels``, whose default depends on the contrasts, and
+    ``tumour_probability``: they change the anatomy that all contrasts share.
+
+    Args:
+        dataset_dir: new or empty folder.
+        num_subjects: how many.
+        suffixes: contrasts, any of T1w, T2w, PDw, FLAIR, ce-gadolinium_T1w, swi, angio.
+        spacing: voxel size, mm.
+        spatial_size: (D, H, W) voxels; to the right, to the front, to the top.
+        seed: of the population.
+        tumour_probability: chance of a tumour per subject.
+        with_vessels: whether to draw vascular trees; by default where swi, angio or ce-gadolinium_T1w is asked for,
+            which show them.
+        val_fraction, test_fraction: shares of the subjects that participants.tsv marks ``val`` and ``test``; each
+            gets at
+            least one subject if its share is above 0 and there are three or more.
+        num_workers: processes, by default one per core that this process may use.
+
+    Raises:
+        FileExistsError: if ``dataset_dir`` has something in it.
+        ValueError: for an unknown contrast or a number out of range; the message names it.
+    """
+    folder = Path(dataset_dir)
+    suffixes = (suffixes,) if isinstance(suffixes, str) else tuple(suffixes)
+    size = (int(spatial_size[0]), int(spatial_size[1]), int(spatial_size[2]))
+    _check(num_subjects, suffixes, spacing, size, tumour_probability, val_fraction, test_fraction)
+    refuse_content(folder)
+    if with_vessels is None:
+        with_vessels = any(suffix in VESSEL_SUFFIXES for suffix in suffixes)
+    spec = PhantomSpec(suffixes, float(spacing), size, seed, tumour_probability, with_vessels)
+
+    population = PopulationModel.default()
+    seeds = [derive_seed(seed, "phantom", index) for index in range(num_subjects)]
+    people = [population.sample(1, np.random.default_rng(subject_seed))[0] for subject_seed in seeds]
+    ids = [f"sub-{index + 1:04d}" for index in range(num_subjects)]
+    write_dataset_description(
+        folder, "Phantom population", license=LICENSE, generated_by={"Description": f"phantoms, seed {seed}"}
+    )
+    write_segmentation_description(folder, SEGMENTATION, LABELS, title="Tissue of the phantoms")
+
+    jobs = [(folder, *job, spec) for job in zip(ids, people, seeds, strict=True)]
+    load_atlas(spec.spacing)  # before the workers fork, so that they share it
+    workers = min(num_subjects, num_workers if num_workers is not None else _num_cores())
+    with tqdm(total=num_subjects, desc=f"phantoms -> {folder}", unit="brain", disable=None) as bar:
+        rows = []
+        if workers <= 1:
+            for job in jobs:
+                rows.append(_write_subject(*job))
+                bar.update()
+        else:
+            context = multiprocessing.get_context(START_METHOD)
+            with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
+                for row in pool.map(_write_subject, *zip(*jobs, strict=True)):
+                    rows.append(row)
+                    bar.update()
+    for row, split in zip(rows, _splits(num_subjects, val_fraction, test_fraction), strict=True):
+        row["split"] = split
+    write_participants(folder, rows)  # last: a dataset without its table is one that was not finished
+    logger.info("wrote %d phantoms to %s", num_subjects, folder)
+    return folder
+
+
+def refuse_content(folder: Path) -> None:
+    """Raise FileExistsError if ``folder`` is a file, or has something in it."""
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise FileExistsError(
+            f"{folder} is not empty; phantoms are written into a new or empty folder. Empty it, or give another."
+        )
+
+
+def _check(
+    num_subjects: int,
+    suffixes: tuple[str, ...],
+    spacing: float,
+    size: tuple[int, int, int],
+    tumour_probability: float,
+    val_fraction: float,
+    test_fraction: float,
+) -> None:
+    if num_subjects < 1:
+        raise ValueError(f"num_subjects is {num_subjects}, expected at least 1.")
+    if unknown := [suffix for suffix in suffixes if suffix not in SEQUENCES]:
+        raise ValueError(f"unknown contrasts {unknown}, known are {', '.join(SEQUENCES)}.")
+    if not suffixes:
+        raise ValueError(f"suffixes is empty, choose from {', '.join(SEQUENCES)}.")
+    if not 0.5 <= spacing <= 8.0:
+        raise ValueError(f"spacing is {spacing} mm, expected 0.5 to 8; the template has 1 mm.")
+    if min(size) < 2:
+        raise ValueError(f"spatial_size is {size}, expected at least 2 voxels along each axis.")
+    if not 0.0 <= tumour_probability <= 1.0:
+        raise ValueError(f"tumour_probability is {tumour_probability}, expected 0 to 1.")
+    if min(val_fraction, test_fraction) < 0.0 or val_fraction + test_fraction >= 1.0:
+        raise ValueError(
+            f"val_fraction {val_fraction} and test_fraction {test_fraction} must be at least 0 and leave training data."
+        )
+
+
+def _splits(num_subjects: int, val_fraction: float, test_fraction: float) -> list[str]:
+    """The subjects are exchangeable, so the last ones are held out."""
+    held_out = [
+        max(1, round(num_subjects * f)) if f > 0 and num_subjects >= 3 else 0 for f in (val_fraction, test_fraction)
+    ]
+    return ["train"] * (num_subjects - sum(held_out)) + ["val"] * held_out[0] + ["test"] * held_out[1]

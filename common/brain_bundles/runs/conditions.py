@@ -1,0 +1,155 @@
+"""The table of conditions of a sampling run: who is to be generated, from a file or from a few fixed values."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from brain_bundles.data.covariates import COVARIATES, CovariateScaler
+from brain_bundles.data.participants import parse_covariate, read_tsv
+from brain_bundles.data.problems import DatasetError, raise_problems
+from brain_bundles.phantom.population import PopulationModel
+from brain_bundles.utils.seeding import derive_seed
+from brain_bundles.utils.user_warning import BrainBundlesWarning
+
+# Drawn values are rounded to what such volumes are measured to; given ones stay as they are.
+_DECIMALS: Mapping[str, int] = {"age": 1, "ventricular_volume": 2, "brain_volume": 1}
+
+
+def make_condition_table(
+    *,
+    conditions: str | os.PathLike[str] | None = None,
+    num_samples: int | None = None,
+    age: float | None = None,
+    sex: str | None = None,
+    ventricular_volume: float | None = None,
+    brain_volume: float | None = None,
+    seed: int = 0,
+    bounds: Mapping[str, Sequence[float]] | None = None,
+    population: PopulationModel | None = None,
+) -> list[dict[str, str | float | int]]:
+    """One row per sample, from a table or from ``num_samples`` and fixed values; what is left out is drawn.
+
+    Row i depends on ``seed``, i and what is given for it only: a longer run starts with the rows of a shorter one.
+
+    Args:
+        conditions: a tab-separated table with any of the columns participant_id, age, sex, ventricular_volume,
+            brain_volume. Blank and ``n/a`` cells are drawn from the population given the rest of their row.
+        num_samples: how many samples, where there is no table; 1 by default.
+        age: years, of all samples.
+        sex: "M" or "F", or as a table may spell it: male, f ...
+        ventricular_volume: mL.
+        brain_volume: mL.
+        seed: of the run.
+        bounds: the training range, see :class:`CovariateScaler`; by default the range of the population.
+        population: where values are drawn from, by default the fitted adults.
+
+    Returns:
+        Rows with participant_id ("sub-0001" ... unless the table names them), age (years), sex, the volumes (mL) and
+        seed, the seed of the sample's noise. The values are exactly those that participants.tsv will hold.
+
+    Raises:
+        FileNotFoundError: if the table does not exist.
+        DatasetError: with every bad row: impossible values, unknown columns, bad or repeated ids.
+        ValueError: if a table and fixed values are both given, or num_samples or a fixed value is impossible.
+
+    Warns:
+        BrainBundlesWarning: once, with every row outside of the training range.
+    """
+    population = population or PopulationModel.default()
+    scaler = CovariateScaler(bounds if bounds is not None else population.range)
+    fixed = {"age": age, "sex": sex, "ventricular_volume": ventricular_volume, "brain_volume": brain_volume}
+    fixed = {name: value for name, value in fixed.items() if value is not None}
+    if conditions is None:
+        given = _given_by_values(num_samples, fixed)
+        where: str | Path = "conditions"
+    else:
+        if fixed or num_samples is not None:
+            extra = ", ".join([*(["num_samples"] if num_samples is not None else []), *fixed])
+            raise ValueError(
+                f"conditions={os.fspath(conditions)!r} and {extra} are both given; put them into the table."
+            )
+        given = _given_by_table(Path(conditions))
+        where = Path(conditions)
+
+    rows: list[dict[str, str | float | int]] = []
+    problems: list[tuple[str, str]] = []
+    for index, known in enumerate(given):
+        rng = np.random.default_rng(derive_seed(seed, "condition", index))
+        identity = known.pop("participant_id", None) or f"sub-{index + 1:04d}"
+        try:
+            (person,) = population.sample(1, rng, known)
+        except ValueError as error:
+            problems.append(("impossible combination", f"row {index + 1} ({identity}): {error}"))
+            continue
+        row: dict[str, str | float | int] = {"participant_id": identity}
+        for name in COVARIATES:
+            value = getattr(person, name)
+            row[name] = value if name == "sex" or name in known else round(value, _DECIMALS[name])
+        rows.append({**row, "seed": derive_seed(seed, index)})
+    raise_problems(where, problems)
+    outside = [
+        f"  row {i} ({row['participant_id']}): {p}" for i, row in enumerate(rows, 1) for p in scaler.outside(row)
+    ]
+    if outside:
+        shown = outside[:20] + ([f"  ... and {len(outside) - 20} more"] if len(outside) > 20 else [])
+        warnings.warn(
+            "Conditions outside of the training range, where the model extrapolates:\n" + "\n".join(shown),
+            BrainBundlesWarning,
+            stacklevel=2,
+        )
+    return rows
+
+
+def _given_by_values(num_samples: int | None, fixed: Mapping[str, object]) -> list[dict]:
+    count = 1 if num_samples is None else num_samples
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise ValueError(f"num_samples is {num_samples!r}, expected a whole number of at least 1.")
+    given, problems = _parse(fixed)
+    if problems:
+        raise ValueError(f"Impossible condition: {'; '.join(problems)}.")
+    return [dict(given) for _ in range(count)]
+
+
+def _given_by_table(path: Path) -> list[dict]:
+    table = read_tsv(path)
+    if not table:
+        raise DatasetError(path, [("empty table", "no row below the column names")])
+    known = ("participant_id", *COVARIATES)
+    problems = [("unknown column", f"{n}; allowed are {', '.join(known)}") for n in table[0] if n not in known]
+    ids = [row.get("participant_id") for row in table]
+    given = []
+    for number, text in enumerate(table, start=1):
+        identity = text.get("participant_id")
+        place = f"row {number}" + (f" ({identity})" if identity else "")
+        if "participant_id" in text and not re.fullmatch(r"sub-[A-Za-z0-9]+", identity or ""):
+            problems.append(
+                ("malformed participant_id", f"row {number}: {identity!r}, expected sub- and letters or digits")
+            )
+        elif identity and ids.index(identity) < number - 1:
+            problems.append(("duplicate participant_id", f"{place} repeats row {ids.index(identity) + 1}"))
+        values, impossible = _parse({name: text.get(name) for name in COVARIATES})
+        problems += [("impossible value", f"{place}: {problem}") for problem in impossible]
+        given.append({"participant_id": identity, **values} if identity else values)
+    raise_problems(path, problems)
+    return given
+
+
+def _parse(row: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The covariates that ``row`` gives, typed, and what is wrong with the others, each as a phrase."""
+    values: dict[str, Any] = {}
+    problems = []
+    for name, given in row.items():
+        try:
+            value = parse_covariate(name, given)
+        except ValueError as error:
+            problems.append(str(error))
+        else:
+            values |= {} if value is None else {name: value}
+    return values, problems

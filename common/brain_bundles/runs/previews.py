@@ -1,0 +1,87 @@
+"""The picture of a finished run: some of its volumes in three planes."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import torch
+from nibabel.spatialimages import SpatialImage
+from numpy.typing import NDArray
+
+from brain_bundles.data.nifti import is_complete_nifti
+from brain_bundles.runs.run_output import RunOutput
+from brain_bundles.transforms.intensity import ScaleForegroundPercentiles
+from brain_bundles.utils.distributed import first_after_all
+from brain_bundles.visualize.montage import save_montage
+
+logger = logging.getLogger(__name__)
+
+
+def write_preview(output: RunOutput, *, max_samples: int = 8) -> None:
+    """Write preview.png: three planes of the first finished samples, labelled with their conditions.
+
+    Every process calls it once after sampling: they wait for one another, then the first one writes.
+
+    Raises:
+        ValueError: if the run has no grid.
+    """
+    if not first_after_all():
+        return
+    if output.affine is None:
+        raise ValueError("write_preview needs a grid; for translations there is write_translation_preview.")
+    volumes: list[NDArray[np.float32]] = []
+    labels: list[str] = []
+    for row in output.rows:
+        path = output.path(row["participant_id"])
+        if len(volumes) < max_samples and is_complete_nifti(path):
+            volumes.append(np.asarray(nib.nifti1.Nifti1Image.from_filename(path).dataobj, dtype=np.float32))
+            who = f"{row['participant_id']}: {row['age']:g} years, {row['sex']}"
+            labels.append(f"{who}\nventricles {row['ventricular_volume']:g} mL, brain {row['brain_volume']:g} mL")
+    if volumes:
+        spacing = np.diag(output.affine)[:3].tolist()
+        try:
+            save_montage(output.output_dir / "preview.png", np.stack(volumes), labels, spacing=spacing)
+        except ImportError as error:  # the images are what was asked for; a picture of them is a courtesy
+            logger.warning("No preview.png: %s", error)
+
+
+def write_translation_preview(output: RunOutput, *, max_volumes: int = 4) -> None:
+    """Write preview.png: three planes of the first sources, scaled to [0, 1], each beside its translation.
+
+    Every process calls it once after translating: they wait for one another, then the first one writes.
+    """
+    if not first_after_all():
+        return
+    volumes: list[NDArray[np.float32]] = []
+    labels: list[str] = []
+    spacings: list[list[float]] = []
+    scale = ScaleForegroundPercentiles()
+    for row in output.rows:
+        path = output.path(row)
+        if len(volumes) == 2 * max_volumes or not is_complete_nifti(path) or not Path(row["image"]).is_file():
+            continue
+        source, spacing = _in_ras(row["image"])
+        translation, _ = _in_ras(path)
+        volumes += [scale(torch.from_numpy(source)).numpy(), translation]
+        labels += [
+            f"{row['participant_id']}\n{row.get('source', 'source')}",
+            f"{row['participant_id']}\n{row.get('target', output.suffix)}, synthesised",
+        ]
+        spacings += [spacing, spacing]
+    if volumes:
+        try:
+            save_montage(output.output_dir / "preview.png", volumes, labels, spacing=spacings, columns=2)
+        except ImportError as error:  # the images are what was asked for; a picture of them is a courtesy
+            logger.warning("No preview.png: %s", error)
+
+
+def _in_ras(path: str | Path) -> tuple[NDArray[np.float32], list[float]]:
+    """A volume with its axes turned to run right, front and up, and its voxel size in mm; oblique ones stay oblique."""
+    image = nib.loadsave.load(path)
+    assert isinstance(image, SpatialImage)
+    turned = nib.funcs.as_closest_canonical(image)
+    data = np.ascontiguousarray(turned.dataobj, dtype=np.float32)  # torch takes no reversed axes
+    return data.reshape(data.shape[:3]), nib.affines.voxel_sizes(turned.affine).tolist()

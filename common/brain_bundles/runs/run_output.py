@@ -1,0 +1,282 @@
+"""The output folder of a run: images, usually a BIDS dataset, that remember what made them and can be gone on with."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+import math
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch.distributed as dist
+from numpy.typing import NDArray
+
+from brain_bundles.data.bids import image_path, write_dataset_description
+from brain_bundles.data.checks import image_grid
+from brain_bundles.data.grid import grid_affine
+from brain_bundles.data.nifti import is_complete_nifti
+from brain_bundles.data.participants import read_tsv, write_participants
+from brain_bundles.data.problems import DatasetError
+from brain_bundles.utils.atomic import atomic_write, write_json
+from brain_bundles.version import __version__
+
+logger = logging.getLogger(__name__)
+RUN_FILE = "run.json"
+# Entries of a row that are of its image, not of the participant.
+ABOUT_FILES = ("image", "file", "source_sha256", "source", "target")
+# What stands in an output folder beside BIDS: our own files, and those of evaluation.
+NOT_BIDS = (RUN_FILE, "preview*.png", "metrics*", "*.log")
+_TEMPORARY = re.compile(r"\..+\.(nii|nii\.gz|json)\.[0-9a-f]+\.tmp")  # see atomic_write
+
+
+class RunOutput:
+    """What a run of a model writes, one image per row, and which of it is done.
+
+    A row with ``image``, the path of a volume, is derived from that volume; the others are sampled. A dataset of
+    derived images is a BIDS derivative, and it grows: a later start may bring further rows, as when a damaged source
+    was repaired. Where the sources lie is not recorded, since they may be moved; what they hold belongs into the row as
+    a hash. Rows of one participant share its line of participants.tsv.
+
+    Args:
+        output_dir: the folder, made if missing. A folder that another run or dataset fills is refused, not overwritten.
+        rows: one mapping per image with ``participant_id``, and ``file``, where it goes, relative to the folder; see
+            :func:`make_condition_table` and :func:`translation_inputs`. Without ``file`` it goes to its place in BIDS.
+        settings: what the images depend on, such as sampler, num_inference_steps, precision, seed, hashes of weights.
+            Kept in run.json; a later start in the same folder must have the same.
+        spacing: voxel size of the images, mm; None where every image has the grid of its source.
+        spatial_size: (D, H, W) voxels; None with ``spacing``.
+        suffix: contrast of the images, see :func:`image_path`.
+        name: title of the dataset.
+        bids: write participants.tsv and what else makes the folder a BIDS dataset.
+
+    Attributes:
+        affine: (4, 4), voxel to RAS+ mm, of every image: the grid's centre is the world's origin. None without a grid.
+        derived: whether the images are made from others.
+
+    Raises:
+        ValueError: if one of ``spacing`` and ``spatial_size`` is missing, or both where a row has no ``image``; if a
+            file lies outside of the folder, or two rows have the same.
+    """
+
+    def __init__(
+        self,
+        output_dir: str | os.PathLike[str],
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        settings: Mapping[str, Any],
+        spacing: float | Sequence[float] | None = None,
+        spatial_size: Sequence[int] | None = None,
+        suffix: str = "T1w",
+        name: str = "Generated brain MRI",
+        bids: bool = True,
+    ) -> None:
+        self.output_dir = Path(output_dir)
+        self.rows = [dict(row) for row in rows]
+        self.suffix, self.name, self.bids = suffix, name, bids
+        self.derived = any("image" in row for row in self.rows)
+        self.spatial_size: tuple[int, ...] | None = None
+        self.affine: NDArray[np.float64] | None = None
+        grid: dict[str, Any] = {}
+        if spacing is not None and spatial_size is not None:
+            self.spatial_size = tuple(int(n) for n in spatial_size)
+            self.affine = grid_affine(spacing, spatial_size)
+            grid = {"spacing": spacing, "spatial_size": self.spatial_size}
+        elif spacing is not None or spatial_size is not None:
+            raise ValueError(f"spacing is {spacing} and spatial_size {spatial_size}; give both, or neither.")
+        elif not all("image" in row for row in self.rows):
+            raise ValueError("without spacing and spatial_size every row needs an image that gives its grid.")
+        self._row_of = {row["participant_id"]: row for row in reversed(self.rows)}
+        self._check_files()
+        settings = {**settings, **grid, "suffix": suffix}
+        conditions = [{key: value for key, value in row.items() if key != "image"} for row in self.rows]
+        record = {"version": __version__, "settings": settings, "conditions": conditions}
+        self.record: dict[str, Any] = json.loads(json.dumps(record, default=str))  # as it will be read back
+
+    def path(self, row: Mapping[str, Any] | str) -> Path:
+        """Where the image of one row goes; a participant's id stands for the first of their rows."""
+        found = self._row_of.get(row, {"participant_id": row}) if isinstance(row, str) else row
+        if "file" in found:
+            return self.output_dir / found["file"]
+        return image_path(self.output_dir, found["participant_id"], self.suffix)
+
+    def prepare(self) -> None:
+        """Write everything but the images. Every process of a run may call it: all write the same, each file whole.
+
+        Raises:
+            DatasetError: if the folder belongs to a run with other settings or conditions, or to another dataset.
+            OSError: if the folder cannot be written or the images will not fit.
+        """
+        try:
+            before = self._conditions_there()
+            # A real write: permissions, quotas and read-only mounts show only then.
+            probe = self.output_dir / f".probe.{os.getpid()}"
+            atomic_write(probe, bytes(1 << 16))
+            probe.unlink(missing_ok=True)
+            free = shutil.disk_usage(self.output_dir).free
+            missing = [row for row in self.rows if not self.path(row).is_file()]
+            needed = sum(self._voxels(row) for row in missing)  # int16, about halved by compression
+            if free < needed:
+                raise OSError(
+                    f"{len(missing)} images need about {needed / 2**20:.0f} MiB, {free / 2**20:.0f} MiB are free"
+                )
+            conditions = self._all_conditions(before)
+            if before is None or len(conditions) > len(before):
+                write_json(self.output_dir / RUN_FILE, {**self.record, "conditions": conditions})
+            # The record comes first: a run that dies here finds its folder again.
+            if self.bids:
+                self._write_dataset(conditions)
+        except DatasetError:
+            raise
+        except OSError as error:
+            raise OSError(
+                f"{self.output_dir}: cannot write the output: {error}. Make room or give another output_dir."
+            ) from error
+
+    def pending(
+        self, batch_size: int = 1, *, key: str | None = None, rank: int | None = None, world_size: int | None = None
+    ) -> list[dict[str, Any]]:
+        """The rows that this process still has to do, after :meth:`prepare`.
+
+        The table is cut into batches by position, batch b goes to rank b modulo world_size, and a batch is done whole
+        as long as one of its images is missing. So a batch has the same rows, hence an image the same bytes, for any
+        number of ranks and restarts; the savers do not write a finished image again.
+
+        Args:
+            batch_size: of the data loader that takes the rows in order.
+            key: entry of the rows; a batch is then a run of rows that are alike in it, whatever their number.
+            rank: of this process, by default torch.distributed's, or 0.
+            world_size: number of processes, by default torch.distributed's, or 1.
+        """
+        self.prepare()
+        running = dist.is_available() and dist.is_initialized()
+        world_size = world_size if world_size is not None else dist.get_world_size() if running else 1
+        rank = rank if rank is not None else dist.get_rank() if running else 0
+        if batch_size < 1 or not 0 <= rank < world_size:
+            raise ValueError(
+                f"batch_size {batch_size}, rank {rank} of {world_size}: expected at least 1, and rank below it."
+            )
+        chosen: list[dict[str, Any]] = []
+        finished, damaged = 0, []
+        if key is None:
+            batches = [self.rows[start : start + batch_size] for start in range(0, len(self.rows), batch_size)]
+        else:
+            batches = [list(rows) for _, rows in itertools.groupby(self.rows, lambda row: row[key])]
+        for batch in batches[rank::world_size]:
+            paths = [self.path(row) for row in batch]
+            done = [is_complete_nifti(path) for path in paths]
+            damaged += [str(path) for path, ok in zip(paths, done, strict=True) if not ok and path.exists()]
+            finished += sum(done)
+            if not all(done):
+                chosen += batch
+        _remove_stale_temporaries({self.path(row).parent for row in chosen})
+        if finished:
+            logger.info("%s: %d images are finished, going on with the rest.", self.output_dir, finished)
+        if damaged:
+            logger.warning("%d damaged images are made again: %s", len(damaged), ", ".join(damaged))
+        return chosen
+
+    def _check_files(self) -> None:
+        """Raise unless every row has a file of its own inside of the folder."""
+        rows: dict[Path, Any] = {}
+        for row in self.rows:
+            path = self.path(row)
+            if "file" in row and (Path(row["file"]).is_absolute() or ".." in Path(row["file"]).parts):
+                raise ValueError(f"{row['participant_id']}: file is {row['file']}, expected a path below output_dir.")
+            if path in rows:
+                raise ValueError(f"{row['participant_id']}: its image {path} is that of {rows[path]}, too; rename one.")
+            rows[path] = row["participant_id"]
+
+    def _voxels(self, row: Mapping[str, Any]) -> int:
+        return math.prod(self.spatial_size or image_grid(row["image"])[0])
+
+    def _all_conditions(self, before: Sequence[dict[str, Any]] | None) -> list[dict[str, Any]]:
+        """What is there ``before`` if it has the rows of this start, else these and what earlier starts had besides."""
+        now = self.record["conditions"]
+        before = list(before or [])
+        if {_key(row) for row in now} <= {_key(row) for row in before}:
+            return before
+        ours = {_key(row) for row in now}
+        return [*now, *(row for row in before if _key(row) not in ours)]
+
+    def _write_dataset(self, conditions: Sequence[Mapping[str, Any]]) -> None:
+        """Write what makes the folder a BIDS dataset where it is missing, and its table where it lacks participants."""
+        people: dict[Any, dict[str, Any]] = {}
+        for row in conditions:
+            about = {key: value for key, value in row.items() if key not in ABOUT_FILES}
+            known = people.setdefault(row["participant_id"], about)
+            # What differs between the images of a participant, such as the seed, is not the participant's.
+            people[row["participant_id"]] = {key: value for key, value in known.items() if about.get(key) == value}
+        table = self.output_dir / "participants.tsv"
+        listed = table.is_file() and (
+            not self.derived or people.keys() <= {row.get("participant_id") for row in read_tsv(table)}
+        )
+        if not listed:
+            write_participants(self.output_dir, list(people.values()))
+        if not (self.output_dir / "dataset_description.json").is_file():
+            how = "derived from other images" if self.derived else "sampled"
+            by = {"Description": f"{how}; settings and conditions are in {RUN_FILE}"}
+            write_dataset_description(
+                self.output_dir, self.name, derivative=self.derived, generated_by=by, ignore=NOT_BIDS
+            )
+
+    def _conditions_there(self) -> list[dict[str, Any]] | None:
+        """The conditions that run.json has, None if there is none; raise unless the folder is free or of this run."""
+        path = self.output_dir / RUN_FILE
+        if not path.is_file():
+            foreign = [n for n in ("participants.tsv", "dataset_description.json") if (self.output_dir / n).exists()]
+            foreign += sorted(p.name for p in self.output_dir.glob("sub-*"))[:3]
+            foreign += [row["file"] for row in self.rows if "file" in row and self.path(row).exists()][:3]
+            if foreign and not path.is_file():  # asked again: another rank may have begun meanwhile
+                what = f"it has {', '.join(dict.fromkeys(foreign))} and no {RUN_FILE}; give another output_dir"
+                raise DatasetError(self.output_dir, [("the folder holds another dataset", what)])
+            if not path.is_file():
+                return None
+        try:
+            there = json.loads(path.read_text())
+            before, rows_before = {**there["settings"], "version": there["version"]}, list(there["conditions"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise DatasetError(
+                path, [("unreadable", f"{error!r}; give another output_dir, or empty this one")]
+            ) from None
+        now, rows_now = {**self.record["settings"], "version": self.record["version"]}, self.record["conditions"]
+        problems = [
+            ("another setting", f"{key}: {before.get(key, 'not set')} there, {now.get(key, 'not set')} now")
+            for key in sorted({*before, *now})
+            if before.get(key) != now.get(key)
+        ]
+        pairs = list(zip(rows_before, rows_now, strict=False))
+        if self.derived:
+            same = {_key(row): row for row in rows_before}
+            pairs = [(same[_key(row)], row) for row in rows_now if _key(row) in same]
+        elif len(rows_before) != len(rows_now):
+            problems.append(("other conditions", f"{len(rows_before)} rows there, {len(rows_now)} now"))
+        for a, b in pairs:
+            cells = [f"{key} {a.get(key)} there, {b.get(key)} now" for key in b if a.get(key) != b[key]]
+            problems += [("other conditions", f"{a.get('participant_id')}: {'; '.join(cells)}")] if cells else []
+        if problems:
+            what = "give another output_dir, or the settings that are there to go on with that run"
+            raise DatasetError(self.output_dir, [*problems, ("the folder belongs to another run", what)])
+        return rows_before
+
+
+def _key(row: Mapping[str, Any]) -> tuple[Any, Any]:
+    """What names a row of one run: the participant, and the file where participants have several."""
+    return row.get("participant_id"), row.get("file")
+
+
+def _remove_stale_temporaries(folders: Iterable[Path]) -> None:
+    """Remove what killed processes left in ``folders``; younger than an hour it may belong to a living one."""
+    for folder in folders:
+        for left in folder.glob(".*.tmp"):
+            try:
+                if _TEMPORARY.fullmatch(left.name) and time.time() - left.stat().st_mtime > 3600:
+                    left.unlink()
+            except FileNotFoundError:
+                continue  # renamed by its owner meanwhile

@@ -1,0 +1,272 @@
+"""What is to be translated from one contrast to another: the subjects of a BIDS dataset, a folder or single files."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch.distributed as dist
+
+from brain_bundles.data.bids import FOLDERS, find_image, image_path, missing_image, select_participants
+from brain_bundles.data.checks import image_problem, warn_unoriented
+from brain_bundles.data.problems import DatasetError, raise_problems
+from brain_bundles.utils.fingerprint import hash_file
+from brain_bundles.utils.seeding import derive_seed
+
+logger = logging.getLogger(__name__)
+_NIFTI = re.compile(r"\.nii(\.gz)?$", re.IGNORECASE)
+Paths = str | os.PathLike[str]
+MISSING = "missing"
+# How names end that tell what a file is, beside the contrasts themselves: those of BraTS, and what is no image.
+_ENDINGS = {name: name for name in FOLDERS} | {
+    "t1": "T1w",
+    "t1n": "T1w",
+    "t1ce": "ce-gadolinium_T1w",
+    "t1c": "ce-gadolinium_T1w",
+    "t2": "T2w",
+    "t2w": "T2w",
+    "t2f": "FLAIR",
+    "flair": "FLAIR",
+    "seg": "a segmentation",
+    "dseg": "a segmentation",
+    "probseg": "a segmentation",
+    "mask": "a mask",
+}
+
+
+@dataclass(frozen=True)
+class TranslationInputs:
+    """The volumes of a translation, those of one source one after the other.
+
+    Attributes:
+        rows: one per volume to make, for :class:`RunOutput` and as items of a data set: ``participant_id`` (of BIDS, or
+            the name of the file without its ending), ``image`` (path), ``source_sha256``, ``file`` (where the
+            translation goes, relative to the output), ``source`` and ``target`` (contrasts), ``seed`` (of the volume).
+        problems: (kind, detail with the file's name) of each volume that is left out.
+        bids: whether the rows are subjects of a BIDS dataset.
+        where: what was asked for.
+    """
+
+    rows: list[dict[str, Any]]
+    problems: list[tuple[str, str]]
+    bids: bool
+    where: str
+
+    def raise_skipped(self) -> None:
+        """End a run with an error that names what was left out, once the others are done; nothing if there was none.
+
+        Every process calls it; they wait for one another, so that none ends while another is still writing.
+
+        Raises:
+            DatasetError: with every volume that was left out.
+        """
+        if dist.is_available() and dist.is_initialized():
+            dist.barrier()
+        if self.problems:
+            done = f"{self.where}: these volumes were left out, the others are translated"
+            raise DatasetError(done, self.problems)
+
+
+def translation_inputs(
+    dataset_dir: Paths | None = None,
+    input: Paths | Sequence[Paths] | None = None,  # noqa: A002  (the option's name on the command line)
+    *,
+    source: str | None,
+    target: str | Sequence[str],
+    contrasts: Sequence[str] | None = None,
+    source_order: Mapping[str, Sequence[str]] | None = None,
+    split: str | None = None,
+    seed: int = 0,
+) -> TranslationInputs:
+    """Find and check the volumes of a translation. A bad one is logged and left out, see :class:`TranslationInputs`.
+
+    Args:
+        dataset_dir: BIDS dataset; without a participants.tsv every folder sub-* is a subject.
+        input: a NIfTI file, a folder of them or several of both. Of a folder those are left out whose name ends in
+            another contrast than ``source`` (of BIDS or of BraTS), such as what an earlier run put there, or in what
+            says that it is a segmentation; of a named file a warning says so.
+        source: contrast to translate from. None, in a BIDS dataset, takes for each target the best usable one that the
+            subject has, as ``"missing"`` does whatever is given here.
+        target: contrast to translate to, or several. In a BIDS dataset all must be known to :func:`image_path`, and
+            ``"missing"`` makes for each subject those of ``contrasts`` that it lacks.
+        contrasts: what the model knows, None for any; needed to choose a source or what is missing.
+        source_order: target -> its sources, the best one first; after them come the other ``contrasts`` in their order.
+        split: "train", "val", "test", or None for everyone; of a BIDS dataset.
+        seed: of the run; a volume's own seed depends on it, on the participant_id and on the target, not on the other
+            volumes.
+
+    Raises:
+        FileNotFoundError: if dataset_dir does not exist, or has neither a participants.tsv nor subjects.
+        ValueError: unless exactly one of dataset_dir and input is given; if the source is a target; for names of no
+            contrasts, or of some that are not in ``contrasts``; for an unknown split.
+        DatasetError: if no volume can be used, with the reason for each, or participants.tsv cannot be read.
+    """
+    if (dataset_dir is None) == (input is None):
+        raise ValueError(
+            f"dataset_dir is {dataset_dir} and input is {input}; give one: dataset_dir for a BIDS dataset, input for a "
+            "NIfTI file or a folder of them."
+        )
+    targets = [target] if isinstance(target, str) else list(target)
+    if targets == [MISSING]:
+        source = None  # the best one that each subject has
+    _check_contrasts(source, targets, contrasts, in_dataset=dataset_dir is not None)
+    order_names = dict.fromkeys(name for key, names in (source_order or {}).items() for name in (key, *names))
+    if source is None and (unknown := [name for name in order_names if name not in (contrasts or [])]):
+        knows = ", ".join(contrasts or [])
+        logger.warning("source_order names %s, passed over: this model knows %s.", ", ".join(unknown), knows)
+    if dataset_dir is not None:
+        where = os.fspath(dataset_dir)
+        known = list(contrasts or [])
+        order = {
+            name: list(dict.fromkeys([*(source_order or {}).get(name, []), *known])) for name in (*targets, *known)
+        }
+        found, problems = _subjects(where, source, targets, known, order, split)
+    else:
+        if split is not None:
+            raise ValueError(
+                f"split is {split!r}, but only a BIDS dataset has splits; give dataset_dir or leave it out."
+            )
+        assert input is not None
+        assert source is not None
+        inputs = [Path(input)] if isinstance(input, (str, os.PathLike)) else [Path(path) for path in input]
+        where = ", ".join(str(path) for path in inputs[:3]) + (" ..." if len(inputs) > 3 else "")
+        found, problems = _files(inputs, source, targets)
+
+    checked: dict[Path, tuple[str, str] | None] = {}
+    rows = []
+    for job in found:
+        for name, path in job.sources:
+            if path not in checked:
+                checked[path] = image_problem(path)
+            if checked[path] is None:
+                # No name here may begin with image_: MONAI's Spacingd takes such entries for metadata of the image.
+                row: dict[str, Any] = {"participant_id": job.person, "image": str(path), "file": job.file}
+                own_seed = derive_seed(seed, job.person, job.target)
+                rows.append({**row, "source": name, "target": job.target, "seed": own_seed})
+                break
+    problems += [problem for problem in checked.values() if problem is not None]
+    if not rows:
+        raise_problems(where, problems or [("no images", "there is nothing to translate; expected .nii.gz or .nii")])
+    for kind, detail in problems:
+        logger.warning("Left out, %s: %s", kind, detail)
+    files = list(dict.fromkeys(row["image"] for row in rows))
+    warn_unoriented(files)
+    hashes = {file: hash_file(file) for file in files}
+    rows = [{**row, "source_sha256": digest} for file, digest in hashes.items() for row in rows if row["image"] == file]
+    return TranslationInputs(rows, problems, dataset_dir is not None, where)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One volume to make: of whom, which contrast, into which file, and from what, the best source first."""
+
+    person: str
+    target: str
+    file: str
+    sources: list[tuple[str, Path]]
+
+
+_Found = tuple[list[_Job], list[tuple[str, str]]]
+
+
+def _check_contrasts(
+    source: str | None, targets: Sequence[str], contrasts: Sequence[str] | None, *, in_dataset: bool
+) -> None:
+    known = None if contrasts is None else set(contrasts)
+    if not targets or len(set(targets)) != len(targets):
+        raise ValueError(f"target is {list(targets)}, expected one contrast or several, each once.")
+    if source in targets:
+        raise ValueError(f"source and target are both {source!r}; a translation needs two contrasts.")
+    if (source is None or MISSING in targets) and (known is None or not in_dataset):
+        what = f"target {MISSING!r}" if MISSING in targets else "source None"
+        raise ValueError(f"{what} is for a BIDS dataset (dataset_dir) and a model that knows its contrasts.")
+    if MISSING in targets and len(targets) > 1:
+        raise ValueError(f"target is {list(targets)}; {MISSING!r} stands alone.")
+    for name in (*([source] if source is not None else []), *(name for name in targets if name != MISSING)):
+        if not re.fullmatch(r"[A-Za-z0-9]+([-_][A-Za-z0-9]+)*", name):
+            raise ValueError(f"contrast {name!r}: expected a name such as T2w, of letters and digits.")
+        if known is not None and name not in known:
+            raise ValueError(f"unknown contrast {name!r}; this model knows {', '.join(contrasts or [])}.")
+
+
+def _subjects(
+    dataset_dir: str,
+    source: str | None,
+    targets: Sequence[str],
+    contrasts: Sequence[str],
+    order: Mapping[str, Sequence[str]],
+    split: str | None,
+) -> _Found:
+    folder = Path(dataset_dir)
+    problems: list[tuple[str, str]] = []
+    people = sorted(path.name for path in folder.glob("sub-*") if path.is_dir())
+    if (folder / "participants.tsv").is_file() or split is not None or not people:
+        rows, problems = select_participants(folder, split)
+        people = [str(row["participant_id"]) for row in rows]
+    found = []
+    complete = 0
+    for person in people:
+        paths = {name: find_image(folder, person, name) for name in (contrasts if source is None else [source])}
+        there = {name: path for name, path in paths.items() if path.is_file()}
+        if not there:
+            none = ("no source", f"{person} has none of {', '.join(contrasts)}")
+            problems.append(none if source is None else missing_image(folder, person, paths[source]))
+            continue
+        wanted = list(targets)
+        if targets == [MISSING]:
+            wanted = [name for name in contrasts if not find_image(folder, person, name).is_file()]
+            complete += not wanted
+        for target in wanted:
+            chosen = [(name, there[name]) for name in ([source] if source else order[target]) if name in there]
+            chosen = [(name, path) for name, path in chosen if name != target]
+            if chosen:
+                found.append(_Job(person, target, image_path("", person, target).as_posix(), chosen))
+            else:
+                problems.append(("no source", f"{person}: none of its contrasts makes {target}"))
+    if people and complete == len(people):
+        problems.append(("nothing is missing", f"all subjects have {', '.join(contrasts)}"))
+    return found, problems
+
+
+def _files(inputs: Sequence[Path], source: str, targets: Sequence[str]) -> _Found:
+    found: dict[str, _Job] = {}
+    problems = []
+    for path in _nifti_files(inputs, source, targets):
+        stem = _NIFTI.sub("", path.name)
+        if stem == path.name:
+            problems.append(("not NIfTI", f"{path}: expected a name that ends in .nii.gz or .nii"))
+            continue
+        for target in targets:
+            file = f"{stem}_{target}.nii.gz"
+            if file in found:
+                other = found[file].sources[0][1]
+                problems.append(("same name", f"{path}: {other} becomes {file}, too; rename one of them"))
+            else:
+                found[file] = _Job(stem, target, file, [(source, path)])
+    return list(found.values()), problems
+
+
+def _nifti_files(inputs: Sequence[Path], source: str, targets: Sequence[str]) -> Iterator[Path]:
+    """The files that are named, and those of the folders that may be of the source contrast."""
+    made = {name: name for target in targets for name in (target, f"{target}_std")}
+    endings = {**_ENDINGS, **made, source: source}
+    for path in inputs:
+        named = not path.is_dir()
+        for file in [path] if named else sorted(path.iterdir()):
+            if not named and (not _NIFTI.search(file.name) or file.name.startswith(".")):
+                continue
+            name = _NIFTI.sub("", file.name)
+            ending = max((end for end in endings if re.search(f"[-_]{re.escape(end)}$", name)), key=len, default=source)
+            contrast = endings[ending]
+            if contrast == source:
+                yield file
+            elif named:
+                logger.warning("%s is taken for %s as asked, but by its name it is %s.", file, source, contrast)
+                yield file
+            else:
+                logger.info("%s is not translated: by its name it is %s, not %s.", file, contrast, source)

@@ -1,0 +1,55 @@
+"""What everything else stands on: seeds, precision, checkpoints, hashes, processes, whole files, warnings."""
+
+from brain_bundles.utils.atomic import atomic_file, atomic_write, write_json
+from brain_bundles.utils.distributed import (
+    DistributedDataParallel,
+    finish_distributed,
+    first_after_all,
+    init_distributed,
+    is_main_process,
+    local_device,
+    main_process_only,
+    unwrap,
+    world_size,
+    wrap_distributed,
+)
+from brain_bundles.utils.fingerprint import hash_file
+from brain_bundles.utils.loading import load_weights, read_plain
+from brain_bundles.utils.precision import autocast, needs_loss_scaling, resolve_precision
+from brain_bundles.utils.random_state import random_states, restore_random_states
+from brain_bundles.utils.release import require_version
+from brain_bundles.utils.saving import save_atomically, save_network, to_plain
+from brain_bundles.utils.seeding import SAMPLE_SEED, derive_seed, generator_for
+from brain_bundles.utils.user_warning import BrainBundlesWarning
+
+__all__ = [
+    "SAMPLE_SEED",
+    "BrainBundlesWarning",
+    "DistributedDataParallel",
+    "atomic_file",
+    "atomic_write",
+    "autocast",
+    "derive_seed",
+    "finish_distributed",
+    "first_after_all",
+    "generator_for",
+    "hash_file",
+    "init_distributed",
+    "is_main_process",
+    "load_weights",
+    "local_device",
+    "main_process_only",
+    "needs_loss_scaling",
+    "random_states",
+    "read_plain",
+    "require_version",
+    "resolve_precision",
+    "restore_random_states",
+    "save_atomically",
+    "save_network",
+    "to_plain",
+    "unwrap",
+    "world_size",
+    "wrap_distributed",
+    "write_json",
+]

@@ -1,0 +1,100 @@
+"""Hashes that change when what they describe changes, and are equal in every process and on every machine."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+
+def module_fingerprint(module: nn.Module) -> str:
+    """Hash of a network's structure, buffers and weights."""
+    return _hash_weights(module, repr(module).encode()).hexdigest()
+
+
+def weights_fingerprint(module: nn.Module) -> bytes:
+    """Hash of a network's buffers and weights alone, 16 bytes; what a network prints of itself depends on torch's
+    version.
+    """
+    return _hash_weights(module, b"").digest()
+
+
+def _hash_weights(module: nn.Module, start: bytes) -> hashlib.blake2b:
+    digest = hashlib.blake2b(start, digest_size=16)
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
+        digest.update(_tensor_bytes(value))
+    return digest
+
+
+def file_fingerprint(path: str | Path) -> str:
+    """Path, size and modification time of a file; reading thousands of volumes would take as long as encoding them.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist; check dataset_dir.")
+    status = path.stat()
+    return f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}"
+
+
+def describe(value: Any, depth: int = 12) -> str:
+    """A text that says what a transform (or another object made of plain parts) does: classes and their settings.
+
+    Random states are left out, since they say nothing about a deterministic transform.
+    """
+    if depth == 0:
+        raise ValueError(f"cannot describe {type(value).__name__}: nested too deeply (or in a circle).")
+    if value is None or isinstance(value, (bool, int, float, str, bytes, Path)):
+        return repr(value)
+    if isinstance(value, (torch.Tensor, np.ndarray)):
+        tensor = torch.as_tensor(np.asarray(value))
+        return f"tensor{tuple(tensor.shape)}{hashlib.blake2b(_tensor_bytes(tensor), digest_size=8).hexdigest()}"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key!r}: {describe(item, depth - 1)}" for key, item in value.items()) + "}"
+    if isinstance(value, (set, frozenset)):
+        return "{" + ", ".join(sorted(describe(item, depth - 1) for item in value)) + "}"
+    if isinstance(value, Sequence):
+        return "[" + ", ".join(describe(item, depth - 1) for item in value) + "]"
+    if isinstance(value, partial):
+        return f"partial({describe([value.func, value.args, value.keywords], depth - 1)})"
+    if code := getattr(value, "__code__", None):
+        body = hashlib.blake2b(code.co_code + repr(code.co_names).encode(), digest_size=8).hexdigest()
+        constants = [item for item in code.co_consts if isinstance(item, (int, float, str))]
+        return f"{value.__module__}.{value.__qualname__}:{body}{constants}"  # two lambdas have one name
+    if isinstance(value, (type, torch.dtype)) or hasattr(value, "__qualname__"):
+        return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', value)}"
+    settings = {
+        name: item
+        for name, item in sorted(getattr(value, "__dict__", {}).items())
+        if not isinstance(item, (np.random.RandomState, np.random.Generator, torch.Generator))
+    }
+    return f"{type(value).__module__}.{type(value).__qualname__}({describe(settings, depth - 1)})"
+
+
+def _tensor_bytes(tensor: torch.Tensor) -> bytes:
+    return tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
+
+
+def hash_file(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file, such as the weights of a run.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path} does not exist; train first, download the weights, or set the path.")
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 22):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,11 @@
+"""Pictures of volumes."""
+
+from brain_bundles.visualize.montage import plane_image, save_montage
+from brain_bundles.visualize.training_images import Reconstructions, Samples
+
+__all__ = [
+    "Reconstructions",
+    "Samples",
+    "plane_image",
+    "save_montage",
+]

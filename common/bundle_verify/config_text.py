@@ -1,0 +1,151 @@
+"""Configs as text: read strictly, walked through, never parsed by MONAI."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from bundle_verify.source import BundleSource, Finding
+
+SUFFIXES = (".json", ".yaml", ".yml")
+MAX_BYTES = 4 << 20  # of one file
+# The two plain forms of a macro: of a file, and of a key of the file it stands in.
+_MACRO = re.compile(
+    r"%(?:(?P<path>[\w./-]+\.(?:json|ya?ml))(?:::(?P<key>\w+(?:::\w+)*))?|(?P<own>\w+(?:::\w+)*))", re.ASCII
+)
+
+
+class NoDictionaryError(ValueError):
+    """A file that can be read, and is no config."""
+
+
+def read_configs(source: BundleSource, *, elsewhere: bool = False) -> tuple[dict[str, dict[str, Any]], list[Finding]]:
+    """The configs by name, but for metadata.json, and what is wrong with those that cannot be read.
+
+    Args:
+        source: the bundle.
+        elsewhere: those outside of ``configs/``, among which lists are data.
+    """
+    configs: dict[str, dict[str, Any]] = {}
+    findings = []
+    for name in source.names:
+        if not name.lower().endswith(SUFFIXES) or name == "configs/metadata.json":
+            continue
+        if name.startswith("configs/") == elsewhere:
+            continue
+        try:
+            content = read_config(source.read(name), name)
+        except ValueError as error:
+            if elsewhere and isinstance(error, NoDictionaryError):
+                continue
+            findings.append(Finding(name, "", str(error)))
+            continue
+        configs[name] = content
+    return configs, findings
+
+
+def read_config(content: bytes, name: str) -> dict[str, Any]:
+    """One file of JSON or YAML.
+
+    Raises:
+        ValueError: if it is none, holds no dictionary, or has a key twice.
+    """
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"is larger than {MAX_BYTES >> 20} MiB")
+    try:
+        if name.lower().endswith(".json"):
+            found = json.loads(content, object_pairs_hook=_without_doubles)
+        else:
+            found = _read_yaml(content)
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"cannot be read ({error})") from error
+    if not isinstance(found, dict):
+        raise NoDictionaryError(f"holds a {type(found).__name__}, expected a dictionary")
+    return found
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"has the key {key!r} twice; the last one would count")
+        found[key] = value
+    return found
+
+
+def _read_yaml(content: bytes) -> Any:
+    try:
+        import yaml
+    except ImportError as error:
+        raise ValueError("cannot be read without pyyaml: pip install pyyaml") from error
+
+    class Strict(yaml.SafeLoader):
+        """Without aliases, which can make much of little, and without doubled keys."""
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):
+                raise yaml.YAMLError("aliases are not looked at")
+            return super().compose_node(parent, index)
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            return _without_doubles([(self.construct_object(k, deep=True), None) for k, _ in node.value]) and (
+                super().construct_mapping(node, deep)
+            )
+
+    try:
+        return yaml.load(content, Loader=Strict)
+    except ValueError:
+        raise
+    except Exception as error:  # of wrong values of a type that is asked for, of many kinds
+        raise ValueError(f"cannot be read ({error})") from error
+
+
+def leaves(config: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """(key, value) of all that is neither list nor dictionary, keys written as MONAI writes them: ``a::b::0``."""
+    if isinstance(config, dict):
+        parts: Any = config.items()
+    elif isinstance(config, list):
+        parts = enumerate(config)
+    else:
+        yield key, config
+        return
+    for name, value in parts:
+        yield from leaves(value, f"{key}::{name}" if key else str(name))
+
+
+def look_up(config: Any, key: str) -> Any:
+    """The value of a key such as ``a::b::0`` (or ``a#b#0``).
+
+    Raises:
+        KeyError: if there is none.
+    """
+    for part in re.split("::|#", key) if key else []:
+        if isinstance(config, dict) and part in config:
+            config = config[part]
+        elif isinstance(config, list) and part.isdigit() and int(part) < len(config):
+            config = config[int(part)]
+        else:
+            raise KeyError(key)
+    return config
+
+
+def look_up_macro(text: str, own: dict[str, Any], configs: dict[str, dict[str, Any]]) -> Any:
+    """What a macro ``%file::id`` or ``%id`` of the config ``own`` stands for.
+
+    Raises:
+        ValueError: if it is of another form, or stands for nothing in the bundle.
+    """
+    match = _MACRO.fullmatch(text.replace("#", "::"))
+    if match is None:
+        raise ValueError(f"macro {text[:100]!r} is of a form that is not looked at")
+    path, key = match["path"], match["key"] or match["own"] or ""
+    if path and (path.startswith("/") or ".." in path.split("/")):
+        raise ValueError(f"macro to a file outside of the bundle: {path}")
+    if path and path not in configs:
+        raise ValueError(f"macro to {path}, which is no config of the bundle")
+    try:
+        return look_up(configs[path] if path else own, key)
+    except KeyError:
+        raise ValueError(f"macro to {key!r}, which {path or 'the file'} does not hold") from None

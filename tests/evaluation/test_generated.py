@@ -1,0 +1,108 @@
+import json
+import math
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+pytest.importorskip("matplotlib")
+from brain_bundles.data import write_nifti, write_participants
+from brain_bundles.evaluation import evaluate_generated, measurement
+from brain_bundles.evaluation.generated_report import markdown
+from brain_bundles.evaluation.tables import strict
+from brain_bundles.metrics import BrainVolumes, SamplerRow
+from scipy import ndimage
+
+SIZE = (48, 48, 48)
+
+
+def write_set(folder, num, split=None, seed=0):
+    """Smooth balls with texture; the requested volumes are 10, 20, ... mL."""
+    rng = np.random.default_rng(seed)
+    radius = np.sqrt((np.stack(np.indices(SIZE) - 23.5) ** 2).sum(0))
+    rows = []
+    for i in range(num):
+        name = f"sub-{i + 1:02d}"
+        texture = ndimage.gaussian_filter(rng.standard_normal(SIZE), 3)
+        image = (radius < 20) * (0.5 + 0.2 * texture / texture.std()).clip(0.05, 1)
+        write_nifti(folder / name / "anat" / f"{name}_T1w.nii.gz", image, np.diag([2, 2, 2, 1]))
+        row = {"participant_id": name, "ventricular_volume": 10.0 * (i + 1), "brain_volume": 1000.0 + i}
+        rows.append(row if split is None else {**row, "split": split[i]})
+    write_participants(folder, rows)
+    return folder
+
+
+@pytest.fixture
+def evaluate(tmp_path, monkeypatch):
+    """Evaluate three generated balls; the second cannot be measured, the others measure 1 mL too much."""
+    generated = write_set(tmp_path / "generated", 3)
+    answers = iter([BrainVolumes(11.0, 1001.0), BrainVolumes(math.nan, math.nan), BrainVolumes(31.0, 1003.0)])
+    monkeypatch.setattr(measurement, "measure_file", lambda path: next(answers))
+
+    def run(reference, **options):
+        out = tmp_path / "out"
+        metrics = evaluate_generated(generated, reference, out, spatial_size=SIZE, kernel_size=3, **options)
+        assert json.loads((out / "metrics.json").read_text()) == metrics
+        return metrics, out
+
+    return run
+
+
+def test_every_number_is_reported(evaluate, tmp_path):
+    reference = write_set(tmp_path / "reference", 6, ["train"] * 3 + ["val"] + ["test"] * 2, seed=1)
+    rows = [SamplerRow("ddim", 10, 0.5, 0.12, math.nan)]
+    metrics, out = evaluate(reference, num_pairs=2, seed=3, sampler_rows=rows)
+    assert (metrics["num_generated"], metrics["num_reference"], metrics["reference_split"]) == (3, 2, "test")
+    assert metrics["num_unmeasured"] == 1
+    fidelity = metrics["fidelity"]["ventricular_volume"]
+    assert (fidelity["n"], fidelity["mean_error"], fidelity["slope"]) == (2, 1.0, pytest.approx(1))
+    assert (metrics["ms_ssim"]["generated"]["num_pairs"], metrics["ms_ssim"]["reference"]["num_pairs"]) == (2, 1)
+    assert metrics["ms_ssim"]["reference"]["std"] is None  # one pair has no spread
+    assert metrics["memorisation"]["num_training"] == 3
+    assert metrics["samplers"][0]["image_error"] is None
+    text = (out / "metrics.md").read_text()
+    assert "NaN" not in text
+    assert "| ventricular volume | 2 | 1 |" in text
+    assert "| ddim | 10 | 0.50 | 0.1200 | n/a |" in text
+    assert (out / "requested_vs_measured.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_copies_of_training_brains_are_noticed(evaluate, tmp_path):
+    # Same seed: the first three training balls are the generated ones.
+    reference = write_set(tmp_path / "reference", 8, ["train"] * 4 + ["test"] * 4)
+    memorisation = evaluate(reference, num_pairs=1)[0]["memorisation"]
+    assert memorisation["share_above"] == 1
+    assert memorisation["generated_max"] == pytest.approx(1, abs=1e-3)  # int16 files
+    assert memorisation["closest_generated"] == memorisation["closest_training"]
+
+
+def test_a_reference_without_a_split_is_one_set(evaluate, tmp_path):
+    metrics, out = evaluate(write_set(tmp_path / "reference", 2, seed=1), num_pairs=1)
+    assert (metrics["num_reference"], metrics["reference_split"], metrics["memorisation"]) == (2, None, None)
+    assert "Memorisation" not in (out / "metrics.md").read_text()
+
+
+def test_missing_folders_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nothing: no such folder"):
+        evaluate_generated(tmp_path / "nothing", tmp_path, tmp_path / "out")
+
+
+def test_strict_keeps_numbers_and_drops_what_json_lacks():
+    value = {"a": [np.float32(0.5), math.inf, {"b": np.int64(3)}], "c": "NaN", "d": True}
+    assert strict(value) == {"a": [0.5, None, {"b": 3}], "c": "NaN", "d": True}
+    assert json.dumps(strict(value), allow_nan=False)
+
+
+def test_an_evaluation_without_any_number_is_still_readable():
+    empty = {"num_generated": 1, "num_reference": 1, "reference_split": None, "num_unmeasured": 1, "fidelity": {}}
+    text = markdown({**empty, "ms_ssim": {"generated": None}, "memorisation": None, "samplers": []})
+    assert text.startswith("# Evaluation")
+
+
+def test_the_inputs_stay(evaluate, tmp_path):
+    reference = write_set(tmp_path / "reference", 2, seed=1)
+    path = reference / "sub-01" / "anat" / "sub-01_T1w.nii.gz"
+    before = path.read_bytes()
+    evaluate(reference, num_pairs=1)
+    assert path.read_bytes() == before
+    assert nib.load(path).shape == SIZE

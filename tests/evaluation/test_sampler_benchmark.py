@@ -1,0 +1,79 @@
+import pytest
+import torch
+from brain_bundles.evaluation import benchmark_samplers
+from brain_bundles.networks import LatentAutoencoderKL
+
+
+@pytest.fixture
+def autoencoder():
+    torch.manual_seed(0)
+    return LatentAutoencoderKL(
+        spatial_dims=3,
+        in_channels=1,
+        out_channels=1,
+        channels=(4, 4),
+        num_res_blocks=(1, 1),
+        attention_levels=(False, False),
+        latent_channels=2,
+        norm_num_groups=2,
+        with_encoder_nonlocal_attn=False,
+        with_decoder_nonlocal_attn=False,
+    ).eval()
+
+
+def smooth_velocity(x, timesteps, context):
+    """A smooth velocity, so that solvers converge at their order; not that of any data."""
+    return 0.3 * torch.tanh(x)
+
+
+def test_errors_fall_with_steps_and_the_reference_is_exact(autoencoder):
+    rows = benchmark_samplers(
+        smooth_velocity,
+        autoencoder,
+        torch.zeros(2, 1, 4),
+        latent_shape=(2, 4, 4, 4),
+        prediction_type="v_prediction",
+        seeds=[1, 2],
+        precision="fp32",
+    )
+    names = [(row.sampler, row.num_inference_steps) for row in rows]
+    assert names == [(s, n) for s, ns in (("ddim", (10, 20, 50)), ("dpm_solver", (10, 15, 20))) for n in ns] + [
+        ("ddim", 1000)
+    ]
+    errors = dict(zip(names, (row.latent_error for row in rows), strict=True))
+    assert errors["ddim", 10] > errors["ddim", 20] > errors["ddim", 50] > errors["ddim", 1000] == 0
+    assert all(0 < row.image_error < 1 for row in rows[:-1])
+
+
+def test_rows_and_reference_are_drawn_alike(autoencoder):
+    """A row with all the steps of the reference is the reference, whatever the temperature and the end."""
+    options = {"latent_shape": (2, 4, 4, 4), "prediction_type": "v_prediction", "seeds": [1], "precision": "fp32"}
+    found = {}
+    for name, more in {"plain": {}, "cooler": {"temperature": 0.5}, "shorter": {"end_fraction": 0.5}}.items():
+        rows = benchmark_samplers(
+            smooth_velocity,
+            autoencoder,
+            torch.zeros(1, 1, 4),
+            rows=[("ddim", 20), ("ddim", 100)],
+            reference_steps=100,
+            **options,
+            **more,
+        )
+        found[name] = [row.latent_error for row in rows]
+        assert found[name][1] == 0
+    assert len({errors[0] for errors in found.values()}) == 3
+
+
+def test_networks_of_rectified_flow_have_their_own_rows(autoencoder):
+    rows = benchmark_samplers(
+        smooth_velocity,
+        autoencoder,
+        torch.zeros(1, 1, 4),
+        latent_shape=(2, 4, 4, 4),
+        prediction_type="rectified_flow",
+        seeds=[1],
+        reference_steps=200,
+        precision="fp32",
+    )
+    assert [(row.sampler, row.num_inference_steps) for row in rows] == [("rflow", n) for n in (10, 20, 50, 200)]
+    assert rows[0].latent_error > rows[2].latent_error > 0

@@ -1,0 +1,243 @@
+"""Finding what is to be translated: good volumes kept, bad ones named."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from brain_bundles.data import DatasetError, image_path, write_participants
+from brain_bundles.runs import translation_inputs
+from brain_bundles.utils import derive_seed, hash_file
+
+GOOD = np.random.default_rng(0).random((6, 7, 8)).astype(np.float32)
+
+
+def save(path: Path, data: np.ndarray = GOOD) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(data, np.eye(4)), path)
+    return path
+
+
+def dataset(folder: Path, splits: dict[str, str], suffix: str = "T1w") -> Path:
+    write_participants(folder, [{"participant_id": name, "split": split} for name, split in splits.items()])
+    for name in splits:
+        save(image_path(folder, name, suffix))
+    return folder
+
+
+def warnings_of(caplog) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+
+
+def test_subjects_of_a_dataset(tmp_path, caplog):
+    folder = dataset(tmp_path, {"sub-b": "test", "sub-a": "train", "sub-c": "test"})
+    plain = image_path(folder, "sub-c", "T1w")
+    save(plain.with_suffix("")).touch()
+    plain.unlink()
+    inputs = translation_inputs(folder, source="T1w", target="FLAIR", seed=3)
+    assert inputs.bids
+    assert inputs.problems == []
+    assert [row["participant_id"] for row in inputs.rows] == ["sub-b", "sub-a", "sub-c"]
+    path = image_path(folder, "sub-b", "T1w")
+    assert inputs.rows[0] == {
+        "participant_id": "sub-b",
+        "image": str(path),
+        "source_sha256": hash_file(path),
+        "file": "sub-b/anat/sub-b_FLAIR.nii.gz",
+        "source": "T1w",
+        "target": "FLAIR",
+        "seed": derive_seed(3, "sub-b", "FLAIR"),
+    }
+    assert inputs.rows[2]["image"] == str(plain.with_suffix(""))
+    inputs.raise_skipped()  # nothing was
+    assert warnings_of(caplog) == []
+    test = translation_inputs(folder, source="T1w", target="FLAIR", seed=3, split="test")
+    assert test.rows == [inputs.rows[0], inputs.rows[2]]
+
+
+def test_a_dataset_without_a_table_is_its_folders(tmp_path):
+    folder = dataset(tmp_path, {"sub-2": "test", "sub-1": "train"})
+    (folder / "participants.tsv").unlink()
+    assert [row["participant_id"] for row in translation_inputs(folder, source="T1w", target="T2w").rows] == [
+        "sub-1",
+        "sub-2",
+    ]
+    with pytest.raises(FileNotFoundError, match=r"no participants\.tsv in it"):
+        translation_inputs(folder, source="T1w", target="T2w", split="test")
+    with pytest.raises(FileNotFoundError, match="no such folder"):
+        translation_inputs(tmp_path / "none", source="T1w", target="T2w")
+
+
+def test_files_and_folders(tmp_path):
+    a, b = save(tmp_path / "in" / "a.nii.gz"), save(tmp_path / "in" / "b_T1w.nii")
+    for other in ("b_T1w_T2w", "b_T1w_T2w_std", "b_FLAIR", "b_ce-gadolinium_T1w"):  # not T1w, by their names
+        save(tmp_path / "in" / f"{other}.nii.gz")
+    (tmp_path / "in" / "notes.txt").touch()
+    inputs = translation_inputs(input=str(tmp_path / "in"), source="T1w", target="T2w")
+    assert not inputs.bids
+    assert inputs.problems == []
+    found = [(row["participant_id"], row["image"], row["file"]) for row in inputs.rows]
+    assert found == [("a", str(a), "a_T2w.nii.gz"), ("b_T1w", str(b), "b_T1w_T2w.nii.gz")]
+    single = translation_inputs(input=a, source="T1w", target="T2w")
+    assert single.rows == inputs.rows[:1]
+    named = save(tmp_path / "c_FLAIR.nii.gz")  # a file that is named is taken
+    assert len(translation_inputs(input=[a, named], source="T1w", target="T2w").rows) == 2
+
+
+def test_names_of_brats_and_of_segmentations_are_known(tmp_path, caplog):
+    names = ["BraTS-1-000-t1n", "BraTS-1-000-t1c", "BraTS-1-000-t2w", "BraTS-1-000-t2f", "BraTS-1-000-seg"]
+    names += ["BraTS20_1_t1", "BraTS20_1_t1ce", "BraTS20_1_seg", "sub-1_dseg", "sub-1_desc-brain_mask", "plain"]
+    for name in names:
+        save(tmp_path / f"{name}.nii.gz")
+    expected = {"T1w": ["BraTS-1-000-t1n", "BraTS20_1_t1", "plain"], "FLAIR": ["BraTS-1-000-t2f", "plain"]}
+    for source, of_source in expected.items():
+        rows = translation_inputs(input=tmp_path, source=source, target="T2w").rows
+        assert sorted(row["participant_id"] for row in rows) == of_source
+    translation_inputs(input=tmp_path / "sub-1_dseg.nii.gz", source="T1w", target="T2w")
+    assert "taken for T1w as asked, but by its name it is a segmentation" in caplog.text
+
+
+def test_a_seed_is_of_the_volume_and_not_of_its_place(tmp_path):
+    paths = [save(tmp_path / f"{name}.nii") for name in "ab"]
+    both = translation_inputs(input=paths, source="T1w", target="T2w").rows
+    assert translation_inputs(input=paths[1], source="T1w", target="T2w").rows == both[1:]
+    assert both[0]["seed"] != both[1]["seed"]
+    assert translation_inputs(input=paths[1], source="T1w", target="T2w", seed=1).rows[0]["seed"] != both[1]["seed"]
+
+
+def test_bad_volumes_are_left_out_and_named_at_the_end(tmp_path, caplog):
+    names = ["good", "missing", "nan", "constant", "flat", "series", "cut", "text", "also"]
+    folder = dataset(tmp_path / "bids", {f"sub-{name}": "test" for name in names})
+
+    def at(name: str) -> Path:
+        return image_path(folder, f"sub-{name}", "T1w")
+
+    nan = GOOD.copy()
+    nan[1, 2, 3] = np.nan
+    at("missing").unlink()
+    save(at("nan"), nan)
+    save(at("constant"), 0 * GOOD + 2)
+    save(at("flat"), GOOD[:, :, 0])
+    save(at("series"), np.stack([GOOD] * 2, axis=-1))
+    at("cut").write_bytes(at("good").read_bytes()[:-40])
+    at("text").write_text("no image")
+    inputs = translation_inputs(folder, source="T1w", target="T2w")
+    assert [row["participant_id"] for row in inputs.rows] == ["sub-good", "sub-also"]
+    kinds = {"missing image", "NaN or infinite voxels", "constant volume", "2D image", "4D image"}
+    assert {kind for kind, _ in inputs.problems} == kinds | {"unreadable or truncated image"}
+    logged = "\n".join(warnings_of(caplog))
+    with pytest.raises(DatasetError, match="left out, the others are translated: 7 problems") as error:
+        inputs.raise_skipped()
+    for name in set(names) - {"good", "also"}:
+        assert str(at(name)) in logged
+        assert str(at(name)) in str(error.value)
+    assert "sub-good" not in logged
+
+    for name in ("good", "also"):
+        shutil.rmtree(folder / f"sub-{name}")
+    with pytest.raises(DatasetError, match="9 problems"):
+        translation_inputs(folder, source="T1w", target="T2w")
+
+
+CONTRASTS = ["T1w", "T2w", "FLAIR"]
+
+
+def found(inputs) -> list[tuple[str, str, str]]:
+    return [(row["participant_id"], row["source"], row["target"]) for row in inputs.rows]
+
+
+def test_several_targets_of_one_source_stand_together(tmp_path):
+    folder = dataset(tmp_path, {"sub-1": "test", "sub-2": "test"})
+    inputs = translation_inputs(folder, source="T1w", target=["T2w", "FLAIR"], contrasts=CONTRASTS)
+    assert found(inputs) == [(f"sub-{i}", "T1w", name) for i in (1, 2) for name in ("T2w", "FLAIR")]
+    assert inputs.rows[1]["file"] == "sub-1/anat/sub-1_FLAIR.nii.gz"
+    assert len({row["seed"] for row in inputs.rows}) == 4
+    alone = translation_inputs(folder, source="T1w", target="FLAIR")
+    assert alone.rows == inputs.rows[1::2]
+    files = translation_inputs(input=image_path(folder, "sub-1", "T1w"), source="T1w", target=["T2w", "FLAIR"])
+    assert [row["file"] for row in files.rows] == ["sub-1_T1w_T2w.nii.gz", "sub-1_T1w_FLAIR.nii.gz"]
+
+
+def test_what_is_missing_is_made_from_the_best_source(tmp_path, caplog):
+    folder = dataset(tmp_path, {f"sub-{i}": "test" for i in range(1, 5)})
+    save(image_path(folder, "sub-1", "FLAIR"))  # lacks T2w
+    save(image_path(folder, "sub-2", "T2w")).write_bytes(b"cut")  # lacks FLAIR, and its T2w cannot be read
+    save(image_path(folder, "sub-4", "T2w"))
+    save(image_path(folder, "sub-4", "FLAIR"))  # complete
+    order = {"T2w": ["FLAIR"], "FLAIR": ["T2w"]}  # the others come after those that are named
+    inputs = translation_inputs(folder, source=None, target="missing", contrasts=CONTRASTS, source_order=order)
+    assert found(inputs) == [
+        ("sub-1", "FLAIR", "T2w"),
+        ("sub-2", "T1w", "FLAIR"),
+        ("sub-3", "T1w", "T2w"),
+        ("sub-3", "T1w", "FLAIR"),
+    ]
+    assert [kind for kind, _ in inputs.problems] == ["unreadable or truncated image"]
+    for target in ("missing", ["missing"]):  # whatever the source is said to be
+        again = translation_inputs(folder, source="T1w", target=target, contrasts=CONTRASTS, source_order=order)
+        assert again.rows == inputs.rows
+    misspelt = {"T2w": ["FLARE", "FLAIR"], "FLAIR": ["T2w"]}
+    again = translation_inputs(folder, source=None, target="missing", contrasts=CONTRASTS, source_order=misspelt)
+    assert again.rows == inputs.rows
+    assert "source_order names FLARE, passed over: this model knows T1w, T2w, FLAIR" in caplog.text
+    plain = translation_inputs(folder, source=None, target="missing", contrasts=CONTRASTS)
+    assert found(plain)[0] == ("sub-1", "T1w", "T2w")
+
+
+def test_nothing_missing_and_nothing_known_are_said(tmp_path):
+    folder = dataset(tmp_path, {"sub-1": "test"})
+    with pytest.raises(DatasetError, match="all subjects have T1w"):
+        translation_inputs(folder, source=None, target="missing", contrasts=["T1w"])
+    with pytest.raises(DatasetError, match="sub-1 has none of T2w, FLAIR"):
+        translation_inputs(folder, source=None, target="missing", contrasts=["T2w", "FLAIR"])
+
+
+def test_files_that_cannot_be_translated(tmp_path):
+    good = save(tmp_path / "x" / "a.nii.gz")
+    twin = save(tmp_path / "y" / "a.nii")
+    (tmp_path / "a.png").touch()
+    inputs = translation_inputs(
+        input=[good, twin, tmp_path / "a.png", tmp_path / "none.nii"], source="T1w", target="T2w"
+    )
+    assert [row["image"] for row in inputs.rows] == [str(good)]
+    assert {kind for kind, _ in inputs.problems} == {"same name", "not NIfTI", "missing image"}
+    assert f"{twin}: {good} becomes a_T2w.nii.gz, too; rename one of them" in dict(inputs.problems)["same name"]
+    with pytest.raises(DatasetError, match=r"none\.nii"):
+        translation_inputs(input=tmp_path / "none.nii", source="T1w", target="T2w")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DatasetError, match="nothing to translate"):
+        translation_inputs(input=tmp_path / "empty", source="T1w", target="T2w")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "dataset_dir is None and input is None; give one"),
+        ({"dataset_dir": "a", "input": "b"}, "dataset_dir is a and input is b; give one"),
+        ({"input": "b", "target": "T1w"}, "source and target are both 'T1w'"),
+        ({"dataset_dir": ".", "target": "T3w"}, "unknown contrast 'T3w', known are T1w"),
+        ({"dataset_dir": ".", "source": "T3w"}, "unknown contrast 'T3w', known are T1w"),
+        ({"input": "b", "target": "../T2w"}, r"contrast '\.\./T2w': expected a name such as T2w"),
+        ({"dataset_dir": ".", "contrasts": ["T1w"]}, "unknown contrast 'T2w'; this model knows T1w"),
+        ({"dataset_dir": ".", "target": ["T2w", "T2w"]}, "expected one contrast or several, each once"),
+        ({"dataset_dir": ".", "target": ["T2w", "T1w"]}, "source and target are both 'T1w'"),
+        ({"input": "b", "target": "missing", "contrasts": ["T1w"]}, "target 'missing' is for a BIDS dataset"),
+        ({"dataset_dir": ".", "source": None}, "source None is for a BIDS dataset .* that knows its contrasts"),
+        ({"input": "b", "split": "test"}, "only a BIDS dataset has splits"),
+        ({"dataset_dir": ".", "split": "all"}, "split is 'all', allowed are train"),
+    ],
+)
+def test_bad_arguments(tmp_path, monkeypatch, options, message):
+    monkeypatch.chdir(dataset(tmp_path, {"sub-1": "test"}))
+    with pytest.raises(ValueError, match=message):
+        translation_inputs(**{"source": "T1w", "target": "T2w", **options})
+
+
+def test_images_without_orientation_are_warned_of(tmp_path):
+    nib.save(nib.Nifti1Image(GOOD, None), tmp_path / "a.nii.gz")
+    with pytest.warns(UserWarning, match=r"No orientation .*a\.nii\.gz"):
+        translation_inputs(input=tmp_path, source="T1w", target="T2w")
