@@ -196,14 +196,16 @@ def _weights(source: BundleSource, configs: Mapping[str, dict[str, Any]]) -> Ite
         except CannotBuildError as error:
             yield Finding(entry, key, f"cannot be compared with {name} without running the config: {error}")
             continue
-        if problem := _problem_with_state(network, state):
+        if problem := _difference(network, state):
             yield Finding(name, "", f"does not fit {key} of {entry}: {problem}")
 
 
-def _problem_with_state(network: nn.Module, state: Mapping[str, torch.Tensor]) -> str | None:
-    """What keeps ``state`` from being loaded strictly into ``network``, which has no values; in PyTorch's words."""
-    try:
-        network.load_state_dict({name: value.to("meta") for name, value in state.items()})
-    except (RuntimeError, ValueError) as error:
-        return " ".join(str(error).split())[:500]
-    return None
+def _difference(network: nn.Module, state: Mapping[str, torch.Tensor]) -> str | None:
+    """How names and shapes of ``state`` differ from those of a network without values, None if they do not."""
+    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in state.items()}
+    missing, unknown = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
+    other = [name for name in expected.keys() & found.keys() if expected[name] != found[name]]
+    groups = {"missing in the file": missing, "unknown to the network": unknown, "another shape": sorted(other)}
+    texts = [f"{len(names)} {title}: {', '.join(names[:5])}" for title, names in groups.items() if names]
+    return "; ".join(texts) or None
