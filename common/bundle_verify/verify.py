@@ -205,7 +205,11 @@ def _difference(network: nn.Module, state: Mapping[str, torch.Tensor]) -> str | 
     expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     found = {name: tuple(value.shape) for name, value in state.items()}
     missing, unknown = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
-    other = [name for name in expected.keys() & found.keys() if expected[name] != found[name]]
-    groups = {"missing in the file": missing, "unknown to the network": unknown, "another shape": sorted(other)}
+    other = [
+        f"{name} {found[name]} instead of {expected[name]}"
+        for name in sorted(expected.keys() & found.keys())
+        if expected[name] != found[name]
+    ]
+    groups = {"missing in the file": missing, "unknown to the network": unknown, "another shape": other}
     texts = [f"{len(names)} {title}: {', '.join(names[:5])}" for title, names in groups.items() if names]
     return "; ".join(texts) or None
