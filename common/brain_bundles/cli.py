@@ -1,7 +1,7 @@
 """The command line: ``python -m brain_bundles COMMAND``.
 
-A command is a thin function whose imports are inside, so that help is instant. Exit codes: 0 done, 1 the data or the
-machine did not allow it, 2 the command line was wrong.
+A command is a thin function with its imports inside, so that help is instant. Exit codes: 0 success, 1 a problem with
+the data or the machine, 2 a wrong command line.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ class UsageError(ValueError):
 def measure(folder: str, *, suffix: str = "T1w", output_file: str = "measured.tsv") -> None:
     """Measure lateral ventricles and brain (mL) of every brain-extracted T1w volume in a folder.
 
-    To record them in a BIDS dataset that has none:
+    To record the volumes in a BIDS dataset without volumes:
     ``python -c "from brain_bundles.data import write_volumes; write_volumes('DIR', 'measured.tsv')"``.
-    What participants.tsv has already stays.
+    Values that participants.tsv already has stay.
 
     Args:
         folder: a BIDS dataset, or a folder of NIfTI files.
         suffix: contrast to measure in a BIDS dataset.
-        output_file: table to write; the volumes of participants.tsv stand beside the measured ones, and their agreement
-            is logged.
+        output_file: table to write. It has the volumes of participants.tsv beside the measured ones; their agreement is
+            logged.
     """
     from brain_bundles.evaluation.measurement import fidelity_of, measure_folder, write_measurements
 
@@ -67,14 +67,14 @@ def phantom(
 
     Args:
         dataset_dir: new or empty folder.
-        num_subjects: how many.
+        num_subjects: number of subjects.
         suffixes: one contrast or a list: T1w, T2w, PDw, FLAIR, ce-gadolinium_T1w, swi, angio.
         spacing: voxel size, mm.
         spatial_size: voxels to the right, to the front, to the top.
-        seed: of the population; subject i depends on it and on i only.
+        seed: seed of the population; subject i depends only on this seed and i.
         tumour_probability: chance of a tumour per subject.
-        with_vessels: True or False; by default vessels are drawn where swi, angio or ce-gadolinium_T1w is asked for.
-        num_workers: processes, by default one per core.
+        with_vessels: True or False; by default vessels are drawn if swi, angio or ce-gadolinium_T1w is requested.
+        num_workers: number of processes, by default one per core.
     """
     from brain_bundles.phantom import write_phantoms
 
@@ -101,14 +101,14 @@ def pack(
     base_url: str = "",
     format: str = "zip",  # noqa: A002  # the name of the option
 ) -> None:
-    """Pack the bundles for a release: a zip each, that runs by itself, and the index that monai.bundle looks into.
+    """Pack the bundles for a release: one zip per bundle, which runs by itself, and the index that monai.bundle reads.
 
     Args:
-        output_dir: where they go.
+        output_dir: folder for the results.
         bundles_dir: folder of the bundles.
-        bundles: names of those to pack; by default all that have a trained model.
-        index: the collection's model_info.json; a version that stands there with other files is refused.
-        base_url: where the zips will be downloaded from, https://github.com/OWNER/REPO/releases/download/TAG.
+        bundles: names of the bundles to pack; by default all with a trained model.
+        index: the collection's model_info.json; a version that it lists with other files is refused.
+        base_url: download address of the zips, https://github.com/OWNER/REPO/releases/download/TAG.
         format: zip, or huggingface for folders that are model repositories of the hub.
     """
     from brain_bundles.zoo import pack as pack_bundles
@@ -132,14 +132,14 @@ def convert(
     bundles_dir: str = "bundles",
     verify: bool = False,
 ) -> None:
-    """Convert published weights (monai-generative's or MONAI core's, at the published size) to a bundle's.
+    """Convert published weights (monai-generative's or MONAI core's, at the published size) to those of a bundle.
 
     Args:
-        src: a checkpoint, or a folder with autoencoder.pth and diffusion_model.pth, whatever they are called.
-        output_dir: where autoencoder.pt and model.pt go; run the bundle with configs/paper.json and --ckpt_dir.
-        bundle: brain_mri_generator.
+        src: a checkpoint, or a folder with autoencoder.pth and diffusion_model.pth; any file names are allowed.
+        output_dir: folder for autoencoder.pt and model.pt; run the bundle with configs/paper.json and --ckpt_dir.
+        bundle: name of the bundle; only brain_mri_generator.
         bundles_dir: folder of the bundles.
-        verify: compare with the original networks on random inputs (extra legacy for monai-generative's).
+        verify: compare with the original networks on random inputs (monai-generative's need the extra legacy).
     """
     from brain_bundles.zoo import convert as convert_weights
 
@@ -153,12 +153,12 @@ def convert(
 
 
 def verify(path: str) -> None:
-    """Check a MONAI bundle, any, before it runs. Nothing of it is run.
+    """Check any MONAI bundle before it runs, without running any of it.
 
-    Prints every finding with its file and key. Exit code 0: none, 1: some, 2: it cannot be read.
+    Prints every finding with its file and key. Exit code 0: no findings, 1: findings, 2: the bundle cannot be read.
 
     Args:
-        path: a bundle's folder or zip.
+        path: folder or zip of a bundle.
     """
     from bundle_verify import UnreadableBundleError
     from bundle_verify import verify as verify_bundle
@@ -185,7 +185,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
 
 
 def text(name: str, value: object) -> str:
-    """A path or a word. Fire reads 7 as a number and True as a truth value; a folder may well be called 7."""
+    """A path or a word. Fire reads 7 as a number and True as a truth value, but a folder may be called 7."""
     if isinstance(value, bool) or value is None:
         raise UsageError(f"{name} needs a value, got {value!r}.")
     if not isinstance(value, (str, int, float)):
@@ -225,7 +225,7 @@ def check_flags(arguments: Sequence[str]) -> None:
     """Refuse misspelt options before anything runs: Fire would first run the command without them.
 
     Raises:
-        UsageError: with the options that the command has.
+        UsageError: for an unknown option; the message lists the options of the command.
     """
     if not arguments or arguments[0] not in COMMANDS:
         return
@@ -257,6 +257,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, ImportError) as error:
         logger.error("%s", error)
         return 1
-    except SystemExit as error:  # Fire: 0 after help, 2 for a line that it cannot parse
+    except SystemExit as error:  # Fire: 0 after help, 2 for a command line that it cannot parse
         return error.code if isinstance(error.code, int) else 1
     return 0

@@ -1,4 +1,4 @@
-"""Static checks of MONAI bundles, any: nothing of a bundle is run, and nothing of this collection is imported."""
+"""Static checks of any MONAI bundle: they run nothing of it and import nothing of this collection."""
 
 from bundle_verify.source import Finding, UnreadableBundleError
 from bundle_verify.verify import verify

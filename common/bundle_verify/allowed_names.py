@@ -1,4 +1,4 @@
-"""Which names a config may use."""
+"""Names that a config may use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# The modules in which what a name stands for must be defined. Of torch and numpy also what stands right below them.
+# Package -> modules in which a class or function must be defined to be allowed. Names directly below torch and numpy
+# are allowed too.
 PARTS = {
     "monai": _words(
         """
@@ -53,9 +54,9 @@ PARTS = {
     ),
 }
 PACKAGES = frozenset({"monai", "torch", "numpy", "ignite"})
-# Third parties whose names may be used where metadata.json requires them: distribution -> package.
+# Third parties whose names may be used if metadata.json requires them: distribution -> package.
 THIRD_PARTIES = {name: name for name in ("nibabel", "einops", "pytorch_optimizer")}
-# Of the standard library, what configs use and what does no more than it says.
+# Names of the standard library that configs use and that are harmless by themselves.
 STANDARD = _words(
     """
     operator.lt operator.gt operator.le operator.ge operator.eq operator.ne operator.itemgetter itertools.chain
@@ -63,10 +64,10 @@ STANDARD = _words(
     datetime.datetime.now sys.stdout.isatty sys.stderr.isatty
     """
 )
-# Of these modules, all that is their own: not what they import, os.path.os.
+# Modules whose own names are all allowed, but not the modules that they import (os.path.os).
 STANDARD_WHOLE = {"math": math, "os.path": os.path}
 STANDARD_MODULES = frozenset({name.split(".")[0] for name in {*STANDARD, *STANDARD_WHOLE}})
-# Classes that look up what an argument names and call it -> the argument, and how many may be given without a name.
+# Classes that look up the name in an argument and call it -> the argument, and how many may be positional.
 LOOKING_UP = {
     "monai.data.image_dataset.ImageDataset": ("reader", 1),
     "monai.inferers.inferer.PatchInferer": ("merger_cls", 1),
@@ -76,7 +77,7 @@ LOOKING_UP = {
     "monai.transforms.io.dictionary.SaveImaged": ("writer", 1),
 }
 _LOOKED_UP = frozenset(argument for argument, _ in LOOKING_UP.values())
-# How names begin that load, fetch or write what a config has no need to.
+# Beginnings of names that load, fetch or write more than a config needs.
 REFUSED_STARTS = (
     "convert_to_onnx",
     "convert_to_torchscript",
@@ -106,7 +107,7 @@ BUILTINS = _words(
     """
 )
 ALL_BUILTINS = frozenset(dir(builtins))
-# Methods of whatever object that write, delete, load or run.
+# Methods of any object that write, delete, load or run.
 METHODS_REFUSED = _words(
     """
     chmod check_output dictConfig dump extract extractall fileConfig fork hardlink_to kill link_to load load_library
@@ -125,28 +126,28 @@ _METHOD_STARTS = ("spawn", "exec", "posix_spawn", "_")
 
 
 def third_parties(requirements: Iterable[str]) -> set[str]:
-    """Packages of ``required_packages_version`` of which some names may be used."""
+    """Third-party packages in ``required_packages_version`` whose names may be used."""
     return {THIRD_PARTIES[name] for name in requirements if name in THIRD_PARTIES}
 
 
 def is_refused_method(name: str) -> bool:
-    """Whether an attribute or a method of whatever object can run, load or write what a config has no need to."""
+    """Return True if an attribute or method of any object can run, load or write more than a config needs."""
     return name in METHODS_REFUSED or name in _MODULES or name.startswith(_METHOD_STARTS)
 
 
 @cache
 def problem_with_name(name: str, packages: frozenset[str] = frozenset()) -> str | None:
-    """Why a dotted name may not be used, None if it may.
+    """Problem with a dotted name, None if it may be used.
 
-    What the name stands for is looked up in the installed packages, never in a bundle, since one module can be reached
-    through another: ``monai.data.utils.os.system``.
+    The name is looked up in the installed packages, never in a bundle, because one module can be reached through
+    another: ``monai.data.utils.os.system``.
 
     Args:
-        name: such as ``monai.networks.nets.UNet``.
-        packages: whose names may be used beside :data:`PACKAGES`.
+        name: dotted name, such as ``monai.networks.nets.UNet``.
+        packages: further packages whose names may be used, beside :data:`PACKAGES`.
     """
     parts = name.split(".")
-    danger = f"{name} can run, load or write what a config has no need to"
+    danger = f"{name} can run, load or write more than a config needs"
     if not all(part.isidentifier() and part.isascii() for part in parts):
         return f"{name!r} is not a name"
     if any(part.startswith("_") for part in parts):
@@ -164,7 +165,7 @@ def problem_with_name(name: str, packages: frozenset[str] = frozenset()) -> str 
     try:
         found, rest = _look_up(parts)
     except (ImportError, AttributeError) as error:
-        return f"{name} is not there in the installed packages ({error})"
+        return f"{name} does not exist in the installed packages ({error})"
     except ValueError as error:
         return f"{name} is not in the allow-list ({error})"
     if isinstance(found, ModuleType):
@@ -176,7 +177,7 @@ def problem_with_name(name: str, packages: frozenset[str] = frozenset()) -> str 
 
 @cache
 def looked_up_argument(name: str) -> tuple[str, int] | None:
-    """What :data:`LOOKING_UP` has for a dotted name, None for all others."""
+    """Entry of :data:`LOOKING_UP` for a dotted name, None if there is none."""
     try:
         found, rest = _look_up(name.split("."))
     except (ImportError, AttributeError, ValueError):
@@ -186,22 +187,22 @@ def looked_up_argument(name: str) -> tuple[str, int] | None:
 
 
 def names_code(argument: str | None) -> bool:
-    """Whether what an argument of this name names may be looked up and called."""
+    """Return True if MONAI may look up and call the value of an argument with this name."""
     return argument in _LOOKED_UP
 
 
 def problem_with_looked_up(name: str, packages: frozenset[str] = frozenset()) -> str | None:
-    """Why an argument that names code may not be this name, None if it may: a reader, a writer or a merger."""
+    """Problem with the name of a reader, writer or merger, None if it is allowed."""
     if not name.lower().endswith(("reader", "writer", "merger")):
-        return f"{name} is no reader, writer or merger"
+        return f"{name} is not a reader, writer or merger"
     if "." in name:
         return problem_with_name(name, packages)
     known = {one.lower() for part in ("data", "inferers") for one in dir(importlib.import_module(f"monai.{part}"))}
-    return None if name.lower() in known else f"{name} is none of MONAI's"
+    return None if name.lower() in known else f"{name} is not one of MONAI's"
 
 
 def _is_own(name: str) -> bool:
-    """Whether a name is that of a function or a number right below one of :data:`STANDARD_WHOLE`."""
+    """Return True if a name is a function or constant directly below one of :data:`STANDARD_WHOLE`."""
     module, _, last = name.rpartition(".")
     found = getattr(STANDARD_WHOLE.get(module), last, None)
     if isinstance(found, (str, int, float)):
@@ -210,12 +211,12 @@ def _is_own(name: str) -> bool:
 
 
 def _look_up(parts: list[str]) -> tuple[Any, list[str]]:
-    """What a name stands for, or the class of which it names a method, and what follows the class.
+    """Look up a name: (object, []); for a member of a class: (class, parts after the class).
 
     Raises:
-        ImportError: if it is not there.
-        AttributeError: the same.
-        ValueError: if the way there leads through something of another package.
+        ImportError: if the name does not exist.
+        AttributeError: if the name does not exist.
+        ValueError: if the name leads through another package.
     """
     found: Any = importlib.import_module(parts[0])
     for number, part in enumerate(parts[1:], 2):
@@ -234,7 +235,7 @@ def _look_up(parts: list[str]) -> tuple[Any, list[str]]:
 def _is_of_allowed_part(found: Any, parts: list[str]) -> bool:
     top = parts[0]
     module = getattr(found, "__module__", None) or ""
-    if type(found).__name__ == "pybind11_type":  # of PyTorch's own machinery: torch.CompilationUnit
+    if type(found).__name__ == "pybind11_type":  # PyTorch's internals, such as torch.CompilationUnit
         return False
     if len(parts) == 2 and top in ("torch", "numpy"):  # torch.stack, torch.float32, numpy.pi
         return not module or module.split(".")[0] in ("torch", "numpy", "builtins")
@@ -249,5 +250,5 @@ def _is_below(name: str, prefixes: Iterable[str]) -> bool:
 
 
 def is_standard(name: str) -> bool:
-    """Whether a package is of the standard library."""
+    """Return True if a package belongs to the standard library."""
     return name in sys.stdlib_module_names

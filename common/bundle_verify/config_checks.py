@@ -1,4 +1,4 @@
-"""Each config of a bundle: its imports, expressions, targets and macros."""
+"""Checks of one config: its imports, expressions, targets and macros."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bundle_verify.expressions import (
 )
 from bundle_verify.source import Finding
 
-# Where an import may stand, and what puts the bundle's folder on the import path.
+# Keys that may hold an import, and expressions that put the bundle's folder on the import path.
 _IMPORTS = re.compile(r"\+?imports::\d+")
 _ON_PATH = ("$sys.path.insert(1, @bundle_root)", "$sys.path.append(@bundle_root)")
 
@@ -26,7 +26,7 @@ _ON_PATH = ("$sys.path.insert(1, @bundle_root)", "$sys.path.append(@bundle_root)
 def check_imports(
     texts: Mapping[str, dict[str, Any]], packages: frozenset[str]
 ) -> tuple[dict[str, str], list[Finding]]:
-    """What the imports of all files bind, since files are merged, and what is wrong with them."""
+    """Names that the imports of all files bind (MONAI merges the files), and findings about these imports."""
     imported: dict[str, str] = {}
     findings = []
     for file, config in texts.items():
@@ -47,14 +47,14 @@ def check_config(
     packages: frozenset[str],
     imported: Mapping[str, str],
 ) -> Iterator[Finding]:
-    """What one file does that a config has no need to.
+    """Findings about one config: everything in it that no config needs.
 
     Args:
-        file: its name.
-        config: what it holds.
-        configs: all files of the bundle, for macros.
-        packages: whose names may be used.
-        imported: what imports bind, of :func:`check_imports`.
+        file: name of the config.
+        config: its content.
+        configs: all configs of the bundle, for macros.
+        packages: packages whose names may be used.
+        imported: names that imports bind, from :func:`check_imports`.
     """
     on_path = any(value in _ON_PATH for one in configs.values() for _, value in leaves(one) if isinstance(value, str))
     modes = _ids_with(configs, "_mode_")
@@ -71,7 +71,7 @@ def check_config(
             if problem := _problem_with_target(value, packages):
                 yield Finding(file, key, problem)
             elif modes.get(tuple(parts[:-1]), "default") != "default" and _looks_up(value):
-                yield Finding(file, key, f"{value} without its call")
+                yield Finding(file, key, f"{value} without a call")
         elif last == "_mode_" and value not in ("default", "callable"):
             yield Finding(file, key, f"the mode {value!r} may stop in a debugger")
         elif last == "_debug_" and value is not False:
@@ -82,8 +82,8 @@ def check_config(
             continue
         elif value.startswith("$"):
             if _IMPORTS.fullmatch(key) and imported_name(value[1:]):
-                continue  # looked at with the others
-            # MONAI puts the key in for it: as code, or as the name of an import beside it.
+                continue  # see check_imports
+            # MONAI replaces the reference by its key: as code, or as the name of an import beside it.
             plain = re.fullmatch(r"[\w:+]*", key, re.ASCII) and parts[0] != "imports"
             if re.search("[@%]::", value.replace("#", "::")) and not plain:
                 yield Finding(file, key, "a relative reference below a key that becomes part of the expression")
@@ -96,12 +96,12 @@ def check_config(
 
 
 def _parts(key: str) -> list[str]:
-    """``+a::b`` and ``a#b``, as they stand in overlays, are the same place."""
+    """Parts of a key; ``+a::b`` and ``a#b``, as overlays write them, are the same place as ``a::b``."""
     return [part.removeprefix("+") for part in re.split("::|#", key)]
 
 
 def _ids_with(configs: Mapping[str, dict[str, Any]], name: str) -> dict[tuple[str, ...], Any]:
-    """Where the files have an entry of this name, with its value."""
+    """Values of all entries with this name, by the place of the entry."""
     found = {}
     for config in configs.values():
         for key, value in leaves(config):
@@ -114,7 +114,7 @@ def _ids_with(configs: Mapping[str, dict[str, Any]], name: str) -> dict[tuple[st
 def _problem_with_code(
     parts: list[str], value: Any, packages: frozenset[str], imported: Mapping[str, str]
 ) -> str | None:
-    """What is wrong with a reader, a writer or a merger, which MONAI looks up by its name; or with one of a list."""
+    """Problem with a reader, writer or merger, or a list of them, which MONAI looks up by name; None if allowed."""
     *above, last = parts
     if names_code(last) or (last.isdigit() and above and names_code(above[-1])):
         return problem_with_code_argument(value, packages, imported)
@@ -124,7 +124,7 @@ def _problem_with_code(
 
 
 def _problems_with_macro(text: str, own: dict[str, Any], configs: dict[str, dict[str, Any]]) -> Iterator[str]:
-    """The text that a macro stands for is looked at where it stands, but for what is allowed there alone."""
+    """Problems with a macro. Its text is checked at its own place; only imports are allowed there and not here."""
     try:
         content = look_up_macro(text, own, configs)
     except ValueError as error:
@@ -136,7 +136,7 @@ def _problems_with_macro(text: str, own: dict[str, Any], configs: dict[str, dict
 
 
 def _modules_of(name: str) -> list[str]:
-    """Where in MONAI a class or function without a module stands."""
+    """Modules of MONAI that hold the class or function ``name``."""
     from monai.bundle import ComponentLocator
 
     modules = _locator(ComponentLocator).get_component_module_name(name)
@@ -149,13 +149,13 @@ def _looks_up(target: str) -> bool:
 
 
 def _problem_with_target(value: Any, packages: frozenset[str]) -> str | None:
-    """A target must be written out; one without a module is something of MONAI's, wherever it stands there."""
+    """Problem with a target, None if it is allowed. A target without a module is a class or function of MONAI."""
     if not isinstance(value, str) or value[:1] in ("$", "@", "%", ""):
         return f"{str(value)[:100]} is computed; a target must be written out"
     if "." in value:
         return problem_with_name(value, packages)
     if not (modules := _modules_of(value)):
-        return f"{value} is no class or function of MONAI"
+        return f"{value} is not a class or function of MONAI"
     return next((problem for one in modules if (problem := problem_with_name(f"{one}.{value}"))), None)
 
 

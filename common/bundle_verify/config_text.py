@@ -1,4 +1,4 @@
-"""Configs as text: read strictly, walked through, never parsed by MONAI."""
+"""Configs as plain data: read strictly, never parsed by MONAI."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from bundle_verify.source import BundleSource, Finding
 
 SUFFIXES = (".json", ".yaml", ".yml")
 MAX_BYTES = 4 << 20  # of one file
-# The two plain forms of a macro: of a file, and of a key of the file it stands in.
+# The two supported forms of a macro: another file or a key of it, and a key of the same file.
 _MACRO = re.compile(
     r"%(?:(?P<path>[\w./-]+\.(?:json|ya?ml))(?:::(?P<key>\w+(?:::\w+)*))?|(?P<own>\w+(?:::\w+)*))", re.ASCII
 )
 
 
 class NoDictionaryError(ValueError):
-    """A file that can be read, and is no config."""
+    """Readable file that is not a config."""
 
 
 def read_configs(source: BundleSource, *, elsewhere: bool = False) -> tuple[dict[str, dict[str, Any]], list[Finding]]:
-    """The configs by name, but for metadata.json, and what is wrong with those that cannot be read.
+    """Read the configs, except metadata.json: (configs by name, findings about unreadable files).
 
     Args:
         source: the bundle.
-        elsewhere: those outside of ``configs/``, among which lists are data.
+        elsewhere: read the files outside of ``configs/`` instead. Files without a dictionary are data there.
     """
     configs: dict[str, dict[str, Any]] = {}
     findings = []
@@ -47,10 +47,10 @@ def read_configs(source: BundleSource, *, elsewhere: bool = False) -> tuple[dict
 
 
 def read_config(content: bytes, name: str) -> dict[str, Any]:
-    """One file of JSON or YAML.
+    """Read one file of JSON or YAML.
 
     Raises:
-        ValueError: if it is none, holds no dictionary, or has a key twice.
+        ValueError: if the file is too large, cannot be read, holds no dictionary, or has a key twice.
     """
     if len(content) > MAX_BYTES:
         raise ValueError(f"is larger than {MAX_BYTES >> 20} MiB")
@@ -82,11 +82,11 @@ def _read_yaml(content: bytes) -> Any:
         raise ValueError("cannot be read without pyyaml: pip install pyyaml") from error
 
     class Strict(yaml.SafeLoader):
-        """Without aliases, which can make much of little, and without doubled keys."""
+        """Loader that refuses repeated keys, and aliases, which can blow up a small file."""
 
         def compose_node(self, parent: Any, index: Any) -> Any:
             if self.check_event(yaml.AliasEvent):
-                raise yaml.YAMLError("aliases are not looked at")
+                raise yaml.YAMLError("aliases are not allowed")
             return super().compose_node(parent, index)
 
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:
@@ -98,12 +98,12 @@ def _read_yaml(content: bytes) -> Any:
         return yaml.load(content, Loader=Strict)
     except ValueError:
         raise
-    except Exception as error:  # of wrong values of a type that is asked for, of many kinds
+    except Exception as error:  # of many kinds, for values that do not fit their tag
         raise ValueError(f"cannot be read ({error})") from error
 
 
 def leaves(config: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """(key, value) of all that is neither list nor dictionary, keys written as MONAI writes them: ``a::b::0``."""
+    """Yield (key, value) for each value that is no list or dictionary, with MONAI's keys: ``a::b::0``."""
     if isinstance(config, dict):
         parts: Any = config.items()
     elif isinstance(config, list):
@@ -116,10 +116,10 @@ def leaves(config: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def look_up(config: Any, key: str) -> Any:
-    """The value of a key such as ``a::b::0`` (or ``a#b#0``).
+    """Value of a key such as ``a::b::0`` (or ``a#b#0``).
 
     Raises:
-        KeyError: if there is none.
+        KeyError: if there is no such key.
     """
     for part in re.split("::|#", key) if key else []:
         if isinstance(config, dict) and part in config:
@@ -132,19 +132,19 @@ def look_up(config: Any, key: str) -> Any:
 
 
 def look_up_macro(text: str, own: dict[str, Any], configs: dict[str, dict[str, Any]]) -> Any:
-    """What a macro ``%file::id`` or ``%id`` of the config ``own`` stands for.
+    """Value of a macro: ``%file::id`` of a config of the bundle, or ``%id`` of the config ``own``.
 
     Raises:
-        ValueError: if it is of another form, or stands for nothing in the bundle.
+        ValueError: if the macro has another form, or the bundle has no such file or id.
     """
     match = _MACRO.fullmatch(text.replace("#", "::"))
     if match is None:
-        raise ValueError(f"macro {text[:100]!r} is of a form that is not looked at")
+        raise ValueError(f"macro {text[:100]!r} has a form that is not supported")
     path, key = match["path"], match["key"] or match["own"] or ""
     if path and (path.startswith("/") or ".." in path.split("/")):
         raise ValueError(f"macro to a file outside of the bundle: {path}")
     if path and path not in configs:
-        raise ValueError(f"macro to {path}, which is no config of the bundle")
+        raise ValueError(f"macro to {path}, which is not a config of the bundle")
     try:
         return look_up(configs[path] if path else own, key)
     except KeyError:

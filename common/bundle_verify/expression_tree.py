@@ -1,18 +1,18 @@
-"""What MONAI makes of the text of a config expression, as a tree that nobody runs."""
+"""Syntax trees of config expressions as MONAI evaluates them; nothing is run."""
 
 from __future__ import annotations
 
 import ast
 import re
 
-# As monai.bundle's ReferenceResolver finds them, once it has made every # a ::.
+# References as monai.bundle's ReferenceResolver finds them, after it has turned every # into ::.
 REFERENCE = re.compile(r"@(?:\w*)(?:::\w*)*")
-_PLACE = "__local_refs"  # a reference is __local_refs['id'] in what MONAI evaluates
+_PLACE = "__local_refs"  # MONAI evaluates a reference as __local_refs['id']
 MAX_LENGTH = 4000
 
 
 def evaluated_text(text: str) -> str:
-    """An expression without its ``$``, as MONAI evaluates it: text put in for text, whatever stands around it."""
+    """Text that MONAI evaluates for an expression without its ``$``: references are replaced even inside strings."""
     text = text.replace("#", "::")
     for one in sorted(set(REFERENCE.findall(text)), key=len, reverse=True):
         text = text.replace(one, f"{_PLACE}['{one[1:]}']")
@@ -20,10 +20,10 @@ def evaluated_text(text: str) -> str:
 
 
 def parse_expression(text: str) -> ast.Expression | ast.Import | ast.ImportFrom:
-    """The tree of what MONAI evaluates.
+    """Syntax tree of the text that MONAI evaluates.
 
     Raises:
-        ValueError: if it is no Python expression or import.
+        ValueError: if the text is too long, or is not a Python expression or import.
     """
     if len(text) > MAX_LENGTH:
         raise ValueError(f"is longer than {MAX_LENGTH} characters")
@@ -38,7 +38,7 @@ def parse_expression(text: str) -> ast.Expression | ast.Import | ast.ImportFrom:
 
 
 def imported_name(text: str) -> dict[str, str]:
-    """What an import of one name binds: its name in expressions -> its full one; empty for what is no import."""
+    """Name that an import binds in expressions -> its full name; empty if the text is not an import."""
     try:
         tree = parse_expression(text)
     except ValueError:
@@ -51,12 +51,12 @@ def imported_name(text: str) -> dict[str, str]:
 
 
 def refers_to_import(text: str) -> bool:
-    """Whether a text has a reference to what an import gives, which is a whole module."""
+    """Return True if a text refers to an entry of ``imports``, which is a whole module."""
     return any("imports" in one[1:].split("::") for one in REFERENCE.findall(text.replace("#", "::")))
 
 
 def is_reference(node: ast.AST) -> bool:
-    """Whether a node is what MONAI puts in for a reference."""
+    """Return True if a node is a reference, as MONAI evaluates it."""
     return (
         isinstance(node, ast.Subscript)
         and isinstance(node.value, ast.Name)
@@ -67,7 +67,7 @@ def is_reference(node: ast.AST) -> bool:
 
 
 def dotted(node: ast.expr) -> str:
-    """``a.b.c`` as text, empty if it is something else."""
+    """Dotted name ``a.b.c`` of a node as text; empty if the node is something else."""
     parts = []
     while isinstance(node, ast.Attribute):
         parts.append(node.attr)

@@ -1,4 +1,4 @@
-"""Config expressions, looked at and never run."""
+"""Checks of config expressions, which are never run."""
 
 from __future__ import annotations
 
@@ -53,16 +53,16 @@ _NODES = (
     ast.cmpop,
     ast.expr_context,
 )
-# Puts the bundle's own folder on the path, so that a bundle that carries its packages runs from anywhere.
+# They put the bundle's own folder on the path: a bundle that carries its packages then runs from anywhere.
 _PATH_IDIOMS = frozenset({"sys.path.insert(1, @bundle_root)", "sys.path.append(@bundle_root)"})
-# Other names than their own, under which modules may be imported.
+# Modules that may be imported under another name.
 _ALIASES = {"numpy": "np"}
 
 
 def problems_with_import(text: str, packages: frozenset[str]) -> list[str]:
-    """What is wrong with an import, the text without its ``$``.
+    """Problems with an import; ``text`` is without its ``$``.
 
-    Whole modules may be imported, since what is then used of them is looked at by its name, under that name alone.
+    Whole modules may be imported, but under their own names, because each use of them is checked by its name.
     """
     tree = parse_expression(text)
     assert not isinstance(tree, ast.Expression)
@@ -84,29 +84,29 @@ def problems_with_import(text: str, packages: frozenset[str]) -> list[str]:
 def problems_with_expression(
     text: str, packages: frozenset[str], imported: Mapping[str, str] | None = None
 ) -> list[str]:
-    """What an expression does that a config has no need to; empty if nothing.
+    """Problems with an expression: everything in it that no config needs. Empty if there are none.
 
     Allowed are constants, containers, comprehensions, operators, conditions, lambdas, references with their attributes
-    and methods, calls of allowed builtins, and the names that :func:`problem_with_name` lets pass.
+    and methods, calls of allowed builtins, and the names that :func:`problem_with_name` allows.
 
     Args:
-        text: without the ``$``.
-        packages: whose names may be used beside MONAI's, torch's and numpy's.
-        imported: what imports bind, of :func:`~bundle_verify.expression_tree.imported_name`.
+        text: expression without the ``$``.
+        packages: further packages whose names may be used, beside MONAI, torch, numpy and ignite.
+        imported: names that imports bind, from :func:`~bundle_verify.expression_tree.imported_name`.
     """
     if text.strip() in _PATH_IDIOMS:
         return []
     try:
         tree = parse_expression(text)
         if isinstance(tree, (ast.Import, ast.ImportFrom)):
-            return ["an import that does not stand in imports", *problems_with_import(text, packages)]
+            return ["an import outside of imports", *problems_with_import(text, packages)]
         return list(dict.fromkeys(_Check(tree, packages, _names(imported)).problems))
     except (ValueError, RecursionError) as error:
         return [str(error)]
 
 
 def _names(imported: Mapping[str, str] | None) -> dict[str, str]:
-    """What names stand for in an expression: those of MONAI's own, and those of imports."""
+    """Full names behind the names in an expression: those that MONAI provides, and those of imports."""
     return {"monai": "monai", "torch": "torch", "np": "numpy", "numpy": "numpy", **(imported or {})}
 
 
@@ -118,7 +118,7 @@ class _Check(ast.NodeVisitor):
         self.bound |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
         taken = {name for name in self.bound if name in ALL_BUILTINS or name in imported or name.startswith("_")}
         if taken:
-            self.problems.append(f"{min(taken)} becomes the name of something else")
+            self.problems.append(f"{min(taken)} is redefined")
         self.visit(tree)
 
     def generic_visit(self, node: ast.AST) -> None:
@@ -129,7 +129,7 @@ class _Check(ast.NodeVisitor):
 
     def visit_Constant(self, node: ast.Constant) -> None:
         if isinstance(node.value, str) and "@" in node.value:
-            self.problems.append("a @ within a text")
+            self.problems.append("an @ within a text")
         if isinstance(node.value, str) and (problem := problem_with_argument(node.value, None)):
             self.problems.append(problem)
 
@@ -137,7 +137,7 @@ class _Check(ast.NodeVisitor):
         if not node.id.isascii():
             self.problems.append("a name that is not ASCII")
         elif node.id not in self.bound | BUILTINS:
-            self.problems.append(f"the name {node.id}" + (" by itself" if node.id in self.imported else ""))
+            self.problems.append(f"the name {node.id}{' by itself' if node.id in self.imported else ''} is not allowed")
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
         if is_reference(node):
@@ -158,16 +158,16 @@ class _Check(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         function = node.func
         if isinstance(function, ast.Name) and function.id == "getattr":
-            # As good as an attribute, if its name is written down.
+            # The same as an attribute, if the name is written out.
             wanted = node.args[1] if len(node.args) > 1 else None
             if not (isinstance(wanted, ast.Constant) and isinstance(wanted.value, str)):
-                self.problems.append("getattr with a name that is computed")
+                self.problems.append("getattr with a computed name")
             else:
                 self._attribute(wanted.value)
         elif wanted_by_name := looked_up_argument(self.full_name(function)):
             argument, most = wanted_by_name
             if len(node.args) > most or any(isinstance(one, ast.Starred) for one in node.args):
-                self.problems.append(f"{argument} must be given by its name")
+                self.problems.append(f"{argument} must be a keyword argument")
             if any(one.arg is None for one in node.keywords):
                 self.problems.append(f"{argument} must be written out")
         elif isinstance(function, ast.Name) and function.id in self.imported:
@@ -186,24 +186,24 @@ class _Check(ast.NodeVisitor):
             self.visit(node.value)
 
     def problem_with_code(self, node: ast.expr) -> str | None:
-        """Why this may not be given for an argument that names code, None if it may."""
+        """Problem with the value of an argument that names code, None if it is allowed."""
         if isinstance(node, (ast.List, ast.Tuple)):
             return next((problem for one in node.elts if (problem := self.problem_with_code(one))), None)
         if isinstance(node, ast.Constant) and not isinstance(node.value, str):
             return None
         name = node.value if isinstance(node, ast.Constant) else self.full_name(node)
         if not isinstance(name, str) or not name:
-            return "what names code must be written out"
+            return "an argument that names code must be written out"
         return problem_with_looked_up(name, self.packages)
 
     def _attribute(self, name: str) -> None:
         if name.startswith("_") or not name.isascii():
             self.problems.append(f"attribute {name} is private")
         elif is_refused_method(name):
-            self.problems.append(f"method {name} can run, load or write what a config has no need to")
+            self.problems.append(f"method {name} can run, load or write more than a config needs")
 
     def full_name(self, node: ast.expr) -> str:
-        """The dotted name that stands there, as it is in the installed packages; empty if something is computed."""
+        """Dotted name of a node, as in the installed packages; empty if a part is computed."""
         root, _, rest = dotted(node).partition(".")
         if root in self.bound:
             return ""
@@ -213,11 +213,11 @@ class _Check(ast.NodeVisitor):
         if problem := problem_with_name(name, self.packages):
             self.problems.append(problem)
         elif looked_up_argument(name):
-            self.problems.append(f"{name} without its call")
+            self.problems.append(f"{name} without a call")
 
 
 def problem_with_argument(name: str | None, value: object) -> str | None:
-    """Why an argument of a call or a component may not be given, None if it may."""
+    """Problem with an argument of a call or a component, None if it is allowed."""
     if name == "allow_pickle" and value is not False:
         return "allow_pickle can run what a file holds"
     if name == "weights_only" and value is not True:
@@ -228,12 +228,12 @@ def problem_with_argument(name: str | None, value: object) -> str | None:
 def problem_with_code_argument(
     value: object, packages: frozenset[str], imported: Mapping[str, str] | None = None
 ) -> str | None:
-    """Why an argument that names code may not have this value in a config, None if it may.
+    """Problem with a config's value for an argument that names code, None if it is allowed.
 
     Args:
-        value: as it stands there; a ``$`` may name a class and do no more.
-        packages: as for :func:`problems_with_expression`.
-        imported: the same.
+        value: value in the config; an expression may only name a class.
+        packages: see :func:`problems_with_expression`.
+        imported: see :func:`problems_with_expression`.
     """
     if not isinstance(value, str):
         return None
@@ -244,5 +244,5 @@ def problem_with_code_argument(
         except ValueError as error:
             return str(error)
     if not isinstance(tree, ast.Expression) or value[:1] in ("@", "%"):
-        return "what names code must be written out"
+        return "an argument that names code must be written out"
     return _Check(tree, packages, _names(imported)).problem_with_code(tree.body)

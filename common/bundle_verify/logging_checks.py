@@ -1,4 +1,4 @@
-"""The logging configuration of a bundle, which MONAI loads by itself."""
+"""Checks of a bundle's logging configuration."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bundle_verify.source import BundleSource, Finding
 
 
 def check_logging(source: BundleSource) -> Iterator[Finding]:
-    """MONAI loads this file by itself, and Python's loader runs what is in it."""
+    """Findings about logging configs: MONAI loads the file by itself, and Python's loader runs its content."""
     for name in source.names:
         if not name.lower().endswith(".conf"):
             continue
@@ -31,7 +31,7 @@ def check_logging(source: BundleSource) -> Iterator[Finding]:
 
 
 def _problem_with_arguments(text: str, file: bool) -> str | None:
-    """Of a handler: constants and the standard streams, and files below the current folder."""
+    """Problem with a handler's arguments. Allowed: constants, the standard streams, files below the current folder."""
     if "%" in text or len(text) > 1000:
         return "are more than constants and the standard streams"
     try:

@@ -1,4 +1,4 @@
-"""The list of a bundle's files with their SHA-256, in the format that ``sha256sum --check`` reads."""
+"""List of a bundle's files with their SHA-256, in the format that ``sha256sum --check`` reads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
 
 
 def manifest_text(hashes: Mapping[str, str]) -> str:
-    """One line per file, sorted by name.
+    """Text of a manifest: one line per file, sorted by name.
 
     Args:
         hashes: name within the bundle, with ``/`` -> SHA-256 in hexadecimal digits.
@@ -19,10 +19,10 @@ def manifest_text(hashes: Mapping[str, str]) -> str:
 
 
 def read_manifest(text: str) -> dict[str, str]:
-    """The hashes by name.
+    """Hashes of a manifest, by name.
 
     Raises:
-        ValueError: for a line of another form, or a name that stands twice.
+        ValueError: for a malformed line, or a name that appears twice.
     """
     hashes: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), 1):
@@ -32,13 +32,13 @@ def read_manifest(text: str) -> dict[str, str]:
                 f"{MANIFEST}, line {number}: expected a SHA-256, two spaces and a name, got {line[:80]!r}."
             )
         if match[2] in hashes:
-            raise ValueError(f"{MANIFEST}, line {number}: {match[2]} stands twice.")
+            raise ValueError(f"{MANIFEST}, line {number}: {match[2]} appears twice.")
         hashes[match[2]] = match[1]
     return hashes
 
 
 def differences(expected: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
-    """How the files found differ from those expected, one line per file, sorted by name."""
+    """Differences between the expected and the found files, one line per file, sorted by name."""
     problems = []
     for name in sorted({*expected, *found}):
         if name not in found:

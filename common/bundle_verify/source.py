@@ -1,4 +1,4 @@
-"""The files of a bundle, from a folder or straight from a zip that is never unpacked."""
+"""Files of a bundle, read from a folder or directly from a zip, which is never unpacked."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-MAX_BYTES = 64 << 30  # of all files of a zip, unpacked
-IGNORED = ("data", "cache", "output", "eval")  # what runs leave in a folder; code there is looked at all the same
+MAX_BYTES = 64 << 30  # of all files in a zip, unpacked
+IGNORED = ("data", "cache", "output", "eval")  # output of runs in a folder; only code in it is checked
 CODE = (".py", ".pyc", ".so", ".pyd", ".dll", ".dylib", ".sh", ".bat", ".exe", ".ts", ".ipynb", ".pyw")
 WEIGHTS = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".safetensors")
 
 
 class UnreadableBundleError(Exception):
-    """There is nothing that can be checked."""
+    """Bundle that does not exist or cannot be read."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong, where: a file of the bundle, and the key in it where there is one."""
+    """One problem: the file of the bundle, the key in that file (empty if none), and what is wrong."""
 
     file: str
     key: str
@@ -33,28 +33,28 @@ class Finding:
     def __str__(self) -> str:
         where = f"{self.file}, {self.key}" if self.key else self.file
         text = f"{where}: {self.message}"
-        # What a bundle says must not move about on the reader's terminal.
+        # Control characters in a bundle's text must not reach the terminal.
         return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 class BundleSource:
-    """The files below a bundle's root, by names with ``/``.
+    """Files below a bundle's root, by their names with ``/``.
 
     Args:
-        name: of the bundle.
-        names: of its files.
-        findings: about the names themselves.
+        name: name of the bundle.
+        names: names of its files.
+        findings: problems with these names.
     """
 
     def __init__(self, name: str, names: list[str], findings: list[Finding]) -> None:
         self.name, self.names, self.findings = name, sorted(names), findings
 
     def read(self, name: str) -> bytes:
-        """The whole file."""
+        """Content of a file."""
         raise NotImplementedError
 
     def sha256(self, name: str) -> str:
-        """In hexadecimal digits."""
+        """SHA-256 of a file, in hexadecimal digits."""
         return hashlib.sha256(self.read(name)).hexdigest()
 
 
@@ -69,7 +69,7 @@ class _Folder(BundleSource):
                 name, path = (here / one).as_posix(), Path(folder) / one
                 hidden = left_by_runs or one[0] == "."
                 if path.is_symlink() or not path.is_file():
-                    findings.append(Finding(name, "", "is a link or a device; a bundle holds files alone"))
+                    findings.append(Finding(name, "", "is a link or a device; a bundle holds only files"))
                 elif one.lower().endswith(CODE if left_by_runs else (*CODE, *WEIGHTS)) or not hidden:
                     names.append(name)
         super().__init__(root.name, names, findings)
@@ -90,7 +90,7 @@ class _Zip(BundleSource):
             problem = _problem_with(entry)
             plain = unicodedata.normalize("NFC", entry.filename).casefold()
             if problem is None and plain in seen:
-                problem = "stands twice in the zip"
+                problem = "appears twice in the zip"
             seen.add(plain)
             if problem is not None:
                 findings.append(Finding(entry.filename, "", problem))
@@ -116,7 +116,7 @@ class _Zip(BundleSource):
 
 
 def _problem_with(entry: zipfile.ZipInfo) -> str | None:
-    # As it stands in the zip: zipfile turns backslashes of the system's own into slashes.
+    # The name as stored in the zip: on Windows, zipfile turns backslashes into slashes.
     name = entry.orig_filename
     parts = PurePosixPath(name.replace("\\", "/")).parts
     if name.startswith(("/", "\\")) or (len(name) > 1 and name[1] == ":"):
@@ -126,10 +126,10 @@ def _problem_with(entry: zipfile.ZipInfo) -> str | None:
     if "\\" in name or not name.isprintable() or ":" in name:
         return "has a backslash, a colon or a control character in its name"
     if PurePosixPath(name).as_posix() != name.removesuffix("/") or any(part[-1] in ". " for part in parts):
-        return "is another way to write a path"
+        return "is not a normalised path"
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        return "is a link or a device; a bundle holds files alone"
+        return "is a link or a device; a bundle holds only files"
     if entry.flag_bits & 1:
         return "is encrypted"
     return None
@@ -137,15 +137,15 @@ def _problem_with(entry: zipfile.ZipInfo) -> str | None:
 
 @contextmanager
 def open_bundle(path: str | Path) -> Iterator[BundleSource]:
-    """The files of the bundle at ``path``, a folder or a zip.
+    """Open the bundle at ``path``, a folder or a zip.
 
     Raises:
-        UnreadableBundleError: if there is none, or the zip is damaged.
+        UnreadableBundleError: if there is no bundle, or the zip is damaged.
     """
     path = Path(path)
     if path.is_dir():
         if not (path / "configs").is_dir():
-            raise UnreadableBundleError(f"{path} is no bundle: it has no folder configs.")
+            raise UnreadableBundleError(f"{path} is not a bundle: it has no folder configs.")
         yield _Folder(path.resolve())
         return
     if not path.is_file():
@@ -157,7 +157,7 @@ def open_bundle(path: str | Path) -> Iterator[BundleSource]:
     except (zipfile.BadZipFile, OSError) as error:
         raise UnreadableBundleError(f"{damaged} ({error})") from error
     with archive:
-        # A zip of which the end is missing may hold the end of another: weights are zips themselves.
+        # A zip that was cut off may still end like a zip, because weights are zips themselves.
         if min((entry.header_offset for entry in archive.infolist()), default=1) != 0:
             raise UnreadableBundleError(damaged)
         yield _Zip(archive, path)

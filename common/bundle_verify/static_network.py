@@ -1,4 +1,4 @@
-"""The network that a config names, built without running the config."""
+"""Build the network of a config without running the config."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch.nn.parameter import is_lazy
 from bundle_verify.config_text import look_up
 from bundle_verify.expression_tree import REFERENCE
 
-# What may be built: networks and what they are made with, from installed packages and never from the bundle.
+# Names that may be built: networks and their parts, from installed packages, never from the bundle.
 MAKE_SCHEDULER = "brain_bundles.schedulers.make_scheduler"
 BUILDABLE = ("monai.networks.", "torch.nn.", "brain_bundles.networks.", MAKE_SCHEDULER)
 _OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
@@ -37,22 +37,22 @@ _MAX_NUMBER = 8192
 
 
 class CannotBuildError(Exception):
-    """The network cannot be built from text alone; the message says what stands in the way."""
+    """The network cannot be built from text alone; the message says why."""
 
 
 def build_network(config: Mapping[str, Any], key: str, packages: tuple[str, ...] = ()) -> nn.Module:
-    """The network under a key of a config, on the meta device: names and shapes without values.
+    """Build the network under a key of a config, on the meta device: names and shapes without values.
 
-    References are followed, and of expressions only arithmetic, comparisons, conditions, ``len`` and indexing are
-    worked out, by this module.
+    References are followed. In expressions, this module itself computes arithmetic, comparisons, conditions, ``len``
+    and indexing, and nothing else.
 
     Args:
-        config: of one file.
-        key: such as ``network_def``.
-        packages: installed packages of whose networks some may be built too.
+        config: content of one file.
+        key: id of the network, such as ``network_def``.
+        packages: further installed packages whose networks may be built.
 
     Raises:
-        CannotBuildError: for anything else in the config, or arguments that the network refuses.
+        CannotBuildError: if the network needs anything else, or refuses its arguments.
     """
     try:
         network = _Builder(config, (*BUILDABLE, *(f"{name}." for name in packages))).value(look_up(config, key))
@@ -61,14 +61,14 @@ def build_network(config: Mapping[str, Any], key: str, packages: tuple[str, ...]
     except RecursionError as error:
         raise CannotBuildError("references go in a circle") from error
     if not isinstance(network, nn.Module):
-        raise CannotBuildError(f"it is a {type(network).__name__}, no network")
+        raise CannotBuildError(f"it is a {type(network).__name__}, not a network")
     if any(is_lazy(one) for one in network.parameters()):
-        raise CannotBuildError("its shapes are known only once it has run")
+        raise CannotBuildError("its shapes are known only after it has run")
     return network
 
 
 def _check_size(item: Any) -> None:
-    """Refuse what would make a network that takes long to build."""
+    """Refuse arguments that make a network slow to build."""
     if isinstance(item, (list, tuple, dict, str)) and len(item) > 256:
         raise CannotBuildError("a list of more than 256 parts")
     if isinstance(item, (int, float)) and abs(item) > _MAX_NUMBER:
@@ -113,23 +113,23 @@ class _Builder:
         try:
             found = getattr(importlib.import_module(".".join(parts[:-1])), parts[-1])
         except (ImportError, AttributeError) as error:
-            raise CannotBuildError(f"{name} is not there in the installed packages") from error
+            raise CannotBuildError(f"{name} does not exist in the installed packages") from error
         schedule = name == MAKE_SCHEDULER
         fits = (
             isinstance(found, type) and issubclass(found, nn.Module) and f"{found.__module__}.".startswith(self.allowed)
         )
         if not (schedule or fits):
-            raise CannotBuildError(f"it needs {target}, which is no network")
+            raise CannotBuildError(f"it needs {target}, which is not a network")
         if fetching := [
             key for key in arguments if re.search("pretrain|url|path|weights|checkpoint|download|cache", key)
         ]:
-            raise CannotBuildError(f"it needs {fetching[0]}, with which a network may read files")
+            raise CannotBuildError(f"it needs {fetching[0]}, and networks may read files with such an argument")
         _check_size(arguments)
         try:
-            # Schedules compute with what they hold; networks are built without values.
+            # Schedulers compute with their values; networks are built without values.
             with torch.device("cpu" if schedule else "meta"):
                 return found(**arguments)
-        except Exception as error:  # whatever a network does with arguments that do not fit
+        except Exception as error:  # of any kind, from a network that refuses its arguments
             raise CannotBuildError(f"{name}: {type(error).__name__}: {error}") from error
 
     def expression(self, text: str) -> Any:
@@ -168,7 +168,7 @@ class _Builder:
             case ast.BinOp() if type(node.op) in _OPERATORS:
                 sides = go(node.left), go(node.right)
                 if isinstance(node.op, ast.Mult) and not all(isinstance(side, (int, float)) for side in sides):
-                    raise CannotBuildError("it needs a list or a text many times over")
+                    raise CannotBuildError("it needs a repeated list or text")
                 _check_size(sides)
                 return _OPERATORS[type(node.op)](*sides)
             case ast.Compare(ops=[op]) if type(op) in _OPERATORS:

@@ -1,4 +1,4 @@
-"""A bundle checked before it runs: nothing of it is run for that."""
+"""Check a bundle before it runs, without running any of it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from bundle_verify.weights import code_beside_tensors, problem_with_data, tensor
 
 METADATA = "configs/metadata.json"
 SCHEMA = Path(__file__).with_name("meta_schema_20240725.json")
-# Of this collection; MONAI's own tools read the weights of the first from inference.json or train.json.
+# Weights of this collection -> the id of their network. MONAI's own tools load the first into the network of
+# inference.json or train.json.
 NETWORKS = {"models/model": "network_def", "models/autoencoder": "autoencoder_def"}
 OUR_PACKAGES = (
     "brain_bundles",
@@ -35,16 +36,16 @@ OUR_PACKAGES = (
 
 
 def verify(path: str | Path) -> list[Finding]:
-    """What is wrong with a MONAI bundle, or cannot be told; empty if nothing.
+    """Check a MONAI bundle and return the findings: all that is wrong or cannot be checked. Empty if there are none.
 
-    A bundle can run any code through ``_target_`` and ``$``. This reads it as text: names and checksums in a zip,
-    the manifest, the metadata against MONAI's schema, required files and ids, macros, every expression and every
-    ``_target_`` of every config against allow-lists, Python files against those of the installed collection, and
-    weights, which must be plain tensors that fit the network which the config names. docs/security.md has the list,
-    and its limits.
+    A bundle can run any code through ``_target_`` and ``$``. This function only reads it. It checks names and checksums
+    in a zip, the manifest, the metadata against MONAI's schema, required files and ids, and macros. It checks every
+    expression and every ``_target_`` of every config against allow-lists, and Python files against those of the
+    installed collection. Weights must be plain tensors that fit the network in the config. docs/security.md has the
+    whole list and its limits.
 
     Args:
-        path: a bundle's folder or zip.
+        path: folder or zip of a bundle.
 
     Raises:
         UnreadableBundleError: if there is nothing to check.
@@ -53,7 +54,7 @@ def verify(path: str | Path) -> list[Finding]:
     with open_bundle(path) as source:
         metadata, findings = _metadata(source)
         configs, more = read_configs(source)
-        others, of_others = read_configs(source, elsewhere=True)  # for which a README may ask
+        others, of_others = read_configs(source, elsewhere=True)  # a README may ask to run them
         findings = [*source.findings, *_tried(MANIFEST, _manifest, source), *findings, *more, *of_others]
         findings += _tried("configs", _required, source, configs)
         packages = frozenset({*third_parties(metadata.get("required_packages_version", {})), *_own_code(source)})
@@ -69,7 +70,7 @@ def verify(path: str | Path) -> list[Finding]:
 
 
 def _tried(name: str, check: Callable[..., Iterable[Finding]], *arguments: Any) -> list[Finding]:
-    """The findings of a check; one that breaks off on what it met is a finding too."""
+    """Findings of one check. An error in the check is a finding too."""
     findings = []
     try:
         for finding in check(*arguments):
@@ -80,7 +81,7 @@ def _tried(name: str, check: Callable[..., Iterable[Finding]], *arguments: Any) 
 
 
 def _own_code(source: BundleSource) -> set[str]:
-    """The packages that the bundle carries and that are none of the standard library's or of somebody else's."""
+    """Packages of the bundle itself: this collection's, and others that are neither standard nor installed."""
     tops = {name.split("/")[0] for name in source.names if name.endswith(".py") and "/" in name}
     return {
         top
@@ -120,7 +121,7 @@ def _manifest(source: BundleSource) -> list[Finding]:
         return []
     try:
         expected = read_manifest(source.read(MANIFEST).decode())
-    except ValueError as error:  # an undecodable text among them
+    except ValueError as error:  # also for a text that is not UTF-8
         return [Finding(MANIFEST, "", str(error))]
     found = {name: source.sha256(name) for name in source.names if name != MANIFEST}
     return [Finding(MANIFEST, "", line) for line in differences(expected, found)]
@@ -153,7 +154,7 @@ def _code(source: BundleSource) -> Iterator[Finding]:
     for name in source.names:
         top = name.split("/")[0]
         if name.lower().endswith(".pyc"):
-            yield Finding(name, "", "is compiled code, which may be other than its source; delete it")
+            yield Finding(name, "", "is compiled code, which may differ from its source; delete it")
         elif name.lower().endswith(".py"):
             own = _installed(top) if top in OUR_PACKAGES else None
             if own is None:
@@ -161,14 +162,14 @@ def _code(source: BundleSource) -> Iterator[Finding]:
             elif not (own.parent / name).is_file() or (own.parent / name).read_bytes() != source.read(name):
                 yield Finding(name, "", f"differs from the file of that name in the installed collection, {own.parent}")
         elif name.lower().endswith(CODE):
-            yield Finding(name, "", "can hold code that cannot be looked at here")
+            yield Finding(name, "", "can hold code that cannot be checked here")
         elif not name.lower().endswith(WEIGHTS) and (problem := problem_with_data(source.read(name))):
             yield Finding(name, "", problem)
 
 
 @cache
 def _installed(package: str) -> Path | None:
-    """The folder of an installed package; looking for it does not import it."""
+    """Folder of an installed package, found without importing it."""
     spec = importlib.util.find_spec(package)
     return Path(spec.origin).parent if spec is not None and spec.origin is not None else None
 
@@ -201,11 +202,15 @@ def _weights(source: BundleSource, configs: Mapping[str, dict[str, Any]]) -> Ite
 
 
 def _difference(network: nn.Module, state: Mapping[str, torch.Tensor]) -> str | None:
-    """How names and shapes of ``state`` differ from those of a network without values, None if they do not."""
+    """Differences in names and shapes between ``state`` and a network without values, None if there are none."""
     expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     found = {name: tuple(value.shape) for name, value in state.items()}
     missing, unknown = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
-    other = [name for name in expected.keys() & found.keys() if expected[name] != found[name]]
-    groups = {"missing in the file": missing, "unknown to the network": unknown, "another shape": sorted(other)}
+    other = [
+        f"{name} {found[name]} instead of {expected[name]}"
+        for name in sorted(expected.keys() & found.keys())
+        if expected[name] != found[name]
+    ]
+    groups = {"missing in the file": missing, "unknown to the network": unknown, "of another shape": other}
     texts = [f"{len(names)} {title}: {', '.join(names[:5])}" for title, names in groups.items() if names]
     return "; ".join(texts) or None

@@ -1,4 +1,4 @@
-"""Weights, looked at without running what a pickle may hold."""
+"""Checks of weights and other files for code, without running any pickle."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from typing import Any
 import torch
 
 _HEADER = 100 << 20
-# The steps of a pickle that run something.
+# The opcodes of a pickle that run something.
 _CALLS = frozenset({"REDUCE", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "BUILD"})
 
 
 def tensors_of_weights(content: bytes, name: str) -> dict[str, torch.Tensor]:
-    """The state dict of a file; of safetensors names and shapes alone, on the meta device.
+    """State dict of a file. For safetensors: only names and shapes, on the meta device.
 
     Raises:
         ValueError: if the file holds anything but plain tensors, or cannot be read.
@@ -35,21 +35,21 @@ def tensors_of_weights(content: bytes, name: str) -> dict[str, torch.Tensor]:
     if not isinstance(found, Mapping):
         raise ValueError(f"holds a {type(found).__name__}, expected tensors by name")
     if other := [key for key, value in found.items() if not isinstance(value, torch.Tensor)]:
-        raise ValueError(f"holds something else than tensors under {other[0]!r}")
+        raise ValueError(f"holds something other than tensors under {other[0]!r}")
     return {str(key): value for key, value in found.items()}
 
 
 def problem_with_data(content: bytes) -> str | None:
-    """What a file can hold that runs, whatever it is called, None if nothing of what is known."""
+    """Problem with a data file that can hold code under any name, None if no known kind of code is found."""
     if content.startswith((b"PK\3\4", b"PK\5\6")) or zipfile.is_zipfile(io.BytesIO(content)):
-        return "is a zip, which can hold code"  # also one with something else before it: Python imports from it
+        return "is a zip, which can hold code"  # also with other bytes in front: Python imports from it
     if content.startswith(b"\x93NUMPY") and re.search(rb"'descr':[^}]*O", content[:1000]):
         return "is an array of objects, which is a pickle"
     return "is a pickle, which can run code" if _calls_something(content) else None
 
 
 def code_beside_tensors(content: bytes, endings: tuple[str, ...]) -> str | None:
-    """The first file of code in weights that are a zip, as those of ``torch.save`` are: Python imports from any zip."""
+    """First file of code in weights that are a zip, such as those of ``torch.save``; Python imports from any zip."""
     if not zipfile.is_zipfile(io.BytesIO(content)):
         return None
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -57,7 +57,7 @@ def code_beside_tensors(content: bytes, endings: tuple[str, ...]) -> str | None:
 
 
 def _calls_something(content: bytes) -> bool:
-    """Whether this, read as a pickle, comes to a step that runs something; a text breaks off before."""
+    """Return True if the bytes, read as a pickle, reach an opcode that runs something. A text stops before it."""
     depth = 0
     marks: list[int] = []
     try:
@@ -74,7 +74,7 @@ def _calls_something(content: bytes) -> bool:
                 marks.append(depth)
             else:
                 depth += len(step.stack_after)
-    except Exception:  # of many kinds: this is no pickle, or was none from here on
+    except Exception:  # of many kinds: the bytes are not a pickle, or no longer one from here on
         return False
     return False
 

@@ -1,4 +1,4 @@
-"""Bundles that are checked before they run: ours have nothing, and each attack is found and runs nothing."""
+"""Checks of bundles before they run: ours have no findings; every attack is found, and nothing of it runs."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def found(path: Path) -> list[str]:
 
 
 def rewrite(path: Path, edit) -> Path:
-    """The zip anew, every entry through ``edit(info, content) -> content or None``."""
+    """Rewrite a zip with ``edit(info, content)`` for each entry, which returns the new content, or None to drop it."""
     target = path.with_name("changed.zip")
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(target, "w") as new:
         for info in old.infolist():
@@ -82,11 +82,11 @@ def test_nothing_is_found_in_our_bundles(name, tmp_path):
         ("C:/evil.conf", "is an absolute path"),
         (f"{NAME}\\..\\evil.py", "leaves the folder it is unpacked into"),
         (f"{NAME}/a\\b", "has a backslash"),
-        (f"{NAME}//configs/inference.json", "is another way to write a path"),
-        (f"{NAME}/./configs/inference.json", "is another way to write a path"),
-        (f"{NAME}/license", "stands twice in the zip"),
+        (f"{NAME}//configs/inference.json", "is not a normalised path"),
+        (f"{NAME}/./configs/inference.json", "is not a normalised path"),
+        (f"{NAME}/license", "appears twice in the zip"),
         ("beside.txt", "must hold one top folder and nothing beside it"),
-        (f"{NAME}/LICENSE", "stands twice in the zip"),
+        (f"{NAME}/LICENSE", "appears twice in the zip"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -106,7 +106,7 @@ def test_a_link_in_a_zip(packed):
 
 def test_a_link_in_a_folder(bundle):
     (bundle / "docs" / "link.md").symlink_to("/etc/passwd")
-    assert found(bundle) == ["docs/link.md: is a link or a device; a bundle holds files alone"]
+    assert found(bundle) == ["docs/link.md: is a link or a device; a bundle holds only files"]
 
 
 def test_a_changed_byte(packed):
@@ -136,7 +136,7 @@ def test_a_download_that_was_cut_off(packed, part):
 def test_what_is_no_bundle(tmp_path):
     with pytest.raises(UnreadableBundleError, match="does not exist"):
         verify(tmp_path / "nothing")
-    with pytest.raises(UnreadableBundleError, match="is no bundle: it has no folder configs"):
+    with pytest.raises(UnreadableBundleError, match="is not a bundle: it has no folder configs"):
         verify(tmp_path)
 
 
@@ -152,7 +152,7 @@ def test_what_is_no_bundle(tmp_path):
         ("$().__class__.__bases__[0].__subclasses__()", "attribute __class__ is private"),
         ('$f"{@device.__init__.__globals__}"', "attribute __globals__ is private"),
         ("$f'{@device.__init__.__globals__}'", ""),
-        ("$getattr(@device, 'sys' + 'tem')", "getattr with a name that is computed"),
+        ("$getattr(@device, 'sys' + 'tem')", "getattr with a computed name"),
         ("$torch.load('models/evil.pt', weights_only=False)", "torch.load can run, load or write"),
         ("$torch.hub.load('owner/repo', 'model')", "torch.hub.load is not in the allow-list"),
         ("$monai.data.utils.os.system('touch ran')", "monai.data.utils.os.system"),
@@ -164,14 +164,14 @@ def test_what_is_no_bundle(tmp_path):
         ("$sys.path.insert(0, '/evil')", "sys.path.insert is not in the allow-list"),
         ("$sys.path.insert(1, @bundle_root_evil)", "sys.path.insert is not in the allow-list"),
         ("$sys.modules['os'].system('touch ran')", "sys.modules is not in the allow-list"),
-        ("$import subprocess", "an import that does not stand in imports"),
-        ("$[str for str in (1, 2)]", "str becomes the name of something else"),
-        ("$[0 for exec in []] or exec('1')", "exec becomes the name of something else"),
+        ("$import subprocess", "an import outside of imports"),
+        ("$[str for str in (1, 2)]", "str is redefined"),
+        ("$[0 for exec in []] or exec('1')", "exec is redefined"),
         ("$(ran := 1)", "NamedExpr is not part of the allowed grammar"),
         ("$@output_dir.write_text('ran')", "method write_text can run, load or write"),
         ("$@imports::0", "a reference to an import"),
         ("$@device.spawnlp(0, 'touch', 'ran')", "method spawnlp can run, load or write"),
-        # What MONAI evaluates is not what is written: a # becomes ::, and references are put in as text.
+        # MONAI changes the text before it evaluates it: a # becomes ::, and references are replaced as text.
         ("$[1,2][0 # ]+[__import__('os').system('touch ran')]+[1,2][0\n:1]", "the name __import__"),
         ('$\'@seed{__import__("os").system("touch ran")}\'', ""),
         ("$\uff45val('1')", ""),
@@ -179,7 +179,7 @@ def test_what_is_no_bundle(tmp_path):
         ("$" + "1+" * 1500 + "1", ""),
         ("$monai.data.NumpyReader(allow_pickle=True)", "allow_pickle can run what a file holds"),
         ("$monai.data.NumpyReader(**{'allow_pickle': True})", "allow_pickle can run what a file holds"),
-        # From one module to another that it imports.
+        # Modules reached through other modules.
         ("$os.path.os.remove('ran')", "os.path.os.remove is not in the allow-list"),
         (
             "$os.path.os.sys.modules.get('os').system('touch ran')",
@@ -198,38 +198,38 @@ def test_what_is_no_bundle(tmp_path):
         ("$torch.distributed.distributed_c10d.recv_object_list([])", "recv_object_list is not in the allow-list"),
         ("$torch.CompilationUnit('')", "torch.CompilationUnit is not in the allow-list"),
         ("$np.test(extra_argv=['--doctest-glob=*.md'])", "numpy.test can run, load or write"),
-        # What an import gives is a module, from wherever it is taken.
+        # References and macros to imports, which are whole modules.
         ("@imports::0", "a reference to an import"),
         ("@###imports#0", "a reference to an import"),
         ("$@::::::imports::0.remove('ran')", "a reference to an import"),
         ("%imports::0", "a macro to an import"),
         ("%imports", "a macro to an import"),
         ("%configs/train.json", "a macro to an import"),
-        # Readers, writers and mergers are looked up by MONAI, and called.
-        ({"_target_": "LoadImage", "reader": "subprocess.getoutput", "cmd": "touch ran"}, "is no reader, writer or"),
-        ({"_target_": "LoadImage", "reader": ["exec"]}, "exec is no reader, writer or merger"),
-        ({"_target_": "LoadImage", "reader": "@text"}, "what names code must be written out"),
-        ({"_target_": "LoadImage", "reader": {"_target_": "os.path.join", "a": "exec"}}, "is no reader, writer or"),
+        # Readers, writers and mergers, which MONAI looks up and calls.
+        ({"_target_": "LoadImage", "reader": "subprocess.getoutput", "cmd": "touch ran"}, "is not a reader, writer or"),
+        ({"_target_": "LoadImage", "reader": ["exec"]}, "exec is not a reader, writer or merger"),
+        ({"_target_": "LoadImage", "reader": "@text"}, "names code must be written out"),
+        ({"_target_": "LoadImage", "reader": {"_target_": "os.path.join", "a": "exec"}}, "is not a reader, writer or"),
         ({"_target_": "LoadImage", "reader": "somebody.Reader"}, "somebody.Reader is not in the allow-list"),
-        ({"_target_": "monai.transforms.SaveImaged", "keys": "a", "writer": "os.system"}, "is no reader, writer or"),
-        ({"_target_": "PatchInferer", "merger_cls": "$'os.' + 'system'"}, "what names code must be written out"),
-        ({"_target_": "LoadImage", "_mode_": "callable"}, "LoadImage without its call"),
-        ("$monai.transforms.LoadImage('exec')", "reader must be given by its name"),
-        ("$monai.transforms.LoadImage(reader='ex' + 'ec')", "what names code must be written out"),
+        ({"_target_": "monai.transforms.SaveImaged", "keys": "a", "writer": "os.system"}, "is not a reader, writer or"),
+        ({"_target_": "PatchInferer", "merger_cls": "$'os.' + 'system'"}, "names code must be written out"),
+        ({"_target_": "LoadImage", "_mode_": "callable"}, "LoadImage without a call"),
+        ("$monai.transforms.LoadImage('exec')", "reader must be a keyword argument"),
+        ("$monai.transforms.LoadImage(reader='ex' + 'ec')", "names code must be written out"),
         ("$monai.transforms.LoadImage(**{'rea' + 'der': 'exec'})", "reader must be written out"),
-        ("$[monai.transforms.LoadImage][0]('exec')", "monai.transforms.LoadImage without its call"),
+        ("$[monai.transforms.LoadImage][0]('exec')", "monai.transforms.LoadImage without a call"),
         ("$pathlib.Path('a').replace('/b')", "pathlib.Path is not in the allow-list"),
         ("$yaml.unsafe_load('')", "yaml.unsafe_load is not in the allow-list"),
         ("$not an expression", "is not an expression"),
         ("%/etc/secrets.json::key", "macro to a file outside of the bundle: /etc/secrets.json"),
         ("%../other/configs/train.json::train", "macro to a file outside of the bundle: ../other/configs/train.json"),
-        ("%configs/nothing.json::a", "macro to configs/nothing.json, which is no config of the bundle"),
+        ("%configs/nothing.json::a", "macro to configs/nothing.json, which is not a config of the bundle"),
         ("%configs/train.json::nothing", "macro to 'nothing', which configs/train.json does not hold"),
-        ("%\nextra/e.json::k", "is of a form that is not looked at"),
-        ("%#k", "is of a form that is not looked at"),
+        ("%\nextra/e.json::k", "has a form that is not supported"),
+        ("%#k", "has a form that is not supported"),
         ({"_target_": "os.system", "command": "touch ran"}, "os.system is not in the allow-list"),
         ({"_target_": "builtins.eval", "source": "1"}, "builtins.eval is not in the allow-list"),
-        ({"_target_": "open", "file": "ran", "mode": "w"}, "open is no class or function of MONAI"),
+        ({"_target_": "open", "file": "ran", "mode": "w"}, "open is not a class or function of MONAI"),
         ({"_target_": "run_cmd", "cmd_list": ["touch", "ran"]}, "run_cmd is not in the allow-list"),
         ({"_target_": "@n"}, "a target must be written out"),
         ({"_target_": "%n"}, "a target must be written out"),
@@ -245,7 +245,7 @@ def test_what_is_no_bundle(tmp_path):
         ({"_target_": "subprocess.getoutput", "cmd": "touch ran"}, "subprocess.getoutput is not in the allow-list"),
         ({"_target_": "brain_bundles.cli.main"}, "brain_bundles.cli.main is not in the allow-list"),
         ({"_target_": "somebody.networks.Net"}, "somebody.networks.Net is not in the allow-list"),
-        ({"_target_": "monai.networks.nets.NoSuchNet"}, "is not there in the installed packages"),
+        ({"_target_": "monai.networks.nets.NoSuchNet"}, "does not exist in the installed packages"),
         ({"_target_": "monai.networks.nets.UNet", "_mode_": "debug"}, "the mode 'debug' may stop in a debugger"),
         ({"_target_": "UNet", "_mode_": "$'debug'"}, "may stop in a debugger"),
     ],
@@ -300,7 +300,7 @@ def test_the_name_of_a_folder_opens_no_package(bundle):
 
 
 def test_imports(bundle):
-    """They bind for all files, so one file cannot give another meaning to a name of another."""
+    """Imports bind for all files, so one file must not change the meaning of another file's names."""
     path = bundle / "configs" / "more.json"
 
     def with_imports(*lines: str) -> list[str]:
@@ -334,7 +334,7 @@ def test_a_key_that_becomes_code(bundle, value):
 def test_a_config_that_stands_elsewhere(bundle):
     (bundle / "docs" / "run.json").write_text(json.dumps({"run": ["$eval('1')"]}))
     (bundle / "docs" / "list.json").write_text("[1, 2]")
-    assert found(bundle) == ["docs/run.json, run::0: $eval('1'): the name eval"]
+    assert found(bundle) == ["docs/run.json, run::0: $eval('1'): the name eval is not allowed"]
 
 
 def test_an_import_that_another_takes_its_module_from(bundle):
@@ -343,14 +343,14 @@ def test_an_import_that_another_takes_its_module_from(bundle):
 
 
 def test_overlays_that_change_what_a_file_says(bundle):
-    """Each is looked at as what it becomes where it is merged."""
+    """Every key of an overlay is checked as the key that it becomes after merging."""
     change(bundle / "configs" / "inference.json", "loader", {"_target_": "LoadImage"})
     overlay = {"+_target_": "os.system", "+loader::_mode_": "callable", "dataset#_target_": "os.system"}
     (bundle / "configs" / "more.json").write_text(json.dumps(overlay))
     lines = found(bundle)
     assert "configs/more.json, +_target_: os.system is not in the allow-list" in lines
     assert "configs/more.json, dataset#_target_: os.system is not in the allow-list" in lines
-    assert "configs/inference.json, loader::_target_: LoadImage without its call" in lines
+    assert "configs/inference.json, loader::_target_: LoadImage without a call" in lines
 
 
 @pytest.mark.parametrize(
@@ -398,7 +398,7 @@ def test_logging_that_runs_something(bundle):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: &a [*a]", "aliases are not looked at"),
+        ("a: &a [*a]", "aliases are not allowed"),
         ("a: 1\na: 2", "has the key 'a' twice"),
         ("a: !!timestamp x", "cannot be read"),
         ("a: !!python/object/apply:os.system [touch ran]", "cannot be read"),
@@ -438,7 +438,7 @@ def test_code_that_nobody_has_checked(bundle):
     (bundle / "scripts").mkdir()
     (bundle / "scripts" / "net.py").write_text("import os\n")
     (bundle / "scripts" / "fast.so").write_bytes(b"\x7fELF")
-    (bundle / "data").mkdir()  # which runs make
+    (bundle / "data").mkdir()  # a folder that runs make
     (bundle / "data" / "evil.py").write_text("import os\n")
     (bundle / NAME / "__pycache__").mkdir()
     (bundle / NAME / "__pycache__" / "volumetric_unet.cpython-311.pyc").write_bytes(b"evil")
@@ -447,10 +447,10 @@ def test_code_that_nobody_has_checked(bundle):
     (bundle / NAME / "volumetric_unet.py").write_text("import os\n")
     lines = found(bundle)
     assert "scripts/net.py: is code that has not been checked; read it before you run the bundle" in lines
-    assert "scripts/fast.so: can hold code that cannot be looked at here" in lines
+    assert "scripts/fast.so: can hold code that cannot be checked here" in lines
     assert "data/evil.py: is code that has not been checked; read it before you run the bundle" in lines
     assert "docs/figure.png: is a zip, which can hold code" in lines
-    assert any(line.endswith(".pyc: is compiled code, which may be other than its source; delete it") for line in lines)
+    assert any(line.endswith(".pyc: is compiled code, which may differ from its source; delete it") for line in lines)
     assert any(line.startswith(f"{NAME}/volumetric_unet.py: differs from the file of that name") for line in lines)
 
 
@@ -480,7 +480,7 @@ def test_what_can_run_is_found_under_any_name(bundle, tmp_path):
     (bundle / "docs" / "b.txt").write_bytes(pickle.dumps(evil, protocol=0))
     np.save(bundle / "docs" / "c.npy", np.array([evil], dtype=object), allow_pickle=True)
     np.save(bundle / "docs" / "plain.npy", np.zeros(3))
-    (bundle / "docs" / "plain.txt").write_text("README\n")  # R calls something, where there is something to call
+    (bundle / "docs" / "plain.txt").write_text("README\n")  # R is an opcode that calls, but here the stack is empty
     (bundle / "docs" / "plain.yml.txt").write_text("large_files:\n- path: a\n")
     (bundle / "docs" / ".hidden.pt").write_bytes(pickle.dumps(evil))
     archive = io.BytesIO()
@@ -512,10 +512,10 @@ def test_weights_that_do_not_fit_the_network(bundle):
     where = "models/model.pt: does not fit network_def of configs/inference.json"
     assert found(bundle) == [f"{where}: 1 missing in the file: {name}; 1 unknown to the network: another"]
     torch.save({**state, name: torch.zeros(3)}, path)
-    assert f"1 another shape: {name} (3,) instead of " in found(bundle)[0]
+    assert f"1 of another shape: {name} (3,) instead of " in found(bundle)[0]
     torch.save([1, 2], path)
     assert found(bundle) == ["models/model.pt: holds a list, expected tensors by name"]
-    shutil.copy(bundle / "models" / "autoencoder.pt", path)  # those of another model
+    shutil.copy(bundle / "models" / "autoencoder.pt", path)  # weights of another model
     assert "does not fit network_def" in found(bundle)[0]
 
 
@@ -581,7 +581,7 @@ def test_exit_codes(bundle, packed, tmp_path, capsys, caplog, monkeypatch):
 
 
 def test_any_monai_bundle_is_read(tmp_path):
-    """One with a config in YAML, code of its own and a macro, and without a manifest."""
+    """A bundle with a config in YAML and a macro, and without a manifest."""
     pytest.importorskip("yaml")
     root = tmp_path / "spleen_ct_segmentation"
     (root / "configs").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Trains tiny networks in one process or under torchrun; rank 0 writes losses and weights. Run by test_distributed."""
+"""Train tiny networks in one process or under torchrun; rank 0 writes losses and weights. Run by test_distributed."""
 
 import sys
 from pathlib import Path
@@ -128,7 +128,7 @@ def main(folder: Path) -> None:
     torch.set_num_threads(1)
     init_distributed()
     curves = {"autoencoder": train_autoencoder(folder).values, "diffusion": train_diffusion(folder).values}
-    # Batch statistics are those of a rank's part, so there is no equality, but it must run, and be resumed.
+    # Each rank has its own batch statistics, so the results differ from one process. It must run and resume.
     curves["batch_norm"] = train_autoencoder(folder, "BATCH", 2).values + train_autoencoder(folder, "BATCH", 3).values
     if is_main_process():
         torch.save(curves, folder / "curves.pt")

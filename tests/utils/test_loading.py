@@ -72,7 +72,7 @@ def test_unreadable_files_are_told_apart(tmp_path):
 
 
 def test_parts_that_only_one_side_has_can_be_left_out(tmp_path):
-    """The rest is as strict as ever."""
+    """All other parts must still match."""
     source, target = net(seed=1), net(seed=2)
     source.add_module("extra", nn.Linear(1, 1))
     torch.save(source.state_dict(), tmp_path / "a.pt")

@@ -1,4 +1,4 @@
-"""The package's warnings have one category, and a test that does not expect one fails."""
+"""The package's warnings have one category, and an unexpected one fails a test."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_every_warning_of_ours_has_the_category():
 
 @pytest.mark.parametrize("stacklevel", [1, 2, 3])
 def test_a_test_that_does_not_expect_it_fails(stacklevel):
-    """Whatever line it is attributed to; here at level 2 and 3 that is pytest's own code."""
+    """At every stack level: levels 2 and 3 attribute the warning to pytest's own code."""
     with pytest.raises(BrainBundlesWarning, match="look at this"):
         warnings.warn("look at this", BrainBundlesWarning, stacklevel=stacklevel)
     with pytest.warns(BrainBundlesWarning):

@@ -1,4 +1,4 @@
-"""Bundles that are small enough to pack often, and an environment without this repository."""
+"""Small bundles for packing, and an environment without this repository."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BUNDLES = Path(__file__).parents[2] / "bundles"
 
 @pytest.fixture
 def small_bundles(tmp_path) -> Path:
-    """A copy of the generator's and the slice translator's files, with stand-ins for the weights."""
+    """Copies of the generator and the slice translator, with stand-ins for the weights."""
     folder = tmp_path / "bundles"
     for name in ("brain_mri_generator", "brain_mri_slice2volume_translator"):
         for part in ("configs", "docs", name):
@@ -31,9 +31,9 @@ def small_bundles(tmp_path) -> Path:
 
 @pytest.fixture(scope="session")
 def bare_python(tmp_path_factory) -> Path:
-    """The interpreter of a fresh virtual environment that has what the bundles' metadata require, and nothing of ours.
+    """Interpreter of a fresh virtual environment with the packages in the bundles' metadata, and none of ours.
 
-    The packages are links to those installed here, so that nothing is downloaded.
+    The packages are links to the installed ones, so that nothing is downloaded.
     """
     folder = tmp_path_factory.mktemp("bare")
     venv.create(folder, symlinks=True, with_pip=False)
@@ -51,7 +51,7 @@ def bare_python(tmp_path_factory) -> Path:
 
 
 def _closure(names: list[str]) -> set[str]:
-    """The distributions with all that they require, extras left out."""
+    """Names of the distributions and of all that they require, without extras."""
     found: set[str] = set()
     todo = list(names)
     while todo:
@@ -66,7 +66,7 @@ def _closure(names: list[str]) -> set[str]:
 
 @pytest.fixture(scope="session")
 def bare_environment() -> dict[str, str]:
-    """The environment variables of this process but for those that tell Python where to look."""
+    """Environment variables of this process, without those that set Python's search paths."""
     hidden = {"PYTHONPATH", "VIRTUAL_ENV", "PYTHONHOME"}
     kept = {name: value for name, value in os.environ.items() if name not in hidden}
     return {**kept, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}

@@ -1,4 +1,4 @@
-"""Published weights: converted networks against the originals, of monai-generative and of MONAI core."""
+"""Published weights: converted networks against the originals in monai-generative and MONAI core."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ UNET_SIZE = {
 
 @pytest.fixture
 def bundles(tmp_path) -> Path:
-    """The generator's configs with an overlay of the published architecture in small."""
+    """The generator's configs with an overlay: the published architecture at a small size."""
     folder = tmp_path / "bundles"
     shutil.copytree(GENERATOR / "configs", folder / "brain_mri_generator" / "configs")
     write_overlay(folder)
@@ -53,7 +53,7 @@ def config_of(bundles: Path):
 
 
 def original(bundles: Path, kind: str, form: str, seed: int = 0) -> torch.nn.Module:
-    """The network as published, every weight of it random."""
+    """Original network with random weights."""
     definition = config_of(bundles)["autoencoder_def" if kind == AUTOENCODER else "network_def"]
     torch.manual_seed(seed)
     network = reference_network(kind, form, definition)
@@ -98,7 +98,7 @@ def test_converted_networks_do_what_the_originals_do(bundles, tmp_path, form, at
 
 @torch.no_grad()
 def test_a_whole_sample_is_the_originals(bundles, tmp_path):
-    """Five steps of DDIM with our sampler, and by hand with the original network, from the same noise."""
+    """Five steps of DDIM from the same noise: our sampler against a plain loop with the original network."""
     originals = save(tmp_path / "published", bundles)
     run(tmp_path / "published", bundles, tmp_path / "models")
     config = config_of(bundles)
@@ -152,7 +152,7 @@ def test_the_published_size_fits(key, kind):
 
 
 def test_a_projection_that_was_never_applied_becomes_the_identity(bundles, tmp_path):
-    """MONAI's own load_old_state_dict copies it, which changes what the network gives."""
+    """MONAI's own load_old_state_dict copies it, which changes the network's output."""
     write_overlay(bundles, attention=True)
     network = original(bundles, AUTOENCODER, GENERATIVE)
     torch.save(network.state_dict(), tmp_path / "a.pth")
@@ -191,7 +191,7 @@ def test_what_does_not_fit_is_named(bundles, tmp_path):
         rf"net\.pth: does not fit .*: 1 missing in the file: unet\.{last}",
     )
     fails({**state, "another": torch.zeros(1)}, "1 unknown to the network: another")
-    fails({**state, last: torch.zeros(7)}, rf"1 another shape: unet\.{last} \(7,\) instead of")
+    fails({**state, last: torch.zeros(7)}, rf"1 of another shape: unet\.{last} \(7,\) instead of")
     fails({"weight": torch.zeros(1)}, "is neither an AutoencoderKL nor a DiffusionModelUNet of MONAI; its first names")
     fails({"encoder.down.0.block.0.conv1.weight": torch.zeros(1)}, "is a checkpoint of ALDM's code")
     fails([1, 2], "holds no state dict")
@@ -205,7 +205,7 @@ def test_what_does_not_fit_is_named(bundles, tmp_path):
 
 
 def test_a_network_that_does_something_else_is_refused(bundles, tmp_path, monkeypatch):
-    """--verify would see a conversion that went wrong."""
+    """--verify detects a wrong conversion."""
     save(tmp_path / "published", bundles)
     module = importlib.import_module("brain_bundles.zoo.convert")  # the function hides the module of its name
     whole = module.rename_for
@@ -248,4 +248,4 @@ def test_the_command_names_what_is_wrong(tmp_path, caplog):
     assert cli.main(["convert", str(tmp_path), *arguments]) == 1
     assert "holds no checkpoint" in caplog.text
     assert cli.main(["convert", str(tmp_path), *arguments, "--bundle", "brain_mri_adaptive_translator"]) == 1
-    assert "published weights are known for brain_mri_generator alone" in caplog.text
+    assert "published weights are known only for brain_mri_generator" in caplog.text

@@ -1,4 +1,4 @@
-"""A release as a stranger meets it: downloaded by MONAI's own tools, and run where nothing of ours is installed."""
+"""A release as a new user meets it: downloaded by MONAI's own tools, and run where nothing of ours is installed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VERSION = brain_bundles.__version__
 
 @pytest.fixture(scope="module")
 def release(tmp_path_factory):
-    """Two bundles packed as for a release, and the address of a server on this machine that has them and the index."""
+    """Address of a server on this machine that offers two packed bundles and the index."""
     folder = tmp_path_factory.mktemp("release")
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -42,7 +42,7 @@ def release(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def downloaded(release, bare_python, bare_environment, tmp_path_factory) -> Path:
-    """The folder into which `monai.bundle download` has put both."""
+    """Folder with both bundles, filled by `monai.bundle download`."""
     folder = tmp_path_factory.mktemp("downloaded")
     for name in (GENERATOR, TRANSLATOR):
         command = [bare_python, "-m", "monai.bundle", "download", "--name", name, "--bundle_dir", folder]
@@ -61,7 +61,7 @@ def downloaded(release, bare_python, bare_environment, tmp_path_factory) -> Path
 
 @pytest.fixture
 def run(bare_python, bare_environment, tmp_path):
-    """Run Python of the bare environment from an empty folder; its output, and that it went well."""
+    """Function that runs Python of the bare environment in an empty folder and returns its output."""
 
     def call(*arguments: object, cwd: Path = tmp_path, well: bool = True) -> str:
         command = [str(bare_python), *map(str, arguments)]
@@ -89,7 +89,7 @@ def test_it_runs_from_another_folder(downloaded, run, tmp_path):
 
 
 def test_the_first_command_runs_from_its_own_folder(downloaded, run, tmp_path):
-    """With no option but where to write: it makes its phantoms and translates them."""
+    """With the output folder as the only option, it makes its phantoms and translates them."""
     command = ("-m", "monai.bundle", "run", "--config_file", "configs/inference.json")
     run(*command, "--output_dir", tmp_path / "out", cwd=downloaded / TRANSLATOR)
     assert len(list((tmp_path / "out").rglob("*_T2w.nii.gz"))) == 4
@@ -139,12 +139,12 @@ from monai.bundle import create_workflow
 root = {str(newer)!r}
 create_workflow(config_file=root + "/configs/inference.json", workflow_type="infer", bundle_root=root, input=".")
 """
-    message = f"this bundle is of release {VERSION}, but the brain_bundles that is loaded is of release 0.0.1"
+    message = f"this bundle belongs to release {VERSION}, but the loaded brain_bundles belongs to release 0.0.1"
     assert message in run("-c", code, well=False)
 
 
 def test_monai_lists_what_the_index_has(release, monkeypatch):
-    """MONAI asks GitHub for the index; here the same path is asked of the server on this machine."""
+    """MONAI asks GitHub for the index; here the server on this machine answers for the same path."""
     get = requests.get
 
     def elsewhere(url, **options):

@@ -1,4 +1,4 @@
-"""Releases: what a zip holds, that its bytes do not depend on the machine, and what is refused."""
+"""Releases: the content of a zip, the same bytes on every machine, and refused releases."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_manifest_is_one_that_sha256sum_checks(small_bundles, tmp_path):
 
 
 def test_the_same_files_give_the_same_bytes(small_bundles, tmp_path):
-    """Whatever the time, the permissions and the order of the files on the disk are."""
+    """Independent of the time, the permissions and the order of the files on the disk."""
     first = pack_into(tmp_path / "a", small_bundles)
     other = tmp_path / "copy"
     for path in sorted((one for one in small_bundles.rglob("*") if one.is_file()), reverse=True):
@@ -118,9 +118,9 @@ def test_changed_files_need_a_new_version(small_bundles, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "version", "entries", "message"),
     [
-        ("slice_to_volume", VERSION, {}, "a name with '_v' in it is cut"),
+        ("slice_to_volume", VERSION, {}, "MONAI cuts a name at '_v'"),
         (NAME, "1.0", {}, "version 1.0 in .* must be three numbers"),
-        (NAME, "9.9.9", {}, f"version 9.9.9 in .* is not that of the shared package, {VERSION}"),
+        (NAME, "9.9.9", {}, f"version 9.9.9 in .* differs from that of the shared package, {VERSION}"),
         (NAME, VERSION, {f"{NAME}_v0.10.0": {}, f"{NAME}_v0.9.0": {}}, "sorts versions as text, and 0.9.0 comes after"),
     ],
 )
@@ -138,7 +138,7 @@ def test_a_version_without_a_changelog_is_refused():
 def test_a_bundle_without_weights_is_not_packed(small_bundles, tmp_path):
     (small_bundles / NAME / "models" / "model.pt").unlink()
     (small_bundles / NAME / "LICENSE").unlink()
-    with pytest.raises(FileNotFoundError, match=r"is not a whole bundle, it lacks LICENSE, models/model\.pt"):
+    with pytest.raises(FileNotFoundError, match=r"is not a complete bundle; missing: LICENSE, models/model\.pt"):
         pack_into(tmp_path, small_bundles, bundles=[NAME])
     assert not (tmp_path / "dist").exists()
     with pytest.raises(FileNotFoundError, match="holds no bundle 'brain'; there are: brain_mri_generator, brain"):
@@ -240,5 +240,6 @@ def test_what_cannot_be_written_leaves_what_was_there(small_bundles, tmp_path, m
 
 def test_bundles_of_different_releases_do_not_share_a_process():
     require_version(VERSION)
-    with pytest.raises(RuntimeError, match=rf"this bundle is of release 7\.0\.0, but .* is of release {VERSION}"):
+    message = rf"this bundle belongs to release 7\.0\.0, but .* belongs to release {VERSION}"
+    with pytest.raises(RuntimeError, match=message):
         require_version("7.0.0")

@@ -1,4 +1,4 @@
-"""What everything else stands on: seeds, precision, checkpoints, hashes, processes, whole files, warnings."""
+"""Foundations of all other places: seeds, precision, checkpoints, hashes, processes, atomic files, warnings."""
 
 from brain_bundles.utils.atomic import atomic_file, atomic_write, write_json
 from brain_bundles.utils.distributed import (

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent, however a run ends."""
+"""Files that are either complete or absent, however a run ends."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import BinaryIO
 
 @contextlib.contextmanager
 def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """A file to write to under a temporary name in the same folder, which is renamed when all went well.
+    """Open a file for writing under a temporary name in the same folder, and rename it to ``path`` on success.
 
-    The temporary name is hidden and unique, so several processes may write the same file at once: the last
-    one wins, whole. Missing folders are made.
+    The temporary name is hidden and unique, so several processes may write the same file at once: the file of the last
+    one stays, complete. Missing folders are made.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -25,7 +25,7 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         with open(temporary, "wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())  # else a machine that loses power may keep the new name with no content behind it
+            os.fsync(file.fileno())  # without this, a power failure may leave the new name with no content
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -33,11 +33,11 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 
 def atomic_write(path: str | os.PathLike[str], content: bytes | str) -> None:
-    """Write ``content``, whole or not at all, see :func:`atomic_file`."""
+    """Write ``content`` completely or not at all, see :func:`atomic_file`."""
     with atomic_file(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
 
 
 def write_json(path: str | os.PathLike[str], content: Mapping[str, object]) -> None:
-    """Write ``content`` as indented JSON, whole or not at all."""
+    """Write ``content`` as indented JSON, completely or not at all."""
     atomic_write(path, json.dumps(content, indent=4) + "\n")

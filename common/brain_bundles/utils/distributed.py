@@ -1,4 +1,4 @@
-"""What a training needs to run alike in one process and under torchrun; every call is a no-op in one process."""
+"""Distributed training under torchrun. In a single process every call is a no-op, so configs are the same."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ logger = logging.getLogger(__name__)
 
 
 def rank() -> int:
-    """This process's rank, 0 without a process group."""
+    """Rank of this process, 0 without a process group."""
     return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
 
 
 def world_size() -> int:
-    """The number of processes, 1 without a process group."""
+    """Number of processes, 1 without a process group."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def is_main_process() -> bool:
-    """Whether this process writes files and talks to the terminal."""
+    """Return True in the process that writes files and prints to the terminal."""
     return rank() == 0
 
 
@@ -34,13 +34,13 @@ def init_distributed(backend: str | None = None) -> bool:
     """Join the process group that torchrun announces in the environment; for ``initialize`` of a config.
 
     Args:
-        backend: nccl or gloo, None for nccl where a GPU is present and gloo otherwise.
+        backend: nccl or gloo; None means nccl with a GPU and gloo without.
 
     Returns:
         True if there is more than one process.
 
     Raises:
-        ValueError: if the environment announces several processes but not this one's rank.
+        ValueError: if the environment announces several processes but no rank or address for this one.
     """
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     if processes <= 1:
@@ -59,7 +59,7 @@ def init_distributed(backend: str | None = None) -> bool:
 def finish_distributed() -> None:
     """Leave the process group; for ``finalize`` of a config."""
     if dist.is_available() and dist.is_initialized():
-        dist.barrier()  # rank 0 holds the store that the others still talk to while they leave
+        dist.barrier()  # rank 0 holds the store that the others need until they have left
         dist.destroy_process_group()
 
 
@@ -87,7 +87,7 @@ def wrap_distributed(network: nn.Module, **kwargs: Any) -> nn.Module:
     """``network`` as :class:`DistributedDataParallel` if there are several processes, else unchanged.
 
     Args:
-        network: on its device already; rank 0's weights are given to all.
+        network: network, already on its device; all ranks get the weights of rank 0.
         kwargs: further arguments of torch's DistributedDataParallel.
     """
     if world_size() == 1:
@@ -100,7 +100,7 @@ def wrap_distributed(network: nn.Module, **kwargs: Any) -> nn.Module:
 
 
 def unwrap(network: nn.Module) -> nn.Module:
-    """The network inside DistributedDataParallel and torch.compile."""
+    """Network inside DistributedDataParallel and torch.compile."""
     while True:
         if isinstance(network, nn.parallel.DistributedDataParallel):
             network = cast(nn.Module, network.module)
@@ -116,7 +116,7 @@ def main_process_only(handlers: Sequence[Any]) -> list[Any]:
 
 
 def first_after_all() -> bool:
-    """Wait for every process of the run; True in the one that then writes for all."""
+    """Wait for all processes; return True in the main one, which then writes for all."""
     if world_size() > 1:
         dist.barrier()
     return is_main_process()

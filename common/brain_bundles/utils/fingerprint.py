@@ -1,4 +1,4 @@
-"""Hashes that change when what they describe changes, and are equal in every process and on every machine."""
+"""Hashes that identify networks, files and transforms, equal in every process and on every machine."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ def module_fingerprint(module: nn.Module) -> str:
 
 
 def weights_fingerprint(module: nn.Module) -> bytes:
-    """Hash of a network's buffers and weights alone, 16 bytes; what a network prints of itself depends on torch's
-    version.
-    """
+    """Hash (16 bytes) of a network's buffers and weights only: its printed structure depends on torch's version."""
     return _hash_weights(module, b"").digest()
 
 
@@ -48,9 +46,9 @@ def file_fingerprint(path: str | Path) -> str:
 
 
 def describe(value: Any, depth: int = 12) -> str:
-    """A text that says what a transform (or another object made of plain parts) does: classes and their settings.
+    """Text description of a transform, or another object of plain parts: its classes and their settings.
 
-    Random states are left out, since they say nothing about a deterministic transform.
+    Random states are left out, since a deterministic transform does not depend on them.
     """
     if depth == 0:
         raise ValueError(f"cannot describe {type(value).__name__}: nested too deeply (or in a circle).")
@@ -70,7 +68,7 @@ def describe(value: Any, depth: int = 12) -> str:
     if code := getattr(value, "__code__", None):
         body = hashlib.blake2b(code.co_code + repr(code.co_names).encode(), digest_size=8).hexdigest()
         constants = [item for item in code.co_consts if isinstance(item, (int, float, str))]
-        return f"{value.__module__}.{value.__qualname__}:{body}{constants}"  # two lambdas have one name
+        return f"{value.__module__}.{value.__qualname__}:{body}{constants}"  # two lambdas have the same name
     if isinstance(value, (type, torch.dtype)) or hasattr(value, "__qualname__"):
         return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', value)}"
     settings = {

@@ -1,4 +1,4 @@
-"""Pretrained weights of torch.hub: whether they are at hand, since nothing is downloaded unasked."""
+"""Pretrained weights of torch.hub: check that they are on this machine, since nothing is downloaded unasked."""
 
 from __future__ import annotations
 
@@ -24,6 +24,12 @@ HUB_REPOSITORIES = {
 
 
 def require_weights(network_type: str, pretrained_path: str | None, allow_download: bool) -> None:
+    """Check that the weights of a perceptual network are on this machine, or may be downloaded.
+
+    Raises:
+        ValueError: if the network takes no ``pretrained_path``.
+        FileNotFoundError: if the weights are missing and ``allow_download`` is false.
+    """
     if pretrained_path is not None:
         if network_type in HUB_REPOSITORIES:
             raise ValueError(
@@ -52,7 +58,7 @@ def require_weights(network_type: str, pretrained_path: str | None, allow_downlo
 
 @contextlib.contextmanager
 def backbone_from(path: str | None, backbone: str | None) -> Iterator[None]:
-    """Let torchvision find ``path`` where it looks for its download; it has no argument for a local file."""
+    """Make torchvision load ``path`` in place of its download; it has no argument for a local file."""
     if path is None or backbone is None:
         yield
         return

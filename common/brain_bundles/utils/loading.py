@@ -1,4 +1,4 @@
-"""Weights from a file into a network, completely or not at all."""
+"""Load weights strictly: every key must match, or nothing is loaded."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _SHOWN = 5
 
 
 def read_plain(path: str | Path, *, mmap: bool = False) -> Any:
-    """What ``torch.save`` wrote, if it is plain tensors and containers; on the CPU.
+    """Read a file of ``torch.save`` that holds plain tensors and containers, onto the CPU.
 
     Args:
-        path: of the file.
-        mmap: read tensors from the file as they are used, and share them with other processes that do so. The file
-            must not be written to meanwhile; another may take its place.
+        path: path of the file.
+        mmap: read each tensor from the file when it is used, and share it with other processes that do the same.
+            Meanwhile the file must not be written to; it may be replaced by another file.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is damaged, no PyTorch file, or holds more than plain tensors.
+        ValueError: if the file is damaged, is not a PyTorch file, or holds more than plain tensors.
     """
     path = Path(path)
     if not path.is_file():
@@ -39,28 +39,28 @@ def read_plain(path: str | Path, *, mmap: bool = False) -> Any:
     except (RuntimeError, EOFError, KeyError, OSError, ValueError, pickle.UnpicklingError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ValueError(
-            f"{path} ({path.stat().st_size} bytes) cannot be read as plain tensors; it is damaged, or no file of "
-            f"torch.save, or needs code to load. Delete it or restore a copy. ({reason})"
+            f"{path} ({path.stat().st_size} bytes) cannot be read as plain tensors; it is damaged, is not a file "
+            f"of torch.save, or needs code to load. Delete it or restore a copy. ({reason})"
         ) from error
 
 
 def load_weights(
     network: nn.Module, path: str | Path | None, *, key: str | None = None, without: str | None = None
 ) -> nn.Module:
-    """``network`` with the weights of ``path``, every key used and none missing.
+    """Load the weights of ``path`` into ``network`` and return it; every key must match.
 
     Args:
-        network: on any device; its values are overwritten in place.
+        network: network on any device; its values are overwritten in place.
         path: a state dict of ``torch.save`` or a ``.safetensors`` file; None leaves the network as it is, so that a
             config's ``initial_weights`` can be null.
-        key: entry that holds the state dict, for a file with several (a resumable checkpoint: ``network``, ``ema``).
-        without: leave out every tensor with this text in its name, in the file and in the network alike; for parts
-            that only one of the two has.
+        key: entry that holds the state dict, if the file has several (a resumable checkpoint: ``network``, ``ema``).
+        without: text in the names of tensors to leave out, both in the file and in the network; for parts that only one
+            of them has.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file is damaged, is not a state dict, or its keys or shapes are not the network's; also what
-            ``network.check_state_dict(weights)`` raises, if it has that.
+        ValueError: if the file is damaged, is not a state dict, or its keys or shapes differ from the network's; also
+            from ``network.check_state_dict(weights)``, if the network has this method.
     """
     if path is None:
         return network
@@ -78,12 +78,12 @@ def load_weights(
         weights = weights[key]
     if not isinstance(weights, Mapping) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
         found = ", ".join(map(repr, list(weights)[:_SHOWN])) if isinstance(weights, Mapping) else type(weights).__name__
-        raise ValueError(f"{path} is not a state dict of tensors (found: {found}); name the entry that is with `key`.")
+        raise ValueError(f"{path} is not a state dict of tensors (found: {found}); name the right entry with `key`.")
     expected = network.state_dict()
     if without is not None:
         weights, expected = ({k: v for k, v in state.items() if without not in k} for state in (weights, expected))
     check = getattr(network, "check_state_dict", None)
-    if callable(check):  # what a network can say better than by names and shapes
+    if callable(check):  # a network can explain a misfit better than names and shapes
         check(weights)
     if problems := state_dict_problems(expected, weights):
         raise ValueError(f"{path} does not fit {type(network).__name__}: {'; '.join(problems)}.")
@@ -93,11 +93,11 @@ def load_weights(
 
 
 def state_dict_problems(expected: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> list[str]:
-    """Missing keys, unexpected keys and other shapes, each as one text with the first few names."""
+    """Missing keys, unknown keys and different shapes, each as one text with the first few names."""
     lists = {
         "missing in the file": [name for name in expected if name not in found],
         "unknown to the network": [name for name in found if name not in expected],
-        "another shape": [
+        "of another shape": [
             f"{name} {tuple(found[name].shape)} instead of {tuple(expected[name].shape)}"
             for name in expected
             if name in found and found[name].shape != expected[name].shape

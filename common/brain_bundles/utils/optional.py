@@ -1,4 +1,4 @@
-"""Packages that only the measuring of volumes needs, so that the rest of the sub-package imports without them."""
+"""Optional packages for measuring volumes; everything else imports without them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from monai.utils import optional_import
 
 
 def from_phantom_extra(module: str) -> Any:
-    """The module, or a stand-in that raises at its first use and says how to install it."""
+    """Import a module, or return a stand-in that raises at its first use and says how to install it."""
     hint = "{}: measuring volumes needs it; install it with: pip install nilearn scipy"
     return optional_import(module, descriptor=hint)[0]

@@ -1,4 +1,4 @@
-"""The one meaning of the key ``precision``."""
+"""Meaning of the config key ``precision``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def resolve_precision(precision: str, device: str | torch.device) -> str:
-    """fp32, bf16 or fp16: what ``precision`` means on ``device``.
+    """Resolve ``precision`` to fp32, bf16 or fp16 for ``device``.
 
     ``auto`` is bf16 where the hardware computes in it (CUDA from Ampere on, CPUs with AVX512-BF16), fp16 on older CUDA,
     else fp32.
@@ -30,19 +30,19 @@ def resolve_precision(precision: str, device: str | torch.device) -> str:
     if kind == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
     if kind == "cpu":
-        # PyTorch has no public question for this (2.13); a version without the private one computes in fp32.
+        # PyTorch 2.13 has no public function for this; a version without the private one computes in fp32.
         has_bf16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
         return "bf16" if has_bf16() else "fp32"
     return "fp32"
 
 
 def needs_loss_scaling(precision: str, device: str | torch.device) -> bool:
-    """Whether a training in ``precision`` on ``device`` must scale its loss, as small fp16 gradients would vanish."""
+    """Return True if training in ``precision`` on ``device`` must scale its loss, or small fp16 gradients vanish."""
     return resolve_precision(precision, device) == "fp16"
 
 
 def autocast(precision: str, device: str | torch.device) -> contextlib.AbstractContextManager:
-    """A context in which networks compute in ``precision`` on ``device``; its own type of device, not CUDA always."""
+    """Context in which networks compute in ``precision`` on ``device``, which need not be CUDA."""
     dtype = _DTYPES.get(resolve_precision(precision, device))
     if dtype is None:
         return contextlib.nullcontext()

@@ -1,4 +1,4 @@
-"""The states of all global random generators, as plain data that a checkpoint can hold."""
+"""States of all global random generators, as plain data for a checkpoint."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 
 def random_states() -> dict[str, Any]:
-    """The states of all global random generators of this process."""
+    """States of all global random generators of this process."""
     version, words, gauss = random.getstate()
     name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)  # noqa: NPY002  # MONAI draws from it
     return {
@@ -23,7 +23,7 @@ def random_states() -> dict[str, Any]:
 
 
 def restore_random_states(states: Mapping[str, Any]) -> None:
-    """Undo of :func:`random_states`. GPU states are restored for the devices that exist in both runs."""
+    """Restore the states of :func:`random_states`; GPU states only for devices that exist in both runs."""
     torch.set_rng_state(states["torch"])
     if torch.cuda.is_available():
         for device, state in enumerate(states["cuda"][: torch.cuda.device_count()]):

@@ -1,4 +1,4 @@
-"""Whether what runs is of one release."""
+"""Check that all loaded bundles belong to one release."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ import brain_bundles
 
 
 def require_version(version: str) -> None:
-    """Every bundle carries a copy of the shared package, and a process holds one: that of the bundle that came first.
+    """Check that the loaded shared package has the release of the bundle.
+
+    Every bundle carries a copy of the shared package. A process holds only the copy of its first bundle.
 
     Args:
-        version: of the bundle, from its metadata.json.
+        version: version of the bundle, from its metadata.json.
 
     Raises:
-        RuntimeError: if the shared package that is loaded is of another release.
+        RuntimeError: if the loaded shared package belongs to another release.
     """
     if version != brain_bundles.__version__:
         where = Path(brain_bundles.__file__).parent
         raise RuntimeError(
-            f"this bundle is of release {version}, but the brain_bundles that is loaded is of release "
-            f"{brain_bundles.__version__} ({where}). Run bundles of different releases in processes of their own, and "
+            f"this bundle belongs to release {version}, but the loaded brain_bundles belongs to release "
+            f"{brain_bundles.__version__} ({where}). Run bundles of different releases in separate processes, and "
             "keep their folders off PYTHONPATH and out of the current folder."
         )

@@ -1,4 +1,4 @@
-"""Checkpoints: plain tensors and containers, written whole or not at all."""
+"""Checkpoints: plain tensors and containers, written completely or not at all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from brain_bundles.utils.distributed import unwrap
 
 
 def to_plain(value: Any, where: str = "state") -> Any:
-    """``value`` as CPU tensors, numbers, strings, lists, tuples and dictionaries only.
+    """Convert ``value`` to CPU tensors, numbers, strings, lists, tuples and dictionaries only.
 
     Raises:
         TypeError: for anything else, naming where it stands.
@@ -26,7 +26,7 @@ def to_plain(value: Any, where: str = "state") -> Any:
         whole = value.untyped_storage().nbytes() == value.numel() * value.element_size()
         return value if whole else value.clone()
     if isinstance(value, np.generic):
-        return value.item()  # before float: np.float64 is one, and needs code to load
+        return value.item()  # before the check for float: np.float64 is a float, but needs code to load
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, np.ndarray):
@@ -39,7 +39,7 @@ def to_plain(value: Any, where: str = "state") -> Any:
 
 
 def save_atomically(value: Any, path: str | Path) -> None:
-    """``torch.save``, whole or not at all, see :func:`brain_bundles.utils.atomic.atomic_file`."""
+    """``torch.save``, completely or not at all, see :func:`brain_bundles.utils.atomic.atomic_file`."""
     with atomic_file(path) as file:
         torch.save(value, file)
 

@@ -1,4 +1,4 @@
-"""Seeds that depend on what is drawn, never on the order in which it is drawn."""
+"""Seeds derived from names and numbers, independent of the order of draws."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import hashlib
 
 import torch
 
-SAMPLE_SEED = "sample_seed"  # entry of an item or a batch from which all later draws for the sample are derived
+SAMPLE_SEED = "sample_seed"  # key of an item or batch; all later draws for the sample derive from its value
 
 
 def derive_seed(*keys: int | str) -> int:
-    """A 63-bit seed that is a pure function of ``keys``, the same on every machine and Python version.
+    """Derive a 63-bit seed from ``keys`` alone, the same on every machine and Python version.
 
-    Unlike ``hash`` it is not salted, and unlike ``seed + index`` two runs with neighbouring seeds share no sample.
+    Unlike ``hash`` it is not salted. Unlike with ``seed + index``, two runs with neighbouring seeds share no sample.
     """
     if not keys:
         raise ValueError("derive_seed needs at least one key, for example derive_seed(seed, 'noise', index).")
@@ -21,5 +21,5 @@ def derive_seed(*keys: int | str) -> int:
 
 
 def generator_for(*keys: int | str) -> torch.Generator:
-    """A CPU generator seeded by :func:`derive_seed`: noise drawn on the CPU is the same whatever the run's device."""
+    """CPU generator seeded by :func:`derive_seed`; noise from the CPU is the same for every device of the run."""
     return torch.Generator().manual_seed(derive_seed(*keys))

@@ -1,8 +1,8 @@
-"""The category of this package's warnings, so that one can silence or forbid them apart from everyone else's."""
+"""Category of this package's warnings, so that users can silence or forbid them separately."""
 
 
 class BrainBundlesWarning(UserWarning):
-    """What a user should look at although the work goes on, such as a brain that does not fit into the grid.
+    """Problem that a user should look at, although the run continues, such as a brain that does not fit into the grid.
 
     ``warnings.simplefilter("error", BrainBundlesWarning)`` stops at the first one instead.
     """

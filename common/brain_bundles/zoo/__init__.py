@@ -1,4 +1,4 @@
-"""Bundles for others: packing, converting published weights, publishing."""
+"""Bundles for release: packing, publishing, and converting published weights."""
 
 from brain_bundles.zoo.bundle_files import bundle_files
 from brain_bundles.zoo.convert import convert

@@ -1,4 +1,4 @@
-"""Published checkpoints as weights of the generator."""
+"""Convert published checkpoints to weights of the generator."""
 
 from __future__ import annotations
 
@@ -35,27 +35,27 @@ def convert(
 ) -> list[Path]:
     """Convert an autoencoder, a diffusion UNet, or both.
 
-    Latents are taken as they are (mean 0, standard deviation 1), as the published models do. All is converted before
-    the first file is written.
+    Latents stay unscaled (mean 0, standard deviation 1), as in the published models. Everything is converted before the
+    first file is written.
 
     Args:
         src: a checkpoint, or a folder with one or two of them.
-        output_dir: where ``autoencoder.pt`` and ``model.pt`` go.
-        bundle: whose networks; the generator's.
+        output_dir: folder for ``autoencoder.pt`` and ``model.pt``.
+        bundle: bundle of the networks; only the generator.
         bundles_dir: folder of the bundles.
-        overlays: configs of the bundle over ``inference.json`` that set the networks' sizes.
+        overlays: configs of the bundle, laid over ``inference.json``, that set the networks' sizes.
         verify: compare with the original networks on random inputs.
 
     Returns:
-        the files that were written.
+        the written files.
 
     Raises:
         FileNotFoundError: if a file is missing.
         ValueError: for another bundle, a checkpoint that is not recognised or does not fit, the same kind twice, or a
-            network that does not do what the original does.
+            network whose outputs differ from the original's.
     """
     if bundle != BUNDLE:
-        raise ValueError(f"published weights are known for {BUNDLE} alone, not for {bundle!r}; see docs/user_guide.md.")
+        raise ValueError(f"published weights are known only for {BUNDLE}, not for {bundle!r}; see docs/user_guide.md.")
     config = _config(Path(bundles_dir) / bundle, overlays)
     converted: dict[str, dict[str, torch.Tensor]] = {}
     for path in _checkpoints(Path(src)):
@@ -74,7 +74,7 @@ def convert(
             raise ValueError(f"{path}: {error}") from error
         logger.info("%s: %s of %s, %d tensors", path, kind, form, len(state))
     targets = {kind: Path(output_dir) / FILES[kind] for kind in converted}
-    with ExitStack() as both:  # whole before the first takes the place of another
+    with ExitStack() as both:  # both are complete before the first replaces an older file
         for kind, weights in converted.items():
             _save(weights, both.enter_context(atomic_file(targets[kind])), targets[kind])
     for target in targets.values():
@@ -85,7 +85,7 @@ def convert(
 def _save(weights: dict[str, torch.Tensor], file: BinaryIO, target: Path) -> None:
     try:
         torch.save(weights, file)
-    except (OSError, RuntimeError) as error:  # PyTorch may speak of positions in the file instead
+    except (OSError, RuntimeError) as error:  # PyTorch may report a position in the file instead
         reason = error if isinstance(error, OSError) else error.__context__
         if isinstance(reason, OSError):
             raise OSError(f"{target} cannot be written: {reason}.") from error
@@ -93,7 +93,7 @@ def _save(weights: dict[str, torch.Tensor], file: BinaryIO, target: Path) -> Non
 
 
 def _own_part(kind: str, network: nn.Module) -> tuple[str, dict[str, torch.Tensor]]:
-    """The prefix of MONAI's network in ours, and what ours has beside it."""
+    """Prefix of MONAI's network in ours, and the tensors that only ours has."""
     if kind == UNET:
         return "unet.", {}
     mean = network.state_dict()["latent_mean"]

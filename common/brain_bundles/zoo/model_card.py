@@ -10,8 +10,8 @@ def model_card(readme: str, metadata: Mapping[str, Any]) -> str:
     """A bundle's README with the front matter that the hub and MONAI's tools read.
 
     Args:
-        readme: docs/README.md.
-        metadata: metadata.json.
+        readme: content of docs/README.md.
+        metadata: content of metadata.json.
     """
     lines = [
         "---",

@@ -1,4 +1,4 @@
-"""Releases: a zip of every bundle, the same bytes on every machine, and the index that ``monai.bundle`` looks into."""
+"""Releases: a zip of every bundle, the same bytes on every machine, and the index that ``monai.bundle`` reads."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from brain_bundles.zoo.model_card import model_card
 
 logger = logging.getLogger(__name__)
 FORMATS = ("zip", "huggingface")
-_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold
+_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date in a zip
 MODEL = "models/model.pt"
 
 
 @dataclass(frozen=True)
 class Packed:
-    """A zip that was written. Hashes are hexadecimal digits, ``size`` is in bytes."""
+    """A written zip. Hashes are hexadecimal digits, ``size`` is in bytes."""
 
     name: str
     version: str
@@ -50,18 +50,19 @@ def pack(
 ) -> list[Path]:
     """Pack bundles for a release.
 
-    With ``zip``, ``<bundle>_v<version>.zip`` each, with one top folder of the bundle's name, a copy of the shared
-    package and ``MANIFEST.sha256``; and their entries in the index. With ``huggingface``, a folder each that is a model
-    repository of the Hugging Face hub, whose root is the bundle, with a model card; the index is left alone.
+    ``zip`` writes ``<bundle>_v<version>.zip`` for each bundle, and its entry in the index. The zip has one top folder
+    with the bundle's name, which includes a copy of the shared package and ``MANIFEST.sha256``. ``huggingface`` writes
+    a folder for each bundle: a model repository of the Hugging Face hub, with the bundle at its root and a model card.
+    The index then stays as it is.
 
-    Everything is checked before the first file is written, and an existing zip is only ever replaced as a whole.
+    Everything is checked before the first file is written. An existing zip is replaced as a whole or not at all.
 
     Args:
-        output_dir: where they go; made if missing.
+        output_dir: folder for the results; made if missing.
         bundles_dir: folder of the bundles.
-        bundles: names of those to pack; None packs all that have a trained model, and names the others.
-        index: the collection's ``model_info.json``.
-        base_url: where the zips can be downloaded from, written into the index, such as
+        bundles: names of the bundles to pack; None packs all with a trained model, and logs the names of the others.
+        index: path of the collection's ``model_info.json``.
+        base_url: download address of the zips for the index, such as
             ``https://github.com/OWNER/REPO/releases/download/TAG``.
         form: ``zip`` or ``huggingface``.
 
@@ -69,9 +70,9 @@ def pack(
         the zips, or the folders.
 
     Raises:
-        FileNotFoundError: if a bundle, or a file that it must have, is missing.
+        FileNotFoundError: if a bundle or one of its required files is missing.
         ValueError: for a name or a version that MONAI's tools cannot handle, a version without a line in the changelog
-            or other than the shared package's, or files that changed since that version was packed.
+            or different from the shared package's, or files that changed since that version was packed.
     """
     if form not in FORMATS:
         raise ValueError(f"format is {form!r}; allowed: {', '.join(FORMATS)}.")
@@ -94,12 +95,12 @@ def pack(
             packed.append(one)
         for one in packed:
             entries[one.path.stem] = {
-                "checksum": one.sha1,  # of MONAI's own zoo, which uses SHA-1
+                "checksum": one.sha1,  # SHA-1, as in MONAI's own zoo
                 "source": f"{base_url.rstrip('/')}/{one.path.name}" if base_url else one.path.name,
                 "sha256": one.sha256,
                 "size": one.size,
             }
-        # The index before a zip is replaced: one that cannot be written leaves all as it was.
+        # The index is written before a zip is replaced. If it cannot be written, everything stays as it was.
         with atomic_file(index) as file:
             file.write((json.dumps(dict(sorted(entries.items())), indent=4) + "\n").encode())
             packed = [replace(one, path=one.path.replace(output / one.path.name)) for one in packed]
@@ -109,12 +110,12 @@ def pack(
 
 
 def check_version(name: str, metadata: Mapping[str, Any], entries: Mapping[str, Any]) -> None:
-    """Whether MONAI's tools find this release of a bundle, and find it last.
+    """Check that MONAI's tools will find this release of a bundle, and as the latest one.
 
     Args:
-        name: of the bundle.
-        metadata: its metadata.json.
-        entries: of ``model_info.json``.
+        name: name of the bundle.
+        metadata: content of its metadata.json.
+        entries: content of ``model_info.json``.
 
     Raises:
         ValueError: see :func:`pack`.
@@ -122,13 +123,13 @@ def check_version(name: str, metadata: Mapping[str, Any], entries: Mapping[str, 
     version = str(metadata.get("version"))
     where = f"{name}: version {version} in configs/metadata.json"
     if "_v" in name:
-        raise ValueError(f"{name}: a name with '_v' in it is cut there when MONAI looks for versions.")
+        raise ValueError(f"{name}: MONAI cuts a name at '_v' when it looks for versions; choose another name.")
     if not re.fullmatch(r"\d+\.\d+\.\d+", version):
         raise ValueError(f"{where} must be three numbers, such as 1.0.2.")
     if version != brain_bundles.__version__:
-        raise ValueError(f"{where} is not that of the shared package, {brain_bundles.__version__}.")
+        raise ValueError(f"{where} differs from that of the shared package, {brain_bundles.__version__}.")
     if not str(metadata.get("changelog", {}).get(version, "")).strip():
-        raise ValueError(f"{where} has no line in the changelog there.")
+        raise ValueError(f"{where} has no line in the changelog.")
     earlier = [key.removeprefix(f"{name}_v") for key in entries if key.startswith(f"{name}_v")]
     if later := [other for other in earlier if other > version]:
         raise ValueError(f"{where} would not be found: MONAI sorts versions as text, and {max(later)} comes after it.")
@@ -153,7 +154,7 @@ def write_zip(target: Path, name: str, version: str, files: Mapping[str, Path]) 
 
 def _entry(name: str) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(name, _DATE)
-    info.create_system = 3  # Unix, whatever packs
+    info.create_system = 3  # Unix, on every system
     info.external_attr = 0o100644 << 16
     return info
 
@@ -177,12 +178,12 @@ def _folders(bundles_dir: Path, names: Sequence[str] | None) -> list[Path]:
 
 
 def _refuse_changes(new: Packed, old: Path, entries: Mapping[str, Any]) -> None:
-    """A version that stands in the index may be packed again, if that makes the very same zip."""
+    """Refuse a version that the index already lists, unless the new zip is identical."""
     entry = entries.get(new.path.stem)
     if entry is None or entry.get("sha256") == new.sha256:
         return
     changes = "its files have changed"
-    if old.is_file():  # what changed can be told only while the old zip is there
+    if old.is_file():  # without the old zip, the changed files are unknown
         changes = "; ".join(differences(_manifest_of(old, new.name), _manifest_of(new.path, new.name))) or changes
     raise ValueError(
         f"{new.name}: version {new.version} is in the index already, and {changes}. Give it a new version and a line "
@@ -198,13 +199,11 @@ def _manifest_of(path: Path, name: str) -> dict[str, str]:
 def _write_folders(
     output: Path, contents: Mapping[Path, Mapping[str, Path]], metadata: Mapping[Path, Mapping[str, Any]]
 ) -> list[Path]:
-    """A folder per bundle, all of them written before the first takes the place of an earlier one."""
+    """Write a folder for each bundle. All are complete before the first replaces an older one."""
     targets = {bundle: output / bundle.name for bundle in contents}
     for target in targets.values():
         if target.exists() and not (target / MANIFEST).is_file():
-            raise ValueError(
-                f"{target} is there already and was not packed by this command; choose another output_dir."
-            )
+            raise ValueError(f"{target} already exists and was not packed by this command; choose another output_dir.")
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output, prefix=".pack.") as work:
         for bundle, files in contents.items():

@@ -17,26 +17,27 @@ _SHOWN = 5
 
 
 def plain_state(checkpoint: Any) -> dict[str, torch.Tensor]:
-    """The state dict in a checkpoint: itself, or below ``state_dict`` or ``model``, without DDP's ``module.``.
+    """State dict of a checkpoint: the checkpoint itself, or its ``state_dict`` or ``model``, without DDP's ``module.``.
 
     Raises:
-        ValueError: if there is none.
+        ValueError: if it holds no state dict.
     """
     for key in ("state_dict", "model"):
         if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get(key), Mapping):
             checkpoint = checkpoint[key]
     if not isinstance(checkpoint, Mapping) or not all(isinstance(value, torch.Tensor) for value in checkpoint.values()):
-        raise ValueError("holds no state dict (tensors by name, or such below state_dict or model).")
+        raise ValueError("holds no state dict (tensors by name, at the top or below state_dict or model).")
     return {str(name).removeprefix("module."): value for name, value in checkpoint.items()}
 
 
 def recognise(state: State) -> tuple[str, str]:
-    """(:data:`AUTOENCODER` or :data:`UNET`, :data:`GENERATIVE` or :data:`CORE`), told by the names.
+    """(:data:`AUTOENCODER` or :data:`UNET`, :data:`GENERATIVE` or :data:`CORE`) of a state dict, from its names.
 
-    A network without any of the layers that are named differently counts as MONAI core's: it fits as it is.
+    Some layers have other names in monai-generative. A network without such layers counts as MONAI core's: it fits
+    unchanged.
 
     Raises:
-        ValueError: for names of neither.
+        ValueError: if the names belong to neither network.
     """
     if "encoder.blocks.0.conv.weight" in state and any(name.startswith("decoder.blocks.") for name in state):
         kind = AUTOENCODER
@@ -53,26 +54,26 @@ def recognise(state: State) -> tuple[str, str]:
         or (".to_q." in name and ".attn." not in name and "transformer_blocks" not in name)
         for name in state
     )
-    # An upsampling convolution, which core calls postconv: a convolution of a convolution in the decoder's half.
+    # Upsampling convolutions, which core calls postconv. In the decoder their names end in conv.conv.
     old = old or any(".upsampler.conv." in name for name in state)
     old = old or any(name.startswith("decoder.blocks.") and ".conv.conv." in name for name in state)
     return kind, GENERATIVE if old else CORE
 
 
 def rename_for(network: nn.Module, state: State, prefix: str = "", own: State | None = None) -> dict[str, torch.Tensor]:
-    """The state of ``network`` from that of a network of the same architecture.
+    """Rename a published state dict for ``network``, which has the same architecture.
 
-    monai-generative's attention blocks have a projection that they never apply; core's apply theirs, so it becomes the
-    identity (MONAI's ``load_old_state_dict`` copies it, which silently changes what the network does).
+    monai-generative's attention blocks have a projection that they never apply. MONAI core applies it, so it becomes
+    the identity. (MONAI's ``load_old_state_dict`` copies it, which silently changes the network's output.)
 
     Args:
-        network: whose names and shapes are wanted.
-        state: as published.
-        prefix: what ``network`` has before the names of MONAI's network, such as ``unet.``.
-        own: entries of ``network`` that no published network has, with their values.
+        network: network with the wanted names and shapes.
+        state: published state dict.
+        prefix: prefix of MONAI's names in ``network``, such as ``unet.``.
+        own: tensors of ``network`` that no published network has.
 
     Raises:
-        ValueError: if something is missing, left over or of another shape; the first few of each are named.
+        ValueError: if a tensor is missing, left over or of another shape; the first few of each are named.
     """
     expected = network.state_dict()
     taken: set[str] = set()
@@ -87,7 +88,7 @@ def rename_for(network: nn.Module, state: State, prefix: str = "", own: State | 
 
 
 def _find(name: str, state: State, taken: set[str]) -> torch.Tensor | None:
-    """The tensor for a name of MONAI core's, and mark where it came from."""
+    """Tensor for a name of MONAI core; its published name is added to ``taken``."""
     for candidate in (name, *_old_names(name)):
         if candidate in state:
             taken.add(candidate)
@@ -102,7 +103,7 @@ def _find(name: str, state: State, taken: set[str]) -> torch.Tensor | None:
 
 
 def _old_names(name: str) -> list[str]:
-    """What monai-generative calls it."""
+    """Names in monai-generative for a name of MONAI core."""
     names = []
     if ".attn.to_" in name:
         names.append(name.replace(".attn.to_", ".to_"))

@@ -1,4 +1,4 @@
-"""The networks that published weights were made for, to compare with."""
+"""Original networks of the published weights, for comparison."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _OURS |= {"position_channels", "position_size", "preconditioning"}
 
 
 def reference_network(kind: str, form: str, definition: Mapping[str, Any]) -> nn.Module:
-    """The original network of our definition's architecture.
+    """Original network with the architecture of our definition.
 
     Args:
-        kind: of :func:`~brain_bundles.zoo.published_weights.recognise`.
-        form: the same.
+        kind: kind of network, from :func:`~brain_bundles.zoo.published_weights.recognise`.
+        form: monai-generative or MONAI core, from the same function.
         definition: ``autoencoder_def`` or ``network_def`` of the config.
 
     Raises:
-        ImportError: for monai-generative's without that package.
+        ImportError: if monai-generative is needed and not installed.
     """
     options = {name: value for name, value in definition.items() if name not in _OURS}
     if kind == AUTOENCODER:
@@ -49,17 +49,17 @@ def reference_network(kind: str, form: str, definition: Mapping[str, Any]) -> nn
 def compare_with_reference(
     network: nn.Module, state: Mapping[str, torch.Tensor], kind: str, form: str, config: Any
 ) -> float:
-    """The largest difference of outputs on random inputs, relative to the largest output.
+    """Largest difference between the outputs on random inputs, relative to the largest output.
 
     Args:
-        network: ours, with converted weights.
-        state: as published.
+        network: our network with converted weights.
+        state: published state dict.
         kind: see :func:`reference_network`.
-        form: the same.
-        config: the parsed config that made ``network``.
+        form: see :func:`reference_network`.
+        config: parsed config that made ``network``.
 
     Raises:
-        ValueError: if it is above 1e-4.
+        ValueError: if the difference is above 1e-4.
     """
     definition = config["autoencoder_def" if kind == AUTOENCODER else "network_def"]
     reference = reference_network(kind, form, definition).eval()
