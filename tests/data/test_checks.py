@@ -1,4 +1,4 @@
-"""Bad image files, all named at once."""
+"""Checks of image files: all bad files are named at once."""
 
 from __future__ import annotations
 

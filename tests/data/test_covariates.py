@@ -16,7 +16,7 @@ def scaler() -> CovariateScaler:
 
 
 def test_order_and_scale_are_the_papers(scaler):
-    """Ages scale as (a - 44) / (82 - 44); the volumes stand at a quarter of their ranges."""
+    """Ages scale as (a - 44) / (82 - 44); the volumes are at a quarter of their ranges."""
     torch.testing.assert_close(scaler.encode(ROW), torch.tensor([1.0, 0.5, 0.25, 0.25]))
     torch.testing.assert_close(scaler.encode({**ROW, "sex": "F", "age": 82}), torch.tensor([0.0, 1.0, 0.25, 0.25]))
 

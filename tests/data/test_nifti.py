@@ -1,4 +1,4 @@
-"""NIfTI output: values, geometry and bytes through the file, and files that were cut short."""
+"""NIfTI output: values, geometry and bytes through the file, and truncated files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""participants.tsv: round trips, what it refuses, and the random split."""
+"""participants.tsv: round trips, invalid tables, and the random split."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_split_shares_and_reproducibility(tmp_path):
 
 @pytest.fixture
 def unmeasured(tmp_path):
-    """A dataset of three people; the volumes of the first are recorded, those of the others are not."""
+    """A dataset of three people; only the first has recorded volumes."""
     rows = [ROW, *({"participant_id": f"sub-0{i}", "age": 70 + i, "sex": "M", "site": "A"} for i in (2, 3))]
     write_participants(tmp_path, rows, columns={"site": {"Description": "scanner site"}})
     return tmp_path

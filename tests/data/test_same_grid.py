@@ -1,4 +1,4 @@
-"""Contrasts that a training can use together: whole files, one grid per subject."""
+"""Contrasts for one training: complete files, one grid per subject."""
 
 from __future__ import annotations
 

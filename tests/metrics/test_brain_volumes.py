@@ -29,7 +29,7 @@ def brains(tmp_path_factory):
 def test_phantoms_have_their_recorded_volumes(brains):
     for image, ventricles, brain in brains:
         measured = measure_volumes(image, 2.0)
-        # Over 20 held-out phantoms: standard deviations of 0.5 mL and 0.9 %; these are three of each.
+        # Three standard deviations over 20 held-out phantoms, which are 0.5 mL and 0.9 %.
         assert measured.ventricular_volume == pytest.approx(ventricles, abs=1.5 + 0.03 * ventricles)
         assert measured.brain_volume == pytest.approx(brain, rel=0.03)
 
@@ -43,7 +43,7 @@ def test_intensity_scale_affine_and_channel_do_not_matter_and_the_image_stays(br
 
 
 def tolerance(ventricles: float) -> float:
-    """Blurred, the smallest ventricles keep hardly a voxel of pure fluid, whose intensity then reads too bright."""
+    """After blurring, the smallest ventricles have hardly a voxel of pure fluid, so CSF seems too bright."""
     return 0.05 if ventricles > 8 else 0.10
 
 

@@ -7,7 +7,7 @@ from monai.metrics.regression import compute_ssim_and_cs
 
 
 def pair(*shape: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """A random volume, and one that is half as it."""
+    """A random volume, and its mixture with another one."""
     generator = torch.Generator().manual_seed(0)
     first, second = torch.rand(2, *shape, generator=generator)
     return first, 0.6 * first + 0.4 * second

@@ -31,7 +31,7 @@ def test_a_known_csf_is_kept(values):
 
 
 def test_a_known_csf_may_lie_below_all_but_a_few_voxels(values):
-    """Small ventricles: hardly a voxel of fluid, whose intensity the atlas has told."""
+    """Small ventricles have hardly a voxel of fluid; its intensity is known from the atlas."""
     rest = values[values > 0.5]
     model = fit_tissue_model(rest, csf=0.24)
     assert np.percentile(rest, 0.5) - 0.1 * np.ptp(np.percentile(rest, [0.5, 99.9])) > 0.24
@@ -51,7 +51,7 @@ def test_mask_is_the_filled_largest_object():
     radius = np.sqrt((grid**2).sum(0))
     image = np.where(radius < 15, 1.0, 0.01)
     image[radius < 5] = 0.0  # dark fluid inside belongs to the brain
-    image[1:3, 1:3, 1:3] = 1.0  # a speck does not
+    image[1:3, 1:3, 1:3] = 1.0  # a speck outside does not
     np.testing.assert_array_equal(brain_mask(image, 2.0), radius < 15)
 
 

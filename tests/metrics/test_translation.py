@@ -73,7 +73,7 @@ def test_ssim_on_a_full_mask_is_that_of_monai():
 
 
 def test_ssim_is_taken_where_the_window_s_centre_is_in_the_brain():
-    """One voxel differs. Of the voxels of the mask, only one is within reach of the window."""
+    """One voxel differs. Only one voxel of the mask has it within its window."""
     a = torch.full((16, 16, 16), 0.5)
     b = a.clone()
     b[4, 4, 4] = 0.9
@@ -84,7 +84,7 @@ def test_ssim_is_taken_where_the_window_s_centre_is_in_the_brain():
     mask[4, 4, 9] = False
     fewer = score_translation(a, b, mask).ssim
     assert both < 1
-    assert 3 * (1 - fewer) == pytest.approx(4 * (1 - both), rel=0.02)  # the voxel that left had SSIM 1
+    assert 3 * (1 - fewer) == pytest.approx(4 * (1 - both), rel=0.02)  # the voxel left out had SSIM 1
 
 
 def test_ms_ssim_is_that_of_monai_with_the_outside_blanked():
@@ -175,7 +175,7 @@ def test_scores_are_not_changed_after_the_fact():
 
 
 def test_a_region_is_scored_within_the_brain_around_it():
-    """Its errors are its own; its SSIM is of the brain's map, since the air around a masked region would be alike."""
+    """Errors come from the region alone. SSIM is from the map of the brain, since air around a region would agree."""
     target, prediction = noise(16, 16, 16), noise(16, 16, 16, seed=1)
     brain = torch.ones(16, 16, 16, dtype=torch.bool)
     region = torch.zeros_like(brain)

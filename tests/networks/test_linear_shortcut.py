@@ -57,7 +57,7 @@ def test_the_autoencoder_starts_as_the_shortcut():
 
 
 def test_every_parameter_gets_a_gradient_after_a_step():
-    """The zeros at the ends of encoder and decoder hold the rest back for one step, not for ever."""
+    """The zeros at the ends of encoder and decoder block other gradients for one step only."""
     net, x = tiny(2).train(), image(2)
     optimizer = torch.optim.Adam(net.parameters(), 1e-3)
     for _ in range(2):

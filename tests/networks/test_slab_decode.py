@@ -113,7 +113,7 @@ def test_group_moments_of_strided_parts(memory_format, dtype):
 
 
 class LiveBytes(TorchDispatchMode):
-    """Counts the bytes of tensors that operators returned and that are still alive."""
+    """Count the bytes of living tensors that operators returned."""
 
     def __init__(self) -> None:
         super().__init__()

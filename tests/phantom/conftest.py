@@ -1,4 +1,4 @@
-"""What the tests of the phantoms share."""
+"""Fixtures for the tests of the phantoms."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def digest(folder: Path) -> dict[str, str]:
-    """The hash of every file below ``folder``."""
+    """Hash of every file below ``folder``."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))

@@ -1,4 +1,4 @@
-"""Anatomy has the volumes it was asked for, over the whole range of the population."""
+"""Anatomy has the requested volumes, over the whole range of the population."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_seed_is_a_person(middle):
 
 
 def test_volumes_are_found_where_the_first_step_misleads_the_search():
-    """Of 400 subjects one: at the scale of the first step the ventricles were too large, at the right one too small."""
+    """One subject of 400: the ventricles were too large at the first scale, and too small at the right scale."""
     anatomy = render_anatomy(Covariates(52.3, "F", 21.18, 1064.15), seed=3395353422733718034, **GRID)
     assert anatomy.ventricular_volume == pytest.approx(21.18, rel=0.005)
     assert anatomy.brain_volume == pytest.approx(1064.15, rel=0.005)

@@ -1,4 +1,4 @@
-"""Signal equations against their closed forms and against what every radiologist expects."""
+"""Signal equations against their closed forms and against the known appearance of each contrast."""
 
 from __future__ import annotations
 

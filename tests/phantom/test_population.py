@@ -1,4 +1,4 @@
-"""The population: its draws against its own density, conditioning against brute force, and what it refuses."""
+"""The population: draws against its density, conditioning against brute force, and invalid arguments."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_given_values_outside_the_range_stay_exactly_as_given(model):
 
 
 def test_a_condition_that_nobody_meets_ends(model):
-    with pytest.raises(ValueError, match=r"Nobody of the population goes with .*2900"):
+    with pytest.raises(ValueError, match=r"Nobody in the population matches .*2900"):
         model.sample(1, np.random.default_rng(0), {"ventricular_volume": 0.01, "brain_volume": 2900.0})
 
 

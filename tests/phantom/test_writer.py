@@ -1,4 +1,4 @@
-"""The population on disk: BIDS, reproducible to the byte, and as large as it says."""
+"""The population on disk: BIDS, reproducible to the byte, with the recorded volumes."""
 
 from __future__ import annotations
 
@@ -73,20 +73,20 @@ def test_contrasts_share_one_anatomy(population):
 
 
 def test_a_contrast_agent_shows_vessels_where_there_is_no_tumour(tmp_path):
-    """Without them the two contrasts of a healthy brain would be one image twice."""
+    """Without vessels the two contrasts of a healthy brain would be the same image."""
     suffixes = ("T1w", "ce-gadolinium_T1w")
     folder = write_phantoms(tmp_path / "p", num_subjects=1, suffixes=suffixes, spacing=2.0, spatial_size=(80, 96, 80))
     labels = np.asarray(nib.load(folder / "derivatives/phantom/sub-0001/anat/sub-0001_dseg.nii.gz").dataobj)
     plain, enhanced = (nib.load(bids_datalist(folder, suffixes)[0][suffix]).get_fdata() for suffix in suffixes)
     of = {name: labels == index for index, name in LABELS.items()}
-    for blood in ("artery", "vein"):  # of this subject, whose skull base lies above where arteries usually start, too
+    for blood in ("artery", "vein"):  # also of this subject, with a skull base above the usual start of the arteries
         assert of[blood].sum() > 50
         assert plain[of[blood]].mean() < 0.9 * plain[of["white_matter"]].mean()
         assert enhanced[of[blood]].mean() > 1.1 * enhanced[of["white_matter"]].mean()
 
 
 def test_the_segmentation_agrees_with_the_recorded_volumes(population):
-    """Hard labels at 4 mm are coarse: a tenth for the brain is what they can show."""
+    """Hard labels at 4 mm are coarse: the brain volume agrees within a tenth."""
     for row in read_participants(population):
         labels = np.asarray(
             nib.load(
@@ -101,11 +101,11 @@ def test_the_segmentation_agrees_with_the_recorded_volumes(population):
 
 @pytest.mark.parametrize(
     ("spacing", "size", "seed", "brain"),
-    # The seeds whose vessels take most, of 120 at 4 mm and 24 at 2 mm: 1.6 % and 1.5 % of the ventricles.
+    # The seeds with the largest loss to vessels, of 120 at 4 mm and 24 at 2 mm: 1.6 % and 1.5 % of the ventricles.
     [(4.0, (40, 48, 40), 112, 1200.0), (4.0, (40, 48, 40), 117, 850.0), (2.0, (80, 96, 80), 3, 1200.0)],
 )
 def test_vessels_leave_the_smallest_ventricles_within_two_percent(spacing, size, seed, brain):
-    """What is recorded is what blood leaves; the search for the requested volumes ends before."""
+    """The recorded volume excludes blood; the search for the requested volumes does not see vessels."""
     spec = writer.PhantomSpec(("swi",), spacing, size, seed=0, tumour_probability=0.0, vessels=True)
     person = Covariates(age=40.0, sex="M", ventricular_volume=5.0, brain_volume=brain)
     _, ventricular_volume, brain_volume = writer.render_fractions(person, seed=seed, spec=spec)

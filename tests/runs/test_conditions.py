@@ -1,4 +1,4 @@
-"""Tables of conditions: what is given stays, what is missing is drawn, what is impossible is named."""
+"""Tables of conditions: given values stay, missing values are drawn, impossible values are named."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_every_bad_row_is_named_at_once(tmp_path):
 
 def test_combinations_that_nobody_has_are_named_by_row(tmp_path):
     path = write(tmp_path, "ventricular_volume brain_volume\n20 1100\n0.01 2900\n")
-    with pytest.raises(DatasetError, match=r"row 2 \(sub-0002\): Nobody of the population"):
+    with pytest.raises(DatasetError, match=r"row 2 \(sub-0002\): Nobody in the population"):
         make_condition_table(conditions=path)
 
 

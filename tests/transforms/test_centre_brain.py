@@ -1,4 +1,4 @@
-"""Centring: by whole voxels, for all contrasts alike, and back."""
+"""Centring by whole voxels, the same for all contrasts, and its inverse."""
 
 from __future__ import annotations
 

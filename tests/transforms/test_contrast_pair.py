@@ -35,7 +35,7 @@ def test_the_contrasts_that_are_there_share_the_first_ones_grid(paths, present):
 
 
 def subjects() -> list[dict]:
-    """Volumes and latents say whose and what they are; the last subject has two contrasts."""
+    """Volumes and latents that encode their subject and contrast; the last subject has two contrasts."""
     has = [CONTRASTS, CONTRASTS, ["T1w", "FLAIR"]]
     return [
         {"participant_id": f"sub-{i}", **{name: torch.tensor([i, CONTRASTS.index(name)]) for name in names}}

@@ -16,7 +16,7 @@ def ramp(air: int) -> torch.Tensor:
 
 @pytest.mark.parametrize("air", [0, 100, 5000])
 def test_the_scale_is_known_and_does_not_depend_on_the_air(air):
-    """Of 1 to 201 the percentiles 0.5 and 99.5 are 2 and 200."""
+    """The percentiles 0.5 and 99.5 of 1 to 201 are 2 and 200."""
     scaled = ScaleForegroundPercentiles()(ramp(air))
     expected = ((ramp(air) - 2) / 198).clamp(0, 1)
     torch.testing.assert_close(scaled, expected)

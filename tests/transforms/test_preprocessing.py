@@ -1,4 +1,4 @@
-"""The way from a file to the model and back, on a smooth head-like object in any orientation."""
+"""Preprocessing of a file and its inverse, on a smooth head-like object in any orientation."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def save(path: Path, affine: np.ndarray, shape: tuple[int, ...], gain: float = 1
 
 
 def centred(matrix: np.ndarray, shape: tuple[int, ...], shift=(3.0, 2.0, -4.0)) -> np.ndarray:
-    """An affine whose grid has the brain ``shift`` mm from its centre."""
+    """Affine of a grid with the brain ``shift`` mm from its centre."""
     return from_matvec(matrix, CENTRE + shift - matrix @ ((np.array(shape) - 1) / 2))
 
 
@@ -61,7 +61,7 @@ def test_every_orientation_arrives_at_the_same_volume_and_goes_back(tmp_path, na
     # The grid is centred on the brain to half a voxel, and one more where the box' ends fall between voxels.
     middle = apply_affine(image.affine.numpy(), (np.array(SIZE) - 1) / 2)
     assert np.abs(middle - CENTRE).max() <= SPACING
-    # Each voxel is what the object is there; linear interpolation between 2 mm voxels rounds the rim.
+    # Each voxel has the value of the object at its place; linear interpolation between 2 mm voxels rounds the rim.
     grid = np.stack(np.meshgrid(*(np.arange(n) for n in SIZE), indexing="ij"), axis=-1)
     truth = brain(apply_affine(image.affine.numpy(), grid))
     assert np.corrcoef(truth.ravel(), image[0].numpy().ravel())[0, 1] > 0.99

@@ -95,5 +95,5 @@ def test_volumes_may_have_voxel_sizes_of_their_own(tmp_path):
     own = picture_of(save_montage(tmp_path / "a.png", volumes, spacing=[(2, 2, 2), (2, 2, 4)], columns=1))
     one = picture_of(save_montage(tmp_path / "b.png", volumes, spacing=(2, 2, 2), columns=1))
     first, alike = (picture[: own.shape[0] // 2] for picture in (own, one))
-    np.testing.assert_array_equal(first, alike)  # the first volume is drawn alike, the second one is not
+    np.testing.assert_array_equal(first, alike)  # the first volume is drawn the same, the second one is not
     assert (own != one).any()

@@ -1,4 +1,4 @@
-"""Checking image files before a training or a translation begins."""
+"""Checks of image files before a training or a translation begins."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from numpy.typing import NDArray
 from brain_bundles.data.problems import raise_problems
 from brain_bundles.utils.user_warning import BrainBundlesWarning
 
-# What lies between them is the brain's range by default, see ScaleForegroundPercentiles.
+# Default limits of the brain's range, see ScaleForegroundPercentiles.
 BRAIN_PERCENTILES = (0.005, 0.995)
 
 
 def check_images(paths: Iterable[str | os.PathLike[str]], *, read_voxels: bool = True) -> None:
-    """Check that every file is a 3D image that a model can use; all findings are collected.
+    """Check that every file is a 3D image that a model can use; report all problems at once.
 
     Args:
         paths: NIfTI files, or another format that nibabel reads.
         read_voxels: also look for truncation, NaN and empty volumes, which reads every file whole.
 
     Raises:
-        DatasetError: with the name of every file that is missing, unreadable or truncated, not 3D, of colours, without
-            a usable affine, or that has NaN, one constant value, a brain of one value, or nothing above 0.
+        DatasetError: with the name of every file that is missing, unreadable, truncated, not 3D, in colour or without a
+            usable affine, or that has NaN, one constant value, a brain of one value, or no value above 0.
 
     Warns:
-        BrainBundlesWarning: once, with the files whose header has no orientation; the format's default is taken for it.
+        BrainBundlesWarning: once, with the files whose header has no orientation; the format's default is used.
     """
     files = [Path(path) for path in paths]
     problems: list[tuple[str, str]] = []
@@ -46,7 +46,7 @@ def check_images(paths: Iterable[str | os.PathLike[str]], *, read_voxels: bool =
 
 
 def image_problem(path: str | os.PathLike[str], *, read_voxels: bool = True) -> tuple[str, str] | None:
-    """What is wrong with one image file, as (kind, detail with its name); None for a file that a model can use.
+    """Problem of one image file, as (kind, detail with its name); None for a file that a model can use.
 
     Args:
         path: a NIfTI file, or another format that nibabel reads.
@@ -73,7 +73,7 @@ def image_grid(path: str | os.PathLike[str]) -> tuple[tuple[int, ...], NDArray[n
 
 
 def warn_unoriented(paths: Iterable[str | os.PathLike[str]]) -> None:
-    """Warn once of the images, all of them readable, whose header has no orientation."""
+    """Warn once about the images whose header has no orientation. All images must be readable."""
     unoriented = []
     for path in paths:
         image = nib.loadsave.load(path)

@@ -1,4 +1,4 @@
-"""What a brain is conditioned on: age, sex, ventricular volume and brain volume, and which values are possible."""
+"""Covariates that condition a brain: age, sex, ventricular volume and brain volume, and their possible values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 
 CONTINUOUS = ("age", "ventricular_volume", "brain_volume")
 SEXES = ("F", "M")
-# What can be a living human at all. The upper volumes are generous: they exist to catch volumes given in mm^3.
+# Values possible for a living human. The upper volumes are generous: they exist to catch volumes given in mm^3.
 POSSIBLE: Mapping[str, tuple[float, float]] = MappingProxyType(
     {"age": (0.0, 130.0), "ventricular_volume": (0.0, 1000.0), "brain_volume": (0.0, 3000.0)}
 )
@@ -22,7 +22,7 @@ COVARIATES = ("age", "sex", "ventricular_volume", "brain_volume")
 
 
 def check_covariate(name: str, value: object) -> str | None:
-    """What is wrong with one value of a covariate, as a phrase for an error message; None if it is possible."""
+    """Problem of one value of a covariate, as a phrase for an error message; None if the value is possible."""
     if name == "sex":
         return None if value in SEXES else f"sex is {value!r}, allowed are 'M' and 'F'"
     if name not in CONTINUOUS:
@@ -31,9 +31,8 @@ def check_covariate(name: str, value: object) -> str | None:
         return f"{name} is {value!r}, expected a number in {UNITS[name]}"
     low, high = POSSIBLE[name]
     number = float(value)
-    inside = (
-        low <= number <= high if name == "age" else low < number <= high
-    )  # an empty volume is impossible, a newborn not
+    # An age of 0 is possible, a volume of 0 is not.
+    inside = low <= number <= high if name == "age" else low < number <= high
     if not inside:  # also NaN
         least = f"{low:g}" if name == "age" else f"more than {low:g}"
         return f"{name} is {number:g}, possible are {least} to {high:g} {UNITS[name]}"
@@ -42,7 +41,7 @@ def check_covariate(name: str, value: object) -> str | None:
 
 @dataclass(frozen=True)
 class Covariates:
-    """What is known about one person.
+    """Covariates of one person.
 
     Attributes:
         age: years.
@@ -68,12 +67,12 @@ class Covariates:
 
 
 class CovariateScaler:
-    """Covariates as the network sees them: [sex (F 0, M 1), age, ventricular volume, brain volume], min-max scaled.
+    """Encode covariates for the network: [sex (F 0, M 1), age, ventricular volume, brain volume], min-max scaled.
 
     Values outside of the bounds map outside of [0, 1]: the published model extrapolates on purpose.
 
     Args:
-        bounds: for age (years), ventricular_volume and brain_volume (mL) the two values that become 0 and 1.
+        bounds: the two values of age (years), ventricular_volume and brain_volume (mL) that become 0 and 1.
 
     Raises:
         ValueError: if a covariate has no bounds or they are not two increasing numbers.
@@ -92,7 +91,7 @@ class CovariateScaler:
         self.bounds = {name: (float(bounds[name][0]), float(bounds[name][1])) for name in CONTINUOUS}
 
     def encode(self, row: Mapping[Any, Any] | Covariates) -> torch.Tensor:
-        """float32 tensor of shape (4,) of one participant.
+        """Encode one participant as a float32 tensor of shape (4,).
 
         Raises:
             ValueError: if a covariate is missing or impossible; the message names the participant if the row does.
@@ -106,14 +105,14 @@ class CovariateScaler:
         return torch.tensor([float(row["sex"] == "M"), *scaled], dtype=torch.float32)
 
     def encode_table(self, rows: Sequence[Mapping[str, object]]) -> torch.Tensor:
-        """float32 tensor (B, 1, 4): the condition of a batch, one token per row."""
+        """Encode rows as a float32 tensor (B, 1, 4): the condition of a batch, one token per row."""
         return torch.stack([self.encode(row)[None] for row in rows])
 
     def decode(self, context: torch.Tensor) -> Covariates:
-        """The person of a tensor of four numbers (any shape, such as (1, 4)); the inverse of :meth:`encode`.
+        """Decode a tensor of four numbers (any shape, such as (1, 4)) to a person; the inverse of :meth:`encode`.
 
         Raises:
-            ValueError: if there are not four numbers or they describe nobody.
+            ValueError: if there are not four numbers or a covariate is impossible.
         """
         if context.numel() != 4:
             raise ValueError(f"context has shape {tuple(context.shape)}, expected four numbers: sex, age, two volumes.")

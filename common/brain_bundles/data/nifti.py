@@ -1,4 +1,4 @@
-"""NIfTI files of volumes in [0, 1] and of labels: same data, same bytes, and no half-written file is trusted."""
+"""NIfTI files of volumes in [0, 1] and of labels: same data, same bytes, and half-written files are found."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _write(path: str | os.PathLike[str], data: NDArray[np.generic], affine: Arra
 
 
 def is_complete_nifti(path: str | os.PathLike[str]) -> bool:
-    """Whether a NIfTI file is there and whole: header readable, every voxel present, gzip checksum right."""
+    """Return True if a NIfTI file is complete: header readable, every voxel present, gzip checksum right."""
     path = Path(path)
     try:
         opener = gzip.open if path.name.endswith(".gz") else open

@@ -1,6 +1,6 @@
-"""participants.tsv and participants.json: who is in a BIDS dataset.
+"""participants.tsv and participants.json: the participants of a BIDS dataset.
 
-Blank cells and ``n/a`` are unknown (None in rows); that is BIDS' way of saying so.
+Blank cells and ``n/a`` mean unknown, as in BIDS; they are None in rows.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ COLUMNS: Mapping[str, Mapping[str, object]] = {
 
 
 def read_tsv(path: str | os.PathLike[str]) -> list[dict[str, str | None]]:
-    """The rows of a BIDS table as text, None for blank and ``n/a``.
+    """Read the rows of a BIDS table as text, None for blank and ``n/a``.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -67,7 +67,7 @@ def read_tsv(path: str | os.PathLike[str]) -> list[dict[str, str | None]]:
 
 
 def parse_covariate(name: str, value: float | str | None) -> float | str | None:
-    """The value of one cell or argument: a number as it is or from text, "M"/"F" for sex; None stays None.
+    """Parse one cell or argument: a number, also from text, or "M"/"F" for sex; None stays None.
 
     Raises:
         ValueError: if the value is impossible; the message is a phrase without the place.
@@ -78,7 +78,7 @@ def parse_covariate(name: str, value: float | str | None) -> float | str | None:
         if name == "sex":
             value = _SEX.get(value.lower(), value)
         else:
-            with contextlib.suppress(ValueError):  # what is no number stays text, which the check names
+            with contextlib.suppress(ValueError):  # other text stays text, and the check names it
                 value = float(value)
     problem = check_covariate(name, value)
     if problem:
@@ -87,7 +87,7 @@ def parse_covariate(name: str, value: float | str | None) -> float | str | None:
 
 
 def format_cell(value: object) -> str:
-    """A cell that reads back as the same value: floats in their shortest exact form, ``n/a`` for None."""
+    """Format a cell that reads back as the same value: floats in their shortest exact form, ``n/a`` for None."""
     if value is None or value == "":
         return "n/a"
     if isinstance(value, float):
@@ -125,7 +125,7 @@ def write_participants(
 
 
 def read_participants(dataset_dir: str | os.PathLike[str], covariates: Sequence[str] = COVARIATES) -> list[Row]:
-    """The rows of participants.tsv; those ``covariates`` that it has are checked and typed, other columns are text.
+    """Read the rows of participants.tsv. Columns in ``covariates`` are checked and typed, other columns are text.
 
     Raises:
         FileNotFoundError: if the dataset has no participants.tsv.
@@ -153,7 +153,7 @@ def read_participants(dataset_dir: str | os.PathLike[str], covariates: Sequence[
 def write_split(dataset_dir: str | os.PathLike[str], *, val: float = 0.1, test: float = 0.1, seed: int = 0) -> None:
     """Add a ``split`` column to participants.tsv: each participant goes to train, val or test at random.
 
-    The shares are met as well as whole people allow. Who goes where depends on ``seed`` and the ids, not on row order.
+    The shares are met as well as whole people allow. The split depends on ``seed`` and the ids, not on row order.
 
     Raises:
         ValueError: if a share is negative or nothing is left for training, or there is a split already.
@@ -172,22 +172,22 @@ def write_split(dataset_dir: str | os.PathLike[str], *, val: float = 0.1, test: 
 
 
 def write_volumes(dataset_dir: str | os.PathLike[str], table: str | os.PathLike[str]) -> int:
-    """Write measured volumes into participants.tsv: ventricular_volume and brain_volume where they are not known yet.
+    """Write measured volumes into participants.tsv, where ventricular_volume or brain_volume is unknown.
 
-    For people of whom only age and sex are known: ``python -m brain_bundles measure DIR`` writes measured.tsv, and
-    ``write_volumes("DIR", "measured.tsv")`` adds its volumes. What is recorded stays, and what could not be measured
-    stays ``n/a``.
+    For participants with only age and sex: ``python -m brain_bundles measure DIR`` writes measured.tsv, and
+    ``write_volumes("DIR", "measured.tsv")`` adds its volumes. Recorded values stay. Volumes that could not be measured
+    stay ``n/a``.
 
     Args:
         dataset_dir: BIDS dataset.
-        table: with participant_id, ventricular_volume and brain_volume (mL).
+        table: table with participant_id, ventricular_volume and brain_volume (mL).
 
     Returns:
-        how many cells were filled in.
+        number of cells filled in.
 
     Raises:
         FileNotFoundError: if there is no such table, or the dataset has no participants.tsv.
-        DatasetError: with every impossible volume, and everyone in the table who is not in the dataset.
+        DatasetError: with every impossible volume, and every participant of the table who is not in the dataset.
     """
     names = ("ventricular_volume", "brain_volume")
     path = Path(dataset_dir) / "participants.tsv"
@@ -217,7 +217,7 @@ def write_volumes(dataset_dir: str | os.PathLike[str], table: str | os.PathLike[
 
 
 def _described(table: Path) -> dict[str, Mapping[str, object]]:
-    """The columns that participants.json beside ``table`` describes; none where there is no such file."""
+    """Descriptions of columns in the JSON file beside ``table``; empty if there is no such file."""
     sidecar = table.with_suffix(".json")
     return json.loads(sidecar.read_text()) if sidecar.is_file() else {}
 

@@ -1,4 +1,4 @@
-"""All that is wrong with a dataset, in one exception."""
+"""All problems of a dataset in one exception."""
 
 from __future__ import annotations
 

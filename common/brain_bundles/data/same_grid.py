@@ -1,4 +1,4 @@
-"""Whether the contrasts of each subject lie on one grid."""
+"""Check that the contrasts of each subject lie on one grid."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from brain_bundles.data.checks import image_grid, image_problem
 def grid_problems(
     datalist: Sequence[Mapping[str, Any]], keys: Sequence[str], *, tolerance: float = 1e-3
 ) -> list[tuple[str, str]]:
-    """What is wrong with the contrasts that the subjects have, as (kind, detail): their files, and differing grids.
+    """Problems of the subjects' contrasts, as (kind, detail): bad files and different grids.
 
     Args:
         datalist: items with a path under some or all of ``keys``.
         keys: contrasts.
-        tolerance: how far the affines' entries (mm) may differ.
+        tolerance: largest allowed difference between entries of the affines, mm.
     """
     problems: list[tuple[str, str]] = []
     for number, item in enumerate(tqdm(datalist, desc="check images", unit="subject", disable=None), start=1):
@@ -36,7 +36,7 @@ def grid_problems(
 
 
 def _difference(paths: Mapping[str, str], tolerance: float) -> str | None:
-    """How the images differ from the first of them in shape or affine, None if they do not."""
+    """Differences of the images from the first one in shape or affine, as text; None if there are none."""
     grids = {key: image_grid(path) for key, path in paths.items()}
     if not grids:
         return None

@@ -1,4 +1,4 @@
-"""Metrics of generated and translated brains, and the volumes that are measured on them."""
+"""Metrics of generated and translated brains, and measurement of their volumes."""
 
 from brain_bundles.metrics.atlas_alignment import VentricleAtlas
 from brain_bundles.metrics.brain_volumes import BrainVolumes, measure_volumes

@@ -1,4 +1,4 @@
-"""The affine alignment of an atlas of the lateral ventricles to a brain.
+"""Affine alignment of an atlas of the lateral ventricles to a brain.
 
 Arrays are (D, H, W) in RAS order. SciPy comes with the extra ``phantom``.
 """
@@ -54,10 +54,10 @@ def _halved(image: np.ndarray) -> np.ndarray:
 
 
 def align_atlas(tissue: np.ndarray, atlas: VentricleAtlas) -> np.ndarray:
-    """Affine map from the atlas's voxels to those of a tissue map on the same spacing.
+    """Affine map from the atlas's voxels to the voxels of a tissue map of the same spacing.
 
-    Centroid and extent first, then Gauss-Newton on the squared difference of the blurred maps at 4 mm: twelve
-    parameters, and no dependence on the contrast of the image.
+    Centroid and extent give the start. Gauss-Newton then minimises the squared difference of the blurred maps at 4 mm
+    over twelve parameters. The contrast of the image has no influence.
 
     Args:
         tissue: (D, H, W) share of grey plus white matter, at the atlas's spacing.
@@ -67,7 +67,7 @@ def align_atlas(tissue: np.ndarray, atlas: VentricleAtlas) -> np.ndarray:
         (4, 4) float64.
 
     Raises:
-        UnmeasurableError: if the fit runs away. Whether it is a good one, :func:`check_alignment` tells.
+        UnmeasurableError: if the fit diverges. Its quality is checked by :func:`check_alignment`.
     """
     moving, fixed = _halved(tissue), _halved(atlas.tissue)
     (fixed_centre, fixed_spread), (centre, spread) = _moments(fixed), _moments(moving)
@@ -101,21 +101,21 @@ def align_atlas(tissue: np.ndarray, atlas: VentricleAtlas) -> np.ndarray:
 
 
 def warp(values: np.ndarray, matrix: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """A map of the atlas on the grid of the image, linear; ``matrix`` from :func:`align_atlas`. Returns ``shape``."""
+    """Resample a map of the atlas linearly to an image grid of ``shape``; ``matrix`` from :func:`align_atlas`."""
     inverse = np.linalg.inv(matrix)
     return ndimage.affine_transform(values, inverse[:3, :3], inverse[:3, 3], output_shape=shape, order=1)
 
 
 def check_alignment(tissue: np.ndarray, mask: np.ndarray, warped: np.ndarray) -> None:
-    """Refuse what is not a brain, or not an upright one: the atlas fits its outline and nothing inside.
+    """Reject volumes that are not an upright brain: the atlas fits their outline, but nothing inside.
 
     Args:
         tissue: (D, H, W) share of grey plus white matter.
         mask: boolean (D, H, W), the brain.
-        warped: (D, H, W) the atlas's tissue in its place.
+        warped: (D, H, W) the atlas's tissue, resampled to the same grid.
 
     Raises:
-        UnmeasurableError: if the two maps do not resemble each other more than 4 mm below the surface.
+        UnmeasurableError: if the two maps do not correlate in the part more than 4 mm below the surface.
     """
     deep = ndimage.binary_erosion(mask, iterations=2)
     found, expected = (ndimage.gaussian_filter(values, 1.0)[deep] for values in (tissue, warped))

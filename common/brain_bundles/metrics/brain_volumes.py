@@ -3,8 +3,8 @@
 Classical image analysis without a trained network: tissue fractions from the histogram, ventricles by competition
 between seeds of an aligned atlas. About 0.8 s per 80x96x80 volume on one core.
 
-Known limits, measured on phantoms at 2 mm: a blur of 1 mm (standard deviation) lowers ventricles by 7 %; in ventricles
-of 6 mL no voxel is pure fluid, so they read 1 to 2 mL too large, and the brain, if blurred as well, 7 % too small.
+Known limits, measured on phantoms at 2 mm: a blur of 1 mm (standard deviation) lowers ventricles by 7 %. Ventricles of
+6 mL have no voxel of pure fluid: they read 1 to 2 mL too large, and the brain, if blurred as well, 7 % too small.
 """
 
 from __future__ import annotations
@@ -41,20 +41,20 @@ class BrainVolumes(NamedTuple):
 
 
 def measure_volumes(image: np.ndarray, spacing: Spacing, atlas: VentricleAtlas, *, name: str = "") -> BrainVolumes:
-    """Volumes of the lateral ventricles and of the brain.
+    """Measure the volumes of the lateral ventricles and of the brain.
 
     Args:
         image: (D, H, W) or (1, D, H, W) brain-extracted T1w volume in RAS order, background near zero, voxels of 0.5 to
             3 mm. Any intensity scale.
         spacing: voxel size in mm, one number or three, or the (4, 4) affine.
-        atlas: where ventricles are expected, see :func:`brain_bundles.evaluation.load_ventricle_atlas`.
-        name: file or subject, named in the warning.
+        atlas: expected place of the ventricles, see :func:`brain_bundles.evaluation.load_ventricle_atlas`.
+        name: file or subject, for the warning.
 
     Returns:
         volumes in mL. A volume that cannot be measured is NaN, with a ``BrainBundlesWarning`` that says why; never 0.
 
     Raises:
-        ValueError: if the array or the spacing cannot be a volume at all.
+        ValueError: if the shape is none of these, or the voxel size is malformed or not within 0.5 to 3 mm.
     """
     volume, voxel = _checked(image, spacing)
     try:
@@ -113,7 +113,7 @@ def _measure(volume: np.ndarray, voxel: np.ndarray, atlas: VentricleAtlas) -> Br
 
 
 def _on_grid(volume: np.ndarray, voxel: np.ndarray, spacing: float) -> np.ndarray:
-    """The volume on isotropic voxels; fractions survive, because the means over new voxels are linear."""
+    """Resample to isotropic voxels. Fractions are kept, because means over the new voxels are linear."""
     if np.allclose(voxel, spacing, rtol=0.02):
         return volume
     ratio = spacing / voxel

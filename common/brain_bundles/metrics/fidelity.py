@@ -1,4 +1,4 @@
-"""How faithfully generated brains follow their conditions: requested against measured values."""
+"""Fidelity of generated brains to their conditions: requested against measured values."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ class Fidelity:
     """Agreement of measured with requested values, over the pairs where both are known. NaN where undefined.
 
     Attributes:
-        n: pairs that count.
-        n_unmeasured: pairs left out because the measured or the requested value is not finite.
+        n: number of pairs that count.
+        n_unmeasured: number of pairs left out because the measured or the requested value is not finite.
         pearson_r: correlation.
         mean_error: mean of measured - requested, in the unit of the values.
         mean_relative_error: mean of (measured - requested) / requested.
         mean_absolute_error: mean of |measured - requested|.
-        slope: of the least-squares line of measured on requested; 1 is calibrated.
-        intercept: of that line.
+        slope: slope of the least-squares line of measured on requested; 1 is calibrated.
+        intercept: intercept of that line.
     """
 
     n: int
@@ -34,7 +34,7 @@ class Fidelity:
     intercept: float
 
     def as_json(self) -> dict[str, int | float | None]:
-        """The fields, with None for what is undefined: JSON has no NaN."""
+        """Fields by name, with None for undefined values: JSON has no NaN."""
         return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in asdict(self).items()}
 
 
@@ -42,7 +42,7 @@ def requested_vs_measured(requested: ArrayLike, measured: ArrayLike) -> Fidelity
     """Compare requested with measured values of one quantity.
 
     Args:
-        requested: (N,) values that were asked for, or that are recorded as true.
+        requested: (N,) values that were requested, or are recorded as true.
         measured: (N,) values measured from the images, in the same unit; NaN where it failed.
 
     Raises:

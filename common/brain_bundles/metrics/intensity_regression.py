@@ -1,6 +1,6 @@
-"""The translation that knows nothing of anatomy: each intensity of the source becomes the mean one of the target.
+"""Translation without any knowledge of anatomy: each source intensity becomes the mean target intensity.
 
-What a network scores beyond it comes from looking at more than one voxel.
+A network that scores better uses more than one voxel.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ class IntensityRegression:
         self._zero_count, self._zero_sum = 0, 0.0  # of the voxels whose source is exactly 0
 
     def update(self, source: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) -> None:
-        """Add a pair of volumes to what the means are taken over.
+        """Add a pair of volumes to the means.
 
-        Voxels whose source is exactly 0, the darkest of the brain after clipping, have a mean of their own.
+        Voxels with a source of exactly 0, the darkest of the brain after clipping, have a mean of their own.
 
         Args:
             source: intensities in [0, 1], any shape.
-            target: of the same shape.
+            target: intensities of the same shape.
             mask: boolean, of the same shape: the voxels that count.
 
         Raises:
@@ -60,10 +60,10 @@ class IntensityRegression:
 
     @property
     def curve(self) -> tuple[np.ndarray, np.ndarray]:
-        """(centres, means) of the bins that have seen a voxel.
+        """Centres and means of the bins that have seen a voxel.
 
         Raises:
-            RuntimeError: if there is none.
+            RuntimeError: if no voxel has been seen.
         """
         filled = self._count > 0
         if not filled.any():
@@ -76,8 +76,8 @@ class IntensityRegression:
 
         Args:
             source: intensities in [0, 1], any shape.
-            mask: boolean, of the same shape: where a source of 0 is the darkest tissue and not air. Elsewhere, and
-                everywhere without a mask, 0 stays 0.
+            mask: boolean, of the same shape. Inside it a source of 0 is the darkest tissue, outside it is air and stays
+                0. Without a mask every 0 stays 0.
 
         Returns:
             float32, of the same shape and on the same device.

@@ -1,7 +1,7 @@
-"""Does a generator copy its training set? Nearest neighbours by correlation, beside what held-out brains show.
+"""Test for copies of the training set: nearest training neighbours of generated brains, beside held-out brains.
 
-A simple variant of Dar et al. 2025 (Nat. Biomed. Eng.): they correlate features of a contrastive encoder, we correlate
-the smoothed images themselves, which needs no trained network and finds copies of the image, not of its anatomy alone.
+A simple variant of Dar et al. 2025 (Nat. Biomed. Eng.). They correlate features of a contrastive encoder; we correlate
+the smoothed images. This needs no trained network, and finds copies of the image, not of its anatomy alone.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ _PERCENTILE = 95.0
 
 @dataclass(frozen=True)
 class Memorisation:
-    """How near sets come to the training set.
+    """Similarity of generated and held-out brains to the training set.
 
     Attributes:
         generated: (G,) correlation of each generated brain with its best-correlated training brain.
         generated_nearest: (G,) index of that training brain.
         held_out: (H,) the same correlation for brains that the generator never saw.
-        threshold: 95th percentile of ``held_out``: nearer than that is nearer than unseen brains usually come.
-        share_above: share of generated brains above the threshold; 0.05 is what unseen brains have by construction.
+        threshold: 95th percentile of ``held_out``; unseen brains are seldom nearer.
+        share_above: share of generated brains above the threshold; 0.05 for unseen brains by construction.
     """
 
     generated: np.ndarray
@@ -36,7 +36,7 @@ class Memorisation:
 
 
 def describe(volume: torch.Tensor, size: int = 20) -> torch.Tensor:
-    """A unit vector per volume, so that a dot product is a correlation: block means on a grid of about ``size`` cells.
+    """Describe a volume by block means, as a unit vector: the dot product of two is the correlation of the volumes.
 
     Args:
         volume: (D, H, W) or (1, D, H, W), any intensity scale.
@@ -62,12 +62,12 @@ def memorisation(
 ) -> Memorisation:
     """Compare nearest training neighbours of generated brains with those of held-out brains.
 
-    A brain's mean over the training set is taken away first: all brains correlate near 1 before.
+    The mean of the training set is subtracted first: without this, all brains correlate near 1.
 
     Args:
         generated: G vectors from :func:`describe`.
         training: T vectors of the brains that the generator was trained on.
-        held_out: H vectors of brains of the same population that it was not trained on.
+        held_out: H vectors of brains of the same population that the generator was not trained on.
 
     Raises:
         ValueError: if a set is empty, training has one brain only, or the vectors differ in length.

@@ -1,6 +1,6 @@
 """Diversity of a set of volumes: mean multi-scale SSIM over pairs of different volumes.
 
-The lower, the more the volumes differ; what to aim for is the value of real volumes, not zero.
+Lower values mean more different volumes. The aim is the value of real volumes, not zero.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 @dataclass(frozen=True)
 class PairwiseMSSSIM:
-    """Attributes: mean and (sample) standard deviation over the pairs, number of pairs, and the kernel size used."""
+    """Mean and (sample) standard deviation over the pairs, number of pairs, and kernel size."""
 
     mean: float
     std: float
@@ -28,10 +28,10 @@ class PairwiseMSSSIM:
 
 
 def draw_pairs(num_items: int, num_pairs: int, seed: int) -> list[tuple[int, int]]:
-    """Different unordered pairs (i < j) of ``num_items`` things: ``num_pairs`` at random, or all where there are fewer.
+    """Draw ``num_pairs`` different unordered pairs (i < j) of ``num_items`` volumes, or all pairs if there are fewer.
 
     Raises:
-        ValueError: if there are fewer than two things or no pair is asked for.
+        ValueError: if there are fewer than two volumes or ``num_pairs`` is below 1.
     """
     total = math.comb(num_items, 2)
     if total == 0 or num_pairs < 1:
@@ -48,7 +48,7 @@ def check_size(spatial_size: tuple[int, ...], kernel_size: int) -> None:
     Four halvings must leave at least one window: every side must be at least 16 * kernel_size (MONAI 1.6.1).
 
     Raises:
-        ValueError: with the largest kernel size that works, or the smallest volume.
+        ValueError: if a side is shorter; the message names the largest kernel size or the smallest side that works.
     """
     smallest = min(spatial_size)
     if smallest >= 16 * kernel_size:
@@ -68,13 +68,13 @@ def ms_ssim_over_pairs(
     """Mean MS-SSIM over random pairs of a set.
 
     Args:
-        load: gives volume i as (D, H, W) or (1, D, H, W) in [0, 1]; called twice per pair, so that a set need not fit
+        load: returns volume i as (D, H, W) or (1, D, H, W) in [0, 1]; called for each pair, so that a set need not fit
             into memory.
-        num_items: volumes in the set.
-        num_pairs: pairs to draw; all pairs where there are fewer.
-        seed: of the draw.
-        kernel_size: odd; 5 is the largest that the default grid of 80x96x80 admits (every side >= 16 * kernel_size).
-            Numbers of different kernel sizes or grids do not compare.
+        num_items: number of volumes in the set.
+        num_pairs: number of pairs to draw; all pairs if there are fewer.
+        seed: seed of the draw.
+        kernel_size: odd; 5 is the largest for the default grid of 80x96x80 (every side >= 16 * kernel_size). Results of
+            different kernel sizes or grids cannot be compared.
 
     Raises:
         ValueError: if the set or its volumes are too small, volumes differ in shape, or values leave [0, 1].

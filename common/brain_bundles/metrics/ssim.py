@@ -1,8 +1,8 @@
 """Structural similarity of two volumes: the SSIM map, and MS-SSIM over five scales.
 
-The definitions are MONAI's (``compute_ssim_and_cs``, ``MultiScaleSSIMMetric``), and so are the numbers. MONAI 1.6.1
-convolves with all k^3 taps of the window; a Gaussian is a product of three lines of k taps, which is some twenty times
-faster on a CPU: 0.3 s instead of 8 s for 80x96x80 voxels and k = 7 on one thread.
+The definitions and the results are MONAI's (``compute_ssim_and_cs``, ``MultiScaleSSIMMetric``). MONAI 1.6.1 convolves
+with all k^3 taps of the window. A Gaussian is a product of three lines of k taps, some twenty times faster on a CPU:
+0.3 s instead of 8 s for 80x96x80 voxels and k = 7 on one thread.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def ms_ssim(prediction: torch.Tensor, target: torch.Tensor, *, kernel_size: int 
     result = 1.0
     for scale, weight in enumerate(WEIGHTS, 1):
         ssim, contrast = ssim_maps(volumes[0], volumes[1], kernel_size=kernel_size, data_range=data_range)
-        # Contrast alone, but at the coarsest scale. A negative mean has no power; it counts as no similarity.
+        # Contrast alone, except at the coarsest scale. A negative mean has no real power; it counts as no similarity.
         value = (ssim if scale == len(WEIGHTS) else contrast).mean(dtype=torch.float64)
         result *= max(float(value), 0.0) ** weight
         volumes = torch.nn.functional.avg_pool3d(volumes, kernel_size=2)

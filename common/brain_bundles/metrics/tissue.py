@@ -18,14 +18,14 @@ optimize = from_phantom_extra("scipy.optimize")
 
 # Half-width of the smoothing of the bias field: coils vary over many centimetres, anatomy over a few.
 _BIAS_SIGMA_MM = 28.0
-# Where grey matter lies between CSF (0) and white matter (1) in T1w contrast. At 2 mm few voxels are pure grey matter
-# and the histogram hardly tells, so the likelihood is joined by this prior, as strong as 2 % of all voxels. 0.62 makes
+# Position of grey matter between CSF (0) and white matter (1) in T1w contrast. At 2 mm few voxels are pure grey matter
+# and the histogram says little. So the likelihood gets this prior, as strong as 2 % of all voxels. 0.62 makes
 # the tissue volume right in the phantoms (exactly 0.62) and in 15 scans of older adults (0.64).
 _GM_POSITION, _GM_POSITION_SD, _GM_PRIOR_WEIGHT = 0.62, 0.05, 0.02
 
 
 class UnmeasurableError(ValueError):
-    """A volume is not something that can be measured as a brain-extracted T1w; the message says why."""
+    """Raised for a volume that cannot be measured as a brain-extracted T1w; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class TissueModel:
 
 
 def brain_mask(image: np.ndarray, spacing: float) -> np.ndarray:
-    """The brain of a brain-extracted volume with everything inside it, ventricles included.
+    """Mask of the brain in a brain-extracted volume with everything inside it, ventricles included.
 
     Args:
         image: (D, H, W), background near zero and darker than the brain, as brain extraction or a generator leaves it.
@@ -54,7 +54,7 @@ def brain_mask(image: np.ndarray, spacing: float) -> np.ndarray:
     bright = float(np.percentile(image, 99.5))
     if not bright > background:
         raise UnmeasurableError(f"no brain stands out: background {background:.4g}, 99.5th percentile {bright:.4g}")
-    # A tenth of the range is under the CSF of every T1w sequence we know (CSF / white matter is about 0.2) and over
+    # A tenth of the range is below the CSF of every T1w sequence we know (CSF / white matter is about 0.2) and above
     # the haze that an autoencoder leaves around a brain.
     bright_voxels = image > background + 0.1 * (bright - background)
     labels, count = ndimage.label(bright_voxels)
@@ -69,9 +69,9 @@ def brain_mask(image: np.ndarray, spacing: float) -> np.ndarray:
 def _mixture_densities(values: np.ndarray, parameters: np.ndarray) -> np.ndarray:
     """Densities of three pure tissues and of the voxels that mix two of them. (N,) -> (N, 7).
 
-    Pure tissues are Gaussian. The share of tissue in a mixed voxel rises or falls linearly over [0, 1], plus the noise
-    of the image: cortex is thick and sulci are thin, so most voxels of CSF and grey matter are nearly grey matter, and
-    a uniform share would drag the grey-matter intensity down.
+    Pure tissues are Gaussian. The density of the tissue share in mixed voxels rises or falls linearly over [0, 1], plus
+    the noise of the image. Cortex is thick and sulci are thin, so most voxels of CSF and grey matter are nearly grey
+    matter. A uniform density would lower the grey-matter intensity.
     """
     csf, gm, wm, csf_sd, sd = parameters
 
@@ -97,8 +97,8 @@ def fit_tissue_model(values: np.ndarray, csf: float | None = None) -> TissueMode
 
     Args:
         values: (N,) intensities of the brain's voxels, preferably without its outermost layer.
-        csf: intensity of CSF where it is known; else it is fitted as well, which is less sure, because most CSF of a
-            young brain lies in sulci that are narrower than a voxel.
+        csf: intensity of CSF; None fits it as well. This is less sure, because most CSF of a young brain lies in sulci
+            that are narrower than a voxel.
 
     Raises:
         UnmeasurableError: if there are too few voxels or no spread.
@@ -119,14 +119,14 @@ def fit_tissue_model(values: np.ndarray, csf: float | None = None) -> TissueMode
     def negative_log_likelihood(free: np.ndarray) -> float:
         parameters = free if known is None else np.r_[known, free]
         fluid, gm, wm, csf_sd, sd = parameters
-        # A known fluid may lie under nearly all voxels: small ventricles are less than the 0.5 % that are cut off.
+        # A known CSF may be darker than nearly all voxels: small ventricles are less than the 0.5 % that are cut off.
         if known is None and fluid <= -0.1:
             return 1e3
         if not (fluid < gm - 0.1 and gm < wm - 0.08 and wm < 1 and 0.01 < csf_sd <= 1.5 * sd and sd < 0.15):
             return 1e3
         densities = _mixture_densities(centres, parameters)
         weights = np.full(densities.shape[1], 1 / densities.shape[1])
-        for _ in range(30):  # EM for the weights alone: convex, and 30 steps are within 1e-4 of its end
+        for _ in range(30):  # EM for the weights alone: convex, and 30 steps come within 1e-4 of the optimum
             joint = densities * weights
             weights = (joint / (joint.sum(1, keepdims=True) + 1e-12) * histogram[:, None]).sum(0)
         prior = ((gm - fluid) / (wm - fluid) - _GM_POSITION) / _GM_POSITION_SD
@@ -145,10 +145,10 @@ def fit_tissue_model(values: np.ndarray, csf: float | None = None) -> TissueMode
 
 
 def remove_bias(image: np.ndarray, mask: np.ndarray, model: TissueModel, spacing: float) -> np.ndarray:
-    """The image divided by a smooth field that brings grey and white matter to the model's intensities.
+    """Divide the image by a smooth field, so that grey and white matter get the model's intensities.
 
-    (D, H, W) -> (D, H, W). The field is the smoothed log ratio between the voxels that are surely tissue and what the
-    model expects of them; it is estimated at half resolution, because it is smooth.
+    (D, H, W) -> (D, H, W). The field is the smoothed log ratio of measured to expected intensity in voxels that are
+    surely tissue. It is estimated at half resolution, because it is smooth.
     """
     coarse, inside = image[::2, ::2, ::2], mask[::2, ::2, ::2]
     width = (model.wm - model.gm) / 3

@@ -1,4 +1,4 @@
-"""How well a translated volume agrees with the true volume of that contrast, within the brain."""
+"""Agreement of a translated volume with the true volume of that contrast, within the brain."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class TranslationScores:
         mae: mean of |prediction - target|.
         psnr: peak signal-to-noise ratio, dB; infinite if the two are equal.
         ssim: mean of the SSIM map.
-        masked_volume_ssim: SSIM of the whole volumes, both 0 outside of what is scored; air counts as agreement. BraSyn
-            scores the tumour and what is around it so.
-        ms_ssim: MS-SSIM of the grid with everything outside of the brain at 0, so it is nearer to 1 the more air there
-            is; NaN where the grid is too small for five scales.
+        masked_volume_ssim: SSIM of the whole volumes, both 0 outside of the scored voxels; air counts as agreement.
+            BraSyn scores the tumour and its surroundings in this way.
+        ms_ssim: MS-SSIM of the whole grid with 0 outside of the brain, so more air brings it nearer to 1; NaN if the
+            grid is too small for five scales.
         nmse: sum of (prediction - target)^2 divided by the sum of target^2; NaN if the target is 0 everywhere.
         through_plane_error: mean of |difference between neighbouring slices of the prediction - the same difference of
-            the target|, over neighbours that are both in the brain; it sees the jitter of volumes that were made slice
-            by slice. NaN if there are no neighbours.
+            the target|, over neighbours that are both in the brain. It shows the jitter of slice-by-slice synthesis.
+            NaN if there are no neighbours.
     """
 
     mae: float
@@ -39,7 +39,7 @@ class TranslationScores:
     through_plane_error: float
 
     def as_json(self) -> dict[str, float | None]:
-        """The fields, with None for what is undefined or infinite: JSON has neither."""
+        """Fields by name, with None for undefined or infinite values: JSON has neither."""
         return {name: value if math.isfinite(value) else None for name, value in asdict(self).items()}
 
 
@@ -47,8 +47,8 @@ def brain_mask(source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Voxels where either contrast is > 0; any shape -> boolean of that shape.
 
     For brain-extracted volumes scaled by :class:`brain_bundles.transforms.ScaleForegroundPercentiles`, which leaves
-    the voxels outside of the brain at exactly 0. Either, because the darkest voxels of one contrast are clipped to 0
-    and are seldom the darkest of the other.
+    the voxels outside of the brain at exactly 0. One contrast is not enough: its darkest brain voxels are clipped to 0,
+    but they are seldom the darkest of the other.
     """
     return (_plain(source) > 0) | (_plain(target) > 0)
 
@@ -64,19 +64,19 @@ def score_translation(
     ssim_kernel_size: int = 7,
     ms_ssim_kernel_size: int | None = 5,
 ) -> TranslationScores:
-    """Compare a translated volume with the true one. What lies outside of the mask changes no score.
+    """Compare a translated volume with the true one. Voxels outside of the mask change no score.
 
     Args:
         prediction: (D, H, W), in [0, 1].
         target: (D, H, W), in [0, 1].
         mask: boolean (D, H, W), the brain; see :func:`brain_mask`.
-        region: boolean (D, H, W), the part of the brain that is scored, such as a tumour; None for all of it. What is
-            around it in the brain still counts for the SSIM of the voxels at its edge.
-        slice_axis: 0, 1 or 2, the axis along which slices follow one another; 2 is axial in RAS.
+        region: boolean (D, H, W), the part of the brain that is scored, such as a tumour; None for the whole brain. The
+            brain around it still counts for the SSIM of the voxels at its edge.
+        slice_axis: axis that counts the slices, 0, 1 or 2; 2 is axial in RAS.
         data_range: span of the intensities, for PSNR and both SSIM.
         ssim_kernel_size: odd side of the window, voxels.
-        ms_ssim_kernel_size: the same for MS-SSIM; every side of the volumes needs 16 times as many voxels. None leaves
-            MS-SSIM out, NaN.
+        ms_ssim_kernel_size: the same for MS-SSIM; every side of the volumes needs 16 times as many voxels. None skips
+            MS-SSIM (NaN).
 
     Raises:
         ValueError: if shapes differ or are not (D, H, W), a volume is not finite, mask or region is empty or the mask

@@ -1,8 +1,8 @@
 """The lateral ventricles, with their inferior horns, in a map of CSF shares.
 
 Cerebrospinal fluid is one connected space in an image of 2 mm voxels, so a threshold cannot tell a ventricle from a
-sulcus. Every CSF voxel is therefore given to the nearest seed along a path through CSF, where ventricle seeds and seeds
-of all other CSF compete; paths through tissue cost more. Arrays are (D, H, W) in RAS order.
+sulcus. Every CSF voxel therefore goes to the nearest seed along a path through CSF: ventricle seeds compete with seeds
+of all other CSF. Paths through tissue cost more. Arrays are (D, H, W) in RAS order.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SURFACE_MM = 8.0  # no lateral ventricle comes closer to the surface of the bra
 
 
 def compete(cost: np.ndarray, nodes: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-    """Label of the seed that each node is nearest to, along face-connected paths of least summed cost.
+    """Label of the nearest seed of each node, along face-connected paths of least summed cost.
 
     Args:
         cost: (D, H, W), positive.
@@ -59,8 +59,8 @@ def compete(cost: np.ndarray, nodes: np.ndarray, seeds: np.ndarray) -> np.ndarra
 def ventricular_fluid(image: np.ndarray, prior: np.ndarray) -> float:
     """Intensity of CSF: the median of the darkest tenth of the voxels where the atlas has the ventricles.
 
-    "Darkest" goes by means over 3x3x3 voxels, so that it picks places and not noise. A tenth, because in a ventricle of
-    5 mL most of the atlas's voxels are wall; in a large one it leaves out the choroid plexus.
+    "Darkest" means the mean over 3x3x3 voxels, so that places count and not noise. A tenth is used because in a
+    ventricle of 5 mL most of the atlas's voxels are wall; in a large one it leaves out the choroid plexus.
 
     Raises:
         UnmeasurableError: if the prior leaves fewer than 30 voxels.
@@ -73,17 +73,17 @@ def ventricular_fluid(image: np.ndarray, prior: np.ndarray) -> float:
 
 
 def label_csf(csf: np.ndarray, mask: np.ndarray, prior: np.ndarray, other: np.ndarray, spacing: float) -> np.ndarray:
-    """Every voxel that holds CSF, labelled ``VENTRICLE`` or ``OTHER``.
+    """Label every voxel that holds CSF as ``VENTRICLE`` or ``OTHER``.
 
     Args:
         csf: (D, H, W) share of CSF.
         mask: boolean (D, H, W), the brain.
-        prior: (D, H, W) where the aligned atlas has the lateral ventricles.
-        other: (D, H, W) where it has other CSF.
+        prior: (D, H, W) lateral ventricles of the aligned atlas.
+        other: (D, H, W) other CSF of the aligned atlas.
         spacing: voxel edge, mm.
 
     Raises:
-        UnmeasurableError: if no CSF lies where ventricles are.
+        UnmeasurableError: if there is no CSF where the atlas has the lateral ventricles.
     """
     depth = ndimage.distance_transform_edt(mask) * spacing
     fluid = mask & (csf > 0.5)
@@ -97,8 +97,8 @@ def label_csf(csf: np.ndarray, mask: np.ndarray, prior: np.ndarray, other: np.nd
 def ventricle_fraction(csf: np.ndarray, labels: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Share of lateral ventricle in each voxel, with a sub-voxel edge.
 
-    The share is that of CSF, in the labelled voxels that are mostly CSF and in those that touch them. Its outer fifths
-    are pulled to 0 and 1: at a symmetric edge this changes no sum, and the noise of the tissue around does not add up.
+    It is the share of CSF in labelled voxels that are mostly CSF and in their neighbours, stretched from [0.2, 0.8] to
+    [0, 1]: at a symmetric edge this changes no sum, and the noise of the surrounding tissue does not add up.
 
     Args:
         csf: (D, H, W) share of CSF against grey matter.

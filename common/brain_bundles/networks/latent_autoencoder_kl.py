@@ -20,11 +20,11 @@ class LatentAutoencoderKL(LatentStatistics, AutoencoderKL):
     """AutoencoderKL with :class:`LatentStatistics`; takes the arguments of MONAI's class.
 
     Args:
-        *args: of MONAI's class.
+        *args: arguments of MONAI's class.
         linear_shortcut: add a :class:`LinearShortcut` to the encoder's mean and to the decoder's image. The last
             convolutions of both start at zero, so the first output is the shortcut's. Short trainings reach far more
             detail with it; the published models have none.
-        **kwargs: of MONAI's class.
+        **kwargs: keyword arguments of MONAI's class.
     """
 
     def __init__(self, *args: Any, linear_shortcut: bool = False, **kwargs: Any) -> None:
@@ -59,12 +59,12 @@ class LatentAutoencoderKL(LatentStatistics, AutoencoderKL):
         return self.encode(x)
 
     def decode_stage_2_outputs(self, z: torch.Tensor, slab_size: int | None = None) -> torch.Tensor:  # type: ignore[override]
-        """Images (B, C, D, H, W) of normalised latents (B, latent_channels, d, h, w).
+        """Decode normalised latents (B, latent_channels, d, h, w) to images (B, C, D, H, W).
 
         Args:
             z: normalised latents.
-            slab_size: decode a 3D volume this many slices at a time, see :func:`decode_in_slabs`: the same images in a
-                third of the memory, without gradients. None decodes plainly.
+            slab_size: number of slices of a 3D volume to decode at once, see :func:`decode_in_slabs`: the same images
+                in a third of the memory, without gradients. None decodes the whole volume at once.
         """
         z = self.denormalise(z)
         if slab_size is None:

@@ -10,13 +10,13 @@ from torch import nn
 
 
 class LatentStatistics(nn.Module):
-    """Mixin of autoencoders whose ``*_stage_2_*`` methods speak normalised latents: mean 0 and std 1 per channel.
+    """Mixin of autoencoders: the ``*_stage_2_*`` methods use normalised latents, with mean 0 and std 1 per channel.
 
-    The statistics are measured once over the training set (:meth:`set_latent_statistics`) and travel as buffers in the
-    checkpoint, so that no config multiplies by a scale factor: MONAI's latent inferers work with ``scale_factor=1``.
+    The statistics are measured once over the training set (:meth:`set_latent_statistics`) and stored as buffers in the
+    checkpoint. So no config needs a scale factor: MONAI's latent inferers work with ``scale_factor=1``.
     ``encode``, ``decode`` and ``forward`` stay raw, as autoencoder training needs them.
 
-    Stands before MONAI's class in the bases; that class's constructor runs first, then :meth:`_init_statistics`.
+    The mixin comes before MONAI's class in the bases. MONAI's constructor runs first, then :meth:`_init_statistics`.
 
     Source: Rombach et al. 2022, arXiv 2112.10752 (section D.1 rescales latents to unit standard deviation).
     """
@@ -58,7 +58,7 @@ class LatentStatistics(nn.Module):
                 )
             if name == "std" and bool((tensor <= 0).any()):
                 raise ValueError(
-                    f"latent std must be positive, got {tensor.tolist()}; a channel without variance carries nothing: "
+                    f"latent std must be positive, got {tensor.tolist()}; a channel without variance is useless: "
                     "train the autoencoder longer or with fewer latent channels."
                 )
             checked[name] = tensor.expand(self.latent_channels)
@@ -66,11 +66,11 @@ class LatentStatistics(nn.Module):
         self.latent_std.copy_(checked["std"])
 
     def normalise(self, z: torch.Tensor) -> torch.Tensor:
-        """Raw latents (B, C, ...) to normalised ones."""
+        """Normalise raw latents (B, C, ...)."""
         return (z - _per_channel(self.latent_mean, z)) / _per_channel(self.latent_std, z)
 
     def denormalise(self, z: torch.Tensor) -> torch.Tensor:
-        """Normalised latents (B, C, ...) to raw ones."""
+        """Turn normalised latents (B, C, ...) into raw latents."""
         return z * _per_channel(self.latent_std, z) + _per_channel(self.latent_mean, z)
 
     def raw_moments(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -90,12 +90,12 @@ class LatentStatistics(nn.Module):
         return self.normalise(mean), sigma / _per_channel(self.latent_std, sigma)
 
     def encode_stage_2_inputs(self, x: torch.Tensor) -> torch.Tensor:
-        """A normalised sample of the posterior, the input of the diffusion stage (B, latent_channels, ...)."""
+        """Normalised sample of the posterior (B, latent_channels, ...), the input of the diffusion stage."""
         mean, sigma = self.encode_moments(x)
         return mean + sigma * torch.randn_like(mean)
 
     def decode_stage_2_outputs(self, z: torch.Tensor, **options: Any) -> torch.Tensor:
-        """Images (B, C, ...) of normalised latents (B, latent_channels, ...)."""
+        """Decode normalised latents (B, latent_channels, ...) to images (B, C, ...)."""
         raise NotImplementedError
 
 

@@ -13,15 +13,15 @@ from brain_bundles.networks.vector_quantiser import VectorQuantiser
 class LatentVQAutoencoder(LatentAutoencoderKL):
     """:class:`LatentAutoencoderKL` with a :class:`VectorQuantiser` in place of the normal posterior.
 
-    The diffusion stage works on the encoder's output before quantisation, and decoding quantises first, so the decoder
-    sees quantised latents alone, in every stage (Rombach et al. 2022, arXiv:2112.10752, section 3.1).
+    The diffusion stage works on the encoder's output before quantisation. Decoding quantises first, so the decoder sees
+    only quantised latents, in every stage (Rombach et al. 2022, arXiv:2112.10752, section 3.1).
 
     Args:
-        *args: of MONAI's AutoencoderKL.
+        *args: arguments of MONAI's AutoencoderKL.
         num_embeddings: codes per codebook.
         num_codebooks: see :class:`VectorQuantiser`.
         commitment_cost: see :class:`VectorQuantiser`.
-        **kwargs: of MONAI's AutoencoderKL and of :class:`LatentAutoencoderKL`.
+        **kwargs: keyword arguments of MONAI's AutoencoderKL and of :class:`LatentAutoencoderKL`.
 
     Source: Esser et al. 2021, arXiv:2012.09841, section 3.1.
     """
@@ -37,11 +37,11 @@ class LatentVQAutoencoder(LatentAutoencoderKL):
 
     @property
     def perplexity(self) -> torch.Tensor:
-        """Of the codebook in the last training pass, a scalar."""
+        """Perplexity of the codebook in the last training pass, a scalar."""
         return self.quantiser.perplexity
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:  # type: ignore[override]  # no spread
-        """Latents (B, latent_channels, d, h, w) before quantisation, of images (B, C, D, H, W)."""
+        """Encode images (B, C, D, H, W) to latents (B, latent_channels, d, h, w) before quantisation."""
         z = self.quant_conv_mu(self.encoder(x))
         return z if self.shortcut is None else z + self.shortcut.encode(x)
 
@@ -51,7 +51,7 @@ class LatentVQAutoencoder(LatentAutoencoderKL):
         return self.decode(quantised), loss
 
     def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
-        """Images (B, C, ...) through encoder, quantiser and decoder."""
+        """Pass images (B, C, ...) through encoder, quantiser and decoder."""
         return self.decode(self.quantiser.quantise(self.encode(x)))
 
     def raw_moments(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

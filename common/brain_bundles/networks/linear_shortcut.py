@@ -1,4 +1,4 @@
-"""A linear path around an autoencoder, which starts as a discrete cosine transform."""
+"""A linear path around an autoencoder, initialised as a discrete cosine transform."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from torch import nn
 
 
 class LinearShortcut(nn.Module):
-    """Patches to latents and back by one matrix each: two convolutions whose kernel and stride are the patch.
+    """Map patches to latents and back by one matrix each: two convolutions with the patch as kernel and stride.
 
-    At the start the latents are the lowest spatial frequencies of each patch (an orthonormal DCT-II), so an autoencoder
-    with this path begins as a block transform of known quality, and its convolutions learn what that leaves over. Both
-    matrices are trained.
+    At the start the latents are the lowest spatial frequencies of each patch (an orthonormal DCT-II). So an autoencoder
+    with this path begins as a block transform of known quality, and its convolutions learn the rest. Both matrices are
+    trained.
 
     Args:
         spatial_dims: 2 or 3.
-        in_channels: of the images.
-        latent_channels: at most ``in_channels * patch_size ** spatial_dims``.
-        patch_size: voxels of a patch along each axis, the autoencoder's factor.
+        in_channels: channels of the images.
+        latent_channels: channels of the latents, at most ``in_channels * patch_size ** spatial_dims``.
+        patch_size: voxels of a patch along each axis, the autoencoder's downsampling factor.
 
     Raises:
         ValueError: if there are more latent channels than numbers in a patch.
 
-    Source: Ahmed et al. 1974, "Discrete cosine transform"; the idea of a shortcut from space to channels is that of
+    Source: Ahmed et al. 1974, "Discrete cosine transform"; the idea of a shortcut from space to channels is from
     Chen et al. 2024, arXiv:2410.10733, section 3.2.
     """
 
@@ -46,16 +46,16 @@ class LinearShortcut(nn.Module):
             self.synthesis.weight.copy_(weight)
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
-        """Latents (B, latent_channels, d, h, w) of images (B, in_channels, D, H, W), or the same in 2D."""
+        """Encode images (B, in_channels, D, H, W) to latents (B, latent_channels, d, h, w), or the same in 2D."""
         return self.analysis(x)
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
-        """Images (B, in_channels, D, H, W) of latents (B, latent_channels, d, h, w), or the same in 2D."""
+        """Decode latents (B, latent_channels, d, h, w) to images (B, in_channels, D, H, W), or the same in 2D."""
         return self.synthesis(z)
 
 
 def cosine_basis(spatial_dims: int, in_channels: int, number: int, patch_size: int) -> torch.Tensor:
-    """The ``number`` functions of lowest frequency of the orthonormal DCT-II, (number, in_channels, k, k[, k])."""
+    """The ``number`` lowest-frequency functions of the orthonormal DCT-II, (number, in_channels, k, k[, k])."""
     position = torch.arange(patch_size, dtype=torch.float64) + 0.5
     lines = [torch.cos(math.pi / patch_size * position * k) for k in range(patch_size)]
     lines = [line / line.norm() for line in lines]

@@ -1,14 +1,14 @@
 """Exact decoding of MONAI's 3D AutoencoderKL in slabs along the first spatial axis, with bounded memory.
 
-Tiled decoding of the usual kind shows seams, because each tile normalises with its own statistics. Here every GroupNorm
-uses the statistics of the whole volume, and every convolution sees its neighbours: the output is that of the plain
-decoder up to rounding. What is saved:
+Usual tiled decoding shows seams, because each tile normalises with its own statistics. Here every GroupNorm uses the
+statistics of the whole volume, and every convolution sees the neighbours of its slab: the output equals the plain
+decoder's up to rounding. Memory and time are saved in three ways:
 
-* norm, SiLU and convolution run slab by slab, so that only the input and the output exist in full, and most results
-  are written over tensors that are no longer needed (the one old slice that the next slab still needs is kept);
-* nearest upsampling and its 3x3x3 convolution are folded into one transposed convolution with a 4x4x4 kernel and
-  stride 2, in which each output voxel has 8 taps in place of 27 and the upsampled tensor never exists;
-* the samples of a batch are decoded one after the other.
+* Norm, SiLU and convolution run slab by slab, so that only the input and the output exist in full. Most results
+  overwrite tensors that are no longer needed; the one old slice that the next slab needs is kept.
+* Nearest upsampling and its 3x3x3 convolution are folded into one transposed convolution with a 4x4x4 kernel and
+  stride 2. Each output voxel has 8 taps in place of 27, and the upsampled tensor never exists.
+* The samples of a batch are decoded one after the other.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from brain_bundles.networks.volume_norm import VolumeNorm
 
 @torch.no_grad()
 def decode_in_slabs(decoder: Decoder, z: torch.Tensor, slab_size: int) -> torch.Tensor:
-    """What ``decoder(z)`` returns, in a fraction of its memory and without gradients.
+    """Compute ``decoder(z)`` in a fraction of its memory and without gradients.
 
     Args:
         decoder: a 3D decoder of :class:`monai.networks.nets.AutoencoderKL`; attention blocks run on the whole volume.
-        z: its input (B, latent_channels, d, h, w).
-        slab_size: slices of a feature map that are handled at once; 8 to 16 is fast and small.
+        z: the input of the decoder (B, latent_channels, d, h, w).
+        slab_size: slices of a feature map to process at once; 8 to 16 is fast and small.
 
     Returns:
         images (B, out_channels, D, H, W).
@@ -57,7 +57,7 @@ def _decode_one(decoder: Decoder, z: torch.Tensor, slab_size: int) -> torch.Tens
         spare = None  # freed before the next level needs its room
         if isinstance(block, Upsample):
             x = _upsample(block, x, slab_size)
-        else:  # the convolution of the latent, and attention, whose output has strides of no memory format
+        else:  # the first convolution, and attention; the strides of its output fit no memory format
             x = block(x)
             x = x.clone(memory_format=torch.channels_last_3d if x.stride(1) == 1 else torch.contiguous_format)
     norm = VolumeNorm(cast(nn.GroupNorm, last_norm), x, slab_size, activation=False)
@@ -71,7 +71,7 @@ def _decode_one(decoder: Decoder, z: torch.Tensor, slab_size: int) -> torch.Tens
 def _res_block(
     block: Any, x: torch.Tensor, spare: torch.Tensor | None, slab_size: int
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Output of the block, and a tensor of its size that may be overwritten. ``x`` and ``spare`` are used up."""
+    """Output of the block, and a tensor of its size that may be overwritten. ``x`` and ``spare`` become invalid."""
     depth, width = x.shape[2], block.out_channels
     if isinstance(block.nin_shortcut, nn.Identity) or x.shape[1] < 2 * width:
         norm = VolumeNorm(block.norm1, x, slab_size)
@@ -106,7 +106,7 @@ def _conv(
 ) -> torch.Tensor:
     """Slices ``start`` to ``stop`` of ``conv(norm(x))`` for a 3x3x3 convolution with padding 1.
 
-    ``kept`` is slice ``start - 1`` where ``x`` no longer holds it.
+    ``kept`` is slice ``start - 1`` if ``x`` no longer holds it.
     """
     depth = x.shape[2]
     lower, upper = max(start - 1, 0), min(stop + 1, depth)
@@ -116,7 +116,7 @@ def _conv(
 
 
 def _upsample(block: Any, x: torch.Tensor, slab_size: int) -> torch.Tensor:
-    """The block's output; nearest upsampling and its convolution become one transposed convolution."""
+    """Output of the block; nearest upsampling and its convolution become one transposed convolution."""
     nearest = getattr(block, "upsample_non_trainable", None)
     depth = x.shape[2]
     weight = None if nearest is None else fold_upsampling(block.postconv.conv.weight)
@@ -133,15 +133,15 @@ def _upsample(block: Any, x: torch.Tensor, slab_size: int) -> torch.Tensor:
 
 
 def fold_upsampling(weight: torch.Tensor) -> torch.Tensor:
-    """The transposed convolution (stride 2, padding 1) that equals nearest upsampling by 2 and then a convolution.
+    """Weight of the transposed convolution (stride 2, padding 1) that equals nearest upsampling by 2 and a convolution.
 
     Along one axis output 2 i sees the inputs i - 1, i, i with weights w0, w1, w2, and output 2 i + 1 sees i, i, i + 1.
 
     Args:
-        weight: of the 3x3x3 convolution with padding 1, (out, in, 3, 3, 3).
+        weight: weight of the 3x3x3 convolution with padding 1, (out, in, 3, 3, 3).
 
     Returns:
-        its weight (in, out, 4, 4, 4).
+        tensor (in, out, 4, 4, 4).
     """
     fold = weight.new_tensor([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
     return torch.einsum("oiabc,xa,yb,zc->ioxyz", weight, fold, fold, fold).contiguous()
@@ -154,7 +154,7 @@ def slabs(depth: int, slab_size: int) -> Iterator[tuple[int, int]]:
 
 
 def _pad_ends(slab: torch.Tensor, first: bool, last: bool) -> torch.Tensor:
-    """A slice of zeros at the ends of the volume, where a whole convolution would pad."""
+    """Add a slice of zeros at the ends of the volume, where a convolution of the whole volume would pad."""
     return F.pad(slab, (0, 0, 0, 0, int(first), int(last))) if first or last else slab
 
 

@@ -12,19 +12,19 @@ from brain_bundles.networks.latent_statistics import LatentStatistics
 
 
 class SlicewiseAutoencoder(nn.Module):
-    """Encodes and decodes volumes slice by slice with a 2D autoencoder.
+    """Encode and decode volumes slice by slice with a 2D autoencoder.
 
     Volumes are (B, C, D, H, W); their latents (B, C', S, h, w), the slice axis first, one latent slice per slice. Any
     number of slices works.
 
     Args:
         autoencoder: a 2D autoencoder with :class:`~brain_bundles.networks.LatentStatistics`.
-        slice_axis: 0, 1 or 2: which spatial axis counts the slices; on the models' RAS grid 0 is sagittal, 1 coronal
-            and 2 axial slices.
+        slice_axis: spatial axis that counts the slices, 0, 1 or 2; on the models' RAS grid these are sagittal, coronal
+            and axial slices.
         slices_per_pass: slices per forward pass of the autoencoder, which bounds memory.
 
     Raises:
-        ValueError: for another axis, or no slice per pass.
+        ValueError: if slice_axis is not 0, 1 or 2, or slices_per_pass is below 1.
     """
 
     def __init__(self, autoencoder: LatentStatistics, *, slice_axis: int = 2, slices_per_pass: int = 16) -> None:
@@ -33,11 +33,11 @@ class SlicewiseAutoencoder(nn.Module):
             raise ValueError(f"slice_axis is {slice_axis!r}, allowed are 0 (sagittal), 1 (coronal) and 2 (axial).")
         if slices_per_pass < 1:
             raise ValueError(f"slices_per_pass must be at least 1, got {slices_per_pass}.")
-        self.autoencoder: Any = autoencoder  # the mixin does not declare reconstruct, which MONAI's classes bring
+        self.autoencoder: Any = autoencoder  # the mixin does not declare reconstruct; MONAI's classes have it
         self.slice_axis, self.slices_per_pass = slice_axis, slices_per_pass
 
     def extra_repr(self) -> str:
-        """Tells caches of latents apart: along another axis the same weights give other latents."""
+        """Slice axis, to tell caches of latents apart: along another axis the same weights give other latents."""
         return f"slice_axis={self.slice_axis}"
 
     @property
@@ -58,14 +58,14 @@ class SlicewiseAutoencoder(nn.Module):
         return self._moments(x, self.autoencoder.encode_moments)
 
     def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
-        """Volumes (B, C, D, H, W) through encoder and decoder."""
+        """Pass volumes (B, C, D, H, W) through encoder and decoder."""
         volumes = x.movedim(self.slice_axis + 2, 1)
         slices = volumes.flatten(0, 1).split(self.slices_per_pass)
         images = torch.cat([self.autoencoder.reconstruct(s) for s in slices])
         return images.reshape(*volumes.shape[:2], *images.shape[1:]).movedim(1, self.slice_axis + 2)
 
     def decode_stage_2_outputs(self, z: torch.Tensor) -> torch.Tensor:
-        """Volumes (B, C, D, H, W) of normalised latents (B, C', S, h, w)."""
+        """Decode normalised latents (B, C', S, h, w) to volumes (B, C, D, H, W)."""
         batch, channels, num_slices = z.shape[:3]
         slices = z.transpose(1, 2).reshape(batch * num_slices, channels, *z.shape[3:])
         images = torch.cat([self.autoencoder.decode_stage_2_outputs(s) for s in slices.split(self.slices_per_pass)])

@@ -7,32 +7,32 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import nn
 
-CHUNK = 1 << 24  # distances that are held at once: 64 MiB
+CHUNK = 1 << 24  # distances held at once: 64 MiB
 
 
 class VectorQuantiser(nn.Module):
-    """Every position of a feature becomes the nearest code of a codebook.
+    """Replace every position of a feature by the nearest code of a codebook.
 
     The loss is ``|sg(z) - q|^2 + commitment_cost |z - sg(q)|^2``: its first term moves the codes towards the features,
-    its second one the features towards the codes. Gradients of what follows pass straight through to the feature.
+    its second one the features towards the codes. Gradients of later layers pass straight through to the feature.
 
-    In training the share of positions of every code is averaged over passes, and a code whose share falls below
+    In training each code's share of the positions is averaged over passes. A code with a share below
     ``revive_below / num_embeddings`` is replaced by a random feature of the batch. At the start all shares are 0, so
     the first pass draws the whole codebook from the data. With several processes shares are summed and rank 0's
     features are taken, so that codebooks stay equal.
 
-    ``perplexity`` after a pass is exp(entropy) of its code shares, the mean over codebooks, as a tensor: 1 if one code
-    does everything, num_embeddings if all are used alike.
+    ``perplexity`` after a pass is exp(entropy) of its code shares, the mean over codebooks, as a tensor: 1 if only one
+    code is used, num_embeddings if all are used equally.
 
     Args:
         num_embeddings: codes per codebook.
         embedding_dim: channels of the feature.
-        num_codebooks: split the channels into so many groups, each with a codebook of its own (product quantisation).
-            Channel c is in group c modulo their number, so that where channels come in the order of their size, large
-            ones share a codebook with small ones, and codes are spread over the groups evenly.
+        num_codebooks: number of groups of channels, each with a codebook of its own (product quantisation). Channel c
+            is in group c modulo num_codebooks. If channels are ordered by size, large channels therefore share a
+            codebook with small ones, and codes are spread over the groups evenly.
         commitment_cost: weight of the second term.
-        usage_decay: of the average over passes.
-        revive_below: share of a code, in parts of an equal one, below which it is dead; 0 keeps dead codes.
+        usage_decay: decay of the average over passes.
+        revive_below: share of a code, relative to 1 / num_embeddings, below which it is dead; 0 keeps dead codes.
 
     Raises:
         ValueError: for sizes that are not positive, or channels that do not divide into the groups.
@@ -73,7 +73,7 @@ class VectorQuantiser(nn.Module):
         return self.codebooks.shape[1]
 
     def forward(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Quantised feature (B, embedding_dim, ...) and the scalar loss of a feature of that shape."""
+        """Quantised feature, and scalar loss, of a feature (B, embedding_dim, ...)."""
         with torch.autocast(z.device.type, enabled=False):  # nearest codes need the full precision
             z = z.float()
             vectors = self._split(z)
@@ -92,7 +92,7 @@ class VectorQuantiser(nn.Module):
             return self._join(self._take(self._nearest(self._split(z.float()))), z)
 
     def indices(self, z: torch.Tensor) -> torch.Tensor:
-        """The codes of a feature (B, embedding_dim, ...): integers (B, num_codebooks, ...)."""
+        """Indices (B, num_codebooks, ...) of the codes of a feature (B, embedding_dim, ...)."""
         with torch.autocast(z.device.type, enabled=False):
             found = self._nearest(self._split(z.float()))
         return found.view(len(found), len(z), *z.shape[2:]).transpose(0, 1)

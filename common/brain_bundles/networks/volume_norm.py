@@ -11,7 +11,7 @@ class VolumeNorm:
     """Normalise slabs of ``x`` as ``norm(x)`` would.
 
     Args:
-        norm: the layer that is replaced.
+        norm: layer to replace.
         x: the whole volume (1, C, D, H, W); only read here.
         slab_size: slices per pass over it.
         activation: apply SiLU after the normalisation.
@@ -45,7 +45,7 @@ def group_moments(x: torch.Tensor, groups: int, slab_size: int) -> tuple[torch.T
     """
     channels = x.shape[1]
     ones = torch.ones(channels, device=x.device)
-    # Views of half of the channels, which decoding makes, are contiguous in no format.
+    # Decoding makes views of half of the channels, which are contiguous in no format.
     memory_format = torch.channels_last_3d if x.stride(1) == 1 else torch.contiguous_format
     sizes, means, variances = [], [], []
     for slab in x.split(slab_size, dim=2):

@@ -1,4 +1,4 @@
-"""From tissue fractions to what a scanner shows: signal, bias field, noise."""
+"""MR images of tissue fractions: signal, bias field, noise."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ JITTER_STD = 0.02  # relative, of TR, TE, TI and flip angle: scanners and protoc
 BIAS_STD = 0.04  # of the logarithm of the receive sensitivity
 BIAS_KNOTS_MM = 80.0
 NOISE_STD = 0.012  # of one channel, relative to the brightest of grey matter, white matter and CSF
-WHITEST = 0.85  # image value of that tissue: leaves room for vessels and enhancement below 1
+WHITEST = 0.85  # image value of the brightest tissue; vessels and enhancement need the room up to 1
 
 
 def jitter(sequence: Sequence, generator: torch.Generator) -> Sequence:
-    """The sequence with its times and flip angle changed by about ``JITTER_STD``."""
+    """Change the times and the flip angle of a sequence by about ``JITTER_STD``."""
     tr, te, ti, flip = (1.0 + JITTER_STD * torch.randn(4, generator=generator)).tolist()
     return replace(sequence, tr=sequence.tr * tr, te=sequence.te * te, ti=sequence.ti * ti, flip=sequence.flip * flip)
 
@@ -28,9 +28,9 @@ def acquire(fractions: Mapping[str, torch.Tensor], *, suffix: str, seed: int, sp
     """The brain-extracted magnitude image of one contrast, (D, H, W) in [0, 1], zero outside the intracranial space.
 
     Args:
-        fractions: (D, H, W) per tissue of ``TISSUES``; voxels mix linearly.
+        fractions: (D, H, W) fraction per tissue of ``TISSUES``; voxels mix linearly.
         suffix: contrast, a key of ``SEQUENCES``.
-        seed: of the subject; jitter, bias field and noise are drawn per contrast.
+        seed: seed of the subject; jitter, bias field and noise are drawn per contrast.
         spacing: voxel size, mm.
 
     Raises:
@@ -42,7 +42,7 @@ def acquire(fractions: Mapping[str, torch.Tensor], *, suffix: str, seed: int, sp
         raise ValueError(f"unknown tissues {sorted(unknown)}, known are {', '.join(TISSUES)}.")
     generator = generator_for(seed, "acquisition", suffix)
     sequence = jitter(SEQUENCES[suffix], generator)
-    # The scale is that of the nominal sequence: jitter may change how bright an image is.
+    # Scaled by the nominal sequence, so that jitter may change the brightness of the image.
     reference = max(signal(name, SEQUENCES[suffix]) for name in ("grey_matter", "white_matter", "csf"))
     signals = {name: signal(name, sequence) * WHITEST / reference for name in fractions}
     inside = torch.stack(list(fractions.values())).sum(0)

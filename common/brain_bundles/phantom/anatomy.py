@@ -17,18 +17,16 @@ from brain_bundles.utils.seeding import generator_for
 # Random shape: (distance of the spline knots, standard deviation), both mm. From lobes down to single gyri.
 SHAPE_SCALES_MM = ((48.0, 3.0), (24.0, 1.6), (12.0, 0.7))
 ASPECT_STD = 0.025  # relative change of one axis against the others
-ROTATION_STD_DEG = 2.0  # what rigid alignment leaves over
+ROTATION_STD_DEG = 2.0  # left over after rigid alignment
 
-# How far the outer face of the cortex has receded, in mm of the template (its brain is larger than any of the
-# population).
+# Recession of the outer face of the cortex, in mm of the template. Its brain is larger than any in the population.
 THINNING_AT_40_MM = 0.30
 THINNING_PER_YEAR_MM = 0.012
 THINNING_STD_MM = 0.08
 
 MAX_ITERATIONS = 20
 VOLUME_TOLERANCE = 0.004  # relative; the promise is 0.02
-# Widening (mm) that gives a log ratio of ventricular to brain volume, measured on the template: where the search
-# starts.
+# Start of the search: widening (mm) for each log ratio of ventricular to brain volume, measured on the template.
 LOG_RATIOS = (-5.60, -4.67, -4.27, -3.67, -2.91, -2.36, -1.97)
 WIDENINGS_MM = (-2.35, 0.0, 1.2, 3.3, 6.8, 12.4, 15.5)
 WIDENING_RANGE_MM = (-6.0, 22.0)
@@ -41,9 +39,9 @@ class Anatomy:
     """Tissue fractions of one subject on its grid.
 
     Attributes:
-        grey_matter, white_matter, lateral_ventricles, csf: (D, H, W) fractions in [0, 1]; csf is without the lateral
-            ventricles. Together they are the intracranial fraction.
-        ventricle_distance: (D, H, W) mm outside the lateral ventricles, in the template's scale.
+        grey_matter, white_matter, lateral_ventricles, csf: (D, H, W) fractions in [0, 1]; csf excludes the lateral
+            ventricles. Their sum is the intracranial fraction.
+        ventricle_distance: (D, H, W) distance outside the lateral ventricles, mm in the template's scale.
         spacing: voxel size in mm.
     """
 
@@ -56,28 +54,28 @@ class Anatomy:
 
     @property
     def intracranial(self) -> torch.Tensor:
-        """(D, H, W) fraction of everything inside the skull."""
+        """Fraction of everything inside the skull, (D, H, W)."""
         return self.grey_matter + self.white_matter + self.lateral_ventricles + self.csf
 
     @property
     def ventricular_volume(self) -> float:
-        """mL of the lateral ventricles."""
+        """Volume of the lateral ventricles, mL."""
         return float(self.lateral_ventricles.double().sum()) * self.spacing**3 / 1000.0
 
     @property
     def brain_volume(self) -> float:
-        """mL of grey and white matter."""
+        """Volume of grey and white matter, mL."""
         return float((self.grey_matter.double() + self.white_matter.double()).sum()) * self.spacing**3 / 1000.0
 
 
 def _grid_points(spatial_size: Sequence[int], spacing: float) -> torch.Tensor:
-    """(D, H, W, 3) millimetres from the centre of the grid."""
+    """Voxel positions (D, H, W, 3), mm from the centre of the grid."""
     axes = [(torch.arange(size, dtype=torch.float32) - (size - 1) / 2) * spacing for size in spatial_size]
     return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
 
 
 def _rotation(degrees: torch.Tensor) -> torch.Tensor:
-    """(3, 3) rotation by three angles about the three axes."""
+    """Rotation matrix (3, 3) for three angles about the three axes."""
     cross = torch.zeros(3, 3)
     x, y, z = torch.deg2rad(degrees).tolist()
     cross[0, 1], cross[0, 2], cross[1, 2] = -z, y, -x
@@ -118,8 +116,8 @@ class _Subject:
 def render_anatomy(covariates: Covariates, *, seed: int, spatial_size: Sequence[int], spacing: float) -> Anatomy:
     """The brain of one subject with the requested ventricular and brain volume.
 
-    Scaling changes both volumes by nearly the same factor, so the widening sets their ratio and the scale then sets
-    their size; the two are solved for together by a secant search on the rendered fractions.
+    Scaling changes both volumes by nearly the same factor. So the widening sets their ratio, and the scale their size.
+    A secant search on the rendered fractions finds both together.
 
     Args:
         covariates: age (years), sex, volumes (mL). Age thins the cortex.
@@ -153,7 +151,7 @@ def render_anatomy(covariates: Covariates, *, seed: int, spatial_size: Sequence[
         if previous is not None and abs(widening - previous[0]) > 1e-6:
             slope = max((ratio - previous[1]) / (widening - previous[0]), 0.02)
         previous = (widening, ratio)
-        if upper - lower < MIN_BRACKET_MM:  # the end that this render does not confirm is from another scale
+        if upper - lower < MIN_BRACKET_MM:  # the opposite bound comes from another scale: reset it
             lower, upper = (lower, WIDENING_RANGE_MM[1]) if ratio < target_ratio else (WIDENING_RANGE_MM[0], upper)
         proposal = widening + (target_ratio - ratio) / slope
         widening = proposal if lower < proposal < upper else (lower + upper) / 2

@@ -1,4 +1,4 @@
-"""The anatomy that every phantom is a deformation of: tissue fractions and motion fields from the MNI152 2009a maps.
+"""The template that every phantom deforms: tissue fractions and motion fields from the MNI152 2009a maps.
 
 Array axes are RAS: D runs to the right, H to the front, W to the top. Positions are in millimetres from the centre of
 the brain's bounding box, so a phantom is brain-centred by construction.
@@ -13,12 +13,11 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-# Channels of ``Atlas.tissue``. CSF outside the lateral ventricles is what the intracranial mask leaves over.
+# Channels of ``Atlas.tissue``. CSF outside the lateral ventricles is the rest of the intracranial mask.
 TISSUES = ("grey_matter", "white_matter", "lateral_ventricles", "intracranial")
 
-CSF_THRESHOLD = (
-    0.4  # the lateral ventricles are one connected component per side from 0.4 up; at 0.3 they leak into cisterns
-)
+# The lateral ventricles are one connected component per side from 0.4 up; at 0.3 they leak into cisterns.
+CSF_THRESHOLD = 0.4
 MIDLINE_GAP_MM = 1  # the septum; cutting here separates left from right
 THIRD_VENTRICLE_HALF_WIDTH_MM = 4  # below z = 14 mm (MNI) the CSF beside the midline is the third ventricle
 THIRD_VENTRICLE_TOP_MM = 14
@@ -36,11 +35,10 @@ class Atlas:
     """The template at 1 mm.
 
     Attributes:
-        tissue: (4, D, H, W) fractions in [0, 1], channels ``TISSUES``, already blurred to the voxel size to be
-            rendered.
+        tissue: (4, D, H, W) fractions in [0, 1], channels ``TISSUES``, blurred to the voxel size of the phantom.
         ventricle_velocity: (3, D/2, H/2, W/2) unit motion (mm per mm) that widens the lateral ventricles.
         cortex_velocity: (3, D/2, H/2, W/2) unit motion that pulls the outer face of the cortex inwards.
-        ventricle_distance: (1, D/2, H/2, W/2) mm outside the lateral ventricles, negative inside.
+        ventricle_distance: (1, D/2, H/2, W/2) distance outside the lateral ventricles in mm, negative inside.
         centre: (3,) voxel coordinates of the centre of the brain's bounding box.
     """
 
@@ -57,7 +55,7 @@ def _load_maps() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         from nilearn import datasets
     except ImportError as error:
         raise ImportError(
-            "The phantom population is made from maps that nilearn carries: pip install nilearn scipy."
+            "The phantom population needs the maps that come with nilearn: pip install nilearn scipy."
         ) from error
     grey = datasets.load_mni152_gm_template(resolution=1)
     white = datasets.load_mni152_wm_template(resolution=1)
@@ -90,7 +88,7 @@ def _signed_distance(inside: np.ndarray) -> np.ndarray:
 
 
 def _unit_gradient(distance: np.ndarray, smoothing_mm: float) -> np.ndarray:
-    """(3, D, H, W) direction away from a surface. Smoothing lets it vanish on the medial axis, which has none."""
+    """Direction away from a surface, (3, D, H, W). Smoothing makes it 0 on the medial axis, where it is undefined."""
     gradient = np.stack(np.gradient(ndimage.gaussian_filter(distance, smoothing_mm)))
     return gradient / np.maximum(1.0, np.sqrt((gradient**2).sum(0)))
 
@@ -103,12 +101,12 @@ def _subsample(field: np.ndarray) -> torch.Tensor:
 
 @functools.lru_cache(maxsize=1)
 def _fields() -> tuple[np.ndarray, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Everything of the atlas that does not depend on the voxel size to be rendered."""
+    """Parts of the atlas that do not depend on the voxel size of the phantom."""
     grey, white, mask, affine = _load_maps()
     csf = np.clip(mask - grey - white, 0.0, 1.0)
     inside = lateral_ventricles(csf, mask, affine)
-    # The wall's partial volume belongs to the ventricle as well. An average brain's wall is blurred over several
-    # millimetres, a person's is not, and widening would stretch the blur: the ramp of the CSF fraction is made steep.
+    # The wall's partial volume belongs to the ventricle as well. The wall of an average brain is blurred over several
+    # millimetres, a person's is not. Widening would stretch the blur, so the ramp of the CSF fraction is made steep.
     lower, upper = WALL_CSF_RAMP
     ventricles = np.clip((csf - lower) / (upper - lower), 0.0, 1.0) * ndimage.binary_dilation(inside, iterations=2)
     remaining = np.minimum(1.0, (1.0 - ventricles) / np.maximum(grey + white, 1e-3))
@@ -117,7 +115,7 @@ def _fields() -> tuple[np.ndarray, torch.Tensor, torch.Tensor, torch.Tensor, tor
 
     ventricle_distance = ndimage.gaussian_filter(_signed_distance(ventricles > 0.5), 1.0)
     fade = 0.5 + 0.5 * np.cos(np.pi * np.clip(ventricle_distance / VENTRICLE_REACH_MM, 0.0, 1.0))
-    # A point of the widened brain looks up the atlas nearer to the ventricle: the motion is against the gradient.
+    # A point of the widened brain looks up the atlas nearer to the ventricle, so the motion is against the gradient.
     ventricle_velocity = -_unit_gradient(ventricle_distance, 1.5) * fade
 
     # Only the outer surface: filled ventricles keep their wall.
@@ -133,7 +131,7 @@ def _fields() -> tuple[np.ndarray, torch.Tensor, torch.Tensor, torch.Tensor, tor
 
 @functools.lru_cache(maxsize=2)
 def load_atlas(spacing: float) -> Atlas:
-    """The template, its fractions blurred to voxels of ``spacing`` mm so that sampling them gives partial volumes.
+    """Load the template, blurred to voxels of ``spacing`` mm, so that sampling gives partial volumes.
 
     Raises:
         ImportError: if nilearn is missing.

@@ -52,10 +52,10 @@ def random_field(
 def flow(
     points: torch.Tensor, velocity: torch.Tensor, time: float, *, step: int, max_step_mm: float = 2.0
 ) -> torch.Tensor:
-    """Points carried by a stationary velocity field for ``time`` (mm at unit speed; negative runs backwards).
+    """Carry points along a stationary velocity field for ``time`` (mm at unit speed; negative runs backwards).
 
-    Integrating, instead of adding ``time * velocity`` once, keeps the map invertible however far it goes: points that
-    move towards a medial axis slow down there and never cross it. Midpoint rule.
+    Integration by the midpoint rule keeps the map invertible at any distance: points that move towards a medial axis
+    slow down there and never cross it. Adding ``time * velocity`` once would not.
     """
     if time == 0.0:
         return points

@@ -1,6 +1,6 @@
-"""What disease and age leave in white matter: hyperintensities and tumours, as fractions that replace tissue.
+"""White matter hyperintensities and tumours, as fractions that replace tissue.
 
-Every field is in [0, 1] per voxel and shares one subject's random seed.
+Fractions are in [0, 1] per voxel; all of one subject derive from its seed.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Tumour:
 
 
 def white_matter_hyperintensities(anatomy: Anatomy, *, age: float, seed: int) -> torch.Tensor:
-    """(D, H, W) fraction of the voxel that is hyperintense white matter. ``age`` in years makes them more likely."""
+    """Fraction of hyperintense white matter per voxel, (D, H, W). It grows with ``age`` (years)."""
     generator = generator_for(seed, "hyperintensities")
     shape = anatomy.white_matter.shape
     field = random_field(
@@ -55,7 +55,7 @@ def tumour(anatomy: Anatomy, *, seed: int) -> Tumour:
     """A glioma-like mass in the white matter: necrotic core, enhancing rim, oedema that spreads in white matter only.
 
     Raises:
-        ValueError: if the anatomy has no white matter to grow in.
+        ValueError: if no pure white matter is at least 8 mm from the ventricles.
     """
     generator = generator_for(seed, "tumour")
     tissue = anatomy.grey_matter + anatomy.white_matter

@@ -3,10 +3,9 @@
 Times are in milliseconds, flip angles in degrees, proton densities relative to water. 1.5 T.
 
 Sources: CSF, grey matter, white matter and lesion: BrainWeb's tissue table (Kwan, Evans and Pike 1999, IEEE TMI
-    18:1085).
-Arterial blood: T1 and T2 at 1.5 T of Stanisz et al. 2005, MRM 54:507. Oedema, tumour, the T2* of blood, deoxygenated
-blood and the uptake of gadolinium are choices of ours that give the known order of brightness; they are not quoted
-from a source.
+18:1085). Arterial blood: T1 and T2 at 1.5 T of Stanisz et al. 2005, MRM 54:507. Oedema, tumour, the T2* of blood,
+deoxygenated blood and the uptake of gadolinium are our own choices, without a source; they give the known order of
+brightness.
 """
 
 from __future__ import annotations
@@ -49,9 +48,9 @@ class Sequence:
     Attributes:
         kind: "spin_echo", "inversion_recovery", "gradient_echo" or "time_of_flight".
         tr, te, ti: repetition, echo and inversion time, ms.
-        flip: flip angle, degrees; of the excitation pulse of gradient echoes.
-        contrast_agent: whether gadolinium has been given.
-        inflow: time of flight only: fraction of the arterial blood that arrives unsaturated.
+        flip: flip angle of the excitation pulse of gradient echoes, degrees.
+        contrast_agent: True after an injection of gadolinium.
+        inflow: fraction of the arterial blood that arrives unsaturated; time of flight only.
     """
 
     kind: str
@@ -103,7 +102,7 @@ _EQUATIONS = {"spin_echo": spin_echo, "inversion_recovery": inversion_recovery, 
 
 
 def signal(name: str, sequence: Sequence) -> float:
-    """Magnitude of the signal of the tissue ``name`` (a key of ``TISSUES``), relative to fully relaxed water.
+    """Signal magnitude of the tissue ``name`` (a key of ``TISSUES``), relative to fully relaxed water.
 
     Raises:
         ValueError: for an unknown tissue or kind of sequence.

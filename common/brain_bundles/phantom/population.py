@@ -1,4 +1,4 @@
-"""Who the brains belong to: the joint distribution of age, sex, ventricular volume and brain volume in adults.
+"""The population: joint distribution of age, sex, ventricular volume and brain volume in adults.
 
 Fitted to 291 adults of the IXI data set (https://brain-development.org/ixi-dataset, CC BY-SA 3.0), with volumes by the
 DLMUSE segmentation of the NiChart project (https://neuroimagingchart.com). Only the fitted coefficients are kept here.
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from brain_bundles.data.covariates import CONTINUOUS, SEXES, Covariates, check_covariate
 
-# The population's range: what is drawn lies inside, and a model trained on the population extrapolates outside.
+# Range of the draws. A model trained on the population extrapolates outside.
 RANGE: Mapping[str, tuple[float, float]] = {
     "age": (40.0, 86.0),
     "ventricular_volume": (5.0, 105.0),
@@ -33,19 +33,18 @@ _COVARIANCE = (
 
 
 def _to_normal(name: str, value: float) -> float:
-    """The scale on which the population is Gaussian. Age is squared: log ventricles grow faster late in life."""
+    """Value on the scale where the population is Gaussian. Age is squared: log ventricles grow faster late in life."""
     return (value / 60.0) ** 2 if name == "age" else math.log(value)
 
 
 def _from_normal(u: NDArray[np.float64]) -> NDArray[np.float64]:
-    with np.errstate(
-        invalid="ignore"
-    ):  # a negative square of age is outside of every range and becomes NaN, never kept
+    # A negative square of age becomes NaN, which is outside of every range and never kept.
+    with np.errstate(invalid="ignore"):
         return np.stack([60.0 * np.sqrt(u[..., 0]), np.exp(u[..., 1]), np.exp(u[..., 2])], axis=-1)
 
 
 def _fit_truncated(x: NDArray[np.float64], low: float, high: float) -> tuple[float, float]:
-    """Mean and variance of the Gaussian whose part inside of [low, high] has the mean and variance of ``x``."""
+    """Mean and variance of the Gaussian that has the moments of ``x`` after truncation to [low, high]."""
     grid = low + (high - low) * (np.arange(4000) + 0.5) / 4000
     features = np.stack([grid, grid**2])
     target = np.array([x.mean(), (x**2).mean()])
@@ -62,7 +61,7 @@ def _fit_truncated(x: NDArray[np.float64], low: float, high: float) -> tuple[flo
             break
     if eta[1] >= 0:
         raise ValueError(
-            "The ages have no single mode inside of the range, a truncated Gaussian does not describe them."
+            "The ages have no single mode inside of the range; a truncated Gaussian does not describe them."
         )
     variance = -0.5 / eta[1]
     return float(eta[0] * variance), float(variance)
@@ -79,15 +78,15 @@ def _box_probability(mean: NDArray[np.float64], cov: NDArray[np.float64], bounds
 
 @dataclass(frozen=True)
 class PopulationModel:
-    """Given sex, a Gaussian over (age^2, log ventricular volume, log brain volume), truncated to ``range``.
+    """A Gaussian per sex over (age^2, log ventricular volume, log brain volume), truncated to ``range``.
 
     Its conditionals are truncated Gaussians again, mixed over sex, so draws given any subset of covariates are exact.
 
     Attributes:
         weight: probability of each sex in ``SEXES`` before truncation, shape (2,).
-        mean: of ((age / 60)^2, log mL, log mL) before truncation, shape (2, 3).
-        covariance: the same scale, shape (2, 3, 3).
-        range: lowest and highest value of each continuous covariate among draws, in years and mL.
+        mean: mean of ((age / 60)^2, log mL, log mL) before truncation, shape (2, 3).
+        covariance: covariance on the same scale, shape (2, 3, 3).
+        range: lowest and highest drawn value of each continuous covariate, in years and mL.
     """
 
     weight: NDArray[np.float64]
@@ -102,14 +101,14 @@ class PopulationModel:
 
     @classmethod
     def fit(cls, table: Sequence[Mapping[str, object]]) -> PopulationModel:
-        """The model of the people in ``table``. The coefficients above are those of the IXI table::
+        """Fit the model to the people in ``table``. The coefficients above come from the IXI table::
 
             PopulationModel.fit(list(csv.DictReader(open("ixi_covariates.csv"))))
 
-        Within ``RANGE`` (people outside of it are left out) age is fitted by the maximum likelihood of a truncated
-        Gaussian, which matches the sample's moments. The volumes are regressed on it, which age's truncation does not
-        bias; theirs cuts off about 2 % and is neglected. Squared age and log brain volume had a higher likelihood than
-        the plain ones (a gain of 4 and 3.7 in log likelihood).
+        People outside of ``RANGE`` are left out. Age is fitted by maximum likelihood of a truncated Gaussian, which
+        matches the sample's moments. The volumes are regressed on age; the truncation of age does not bias this. The
+        truncation of the volumes cuts off about 2 % and is neglected. Squared age and log brain volume had a higher
+        likelihood than the plain values (a gain of 4 and 3.7 in log likelihood).
 
         Raises:
             ValueError: if a row has an impossible value, or a sex has fewer than 10 people.
@@ -141,16 +140,16 @@ class PopulationModel:
     def sample(
         self, n: int, rng: np.random.Generator, given: Mapping[str, float | str | None] | None = None
     ) -> list[Covariates]:
-        """``n`` people, conditioned on ``given``.
+        """Draw ``n`` people, conditioned on ``given``.
 
         Args:
-            n: how many.
+            n: number of people.
             rng: the only source of randomness.
-            given: covariates that are fixed (None means not fixed). They may lie outside of ``range`` and are returned
-                exactly as given; what is drawn lies inside of ``range``.
+            given: fixed covariates; None means not fixed. They may lie outside of ``range`` and are returned exactly as
+                given. Drawn values lie inside of ``range``.
 
         Raises:
-            ValueError: if a given value is impossible, or so far out that nobody inside of ``range`` goes with it.
+            ValueError: if a given value is impossible, or so far out that no draw of the others is inside of ``range``.
         """
         fixed = {name: value for name, value in (given or {}).items() if value is not None}
         problems = [p for name, value in fixed.items() if (p := check_covariate(name, value))]
@@ -190,7 +189,7 @@ class PopulationModel:
                 people.append(Covariates(sex=SEXES[s[row]], **one))
         if len(people) < n:
             raise ValueError(
-                f"Nobody of the population goes with {fixed}: no draw of the rest lies inside of {dict(self.range)}. "
+                f"Nobody in the population matches {fixed}: no draw of the others is inside of {dict(self.range)}. "
                 "Give all four covariates, or values nearer to the population."
             )
         return people

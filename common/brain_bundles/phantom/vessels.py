@@ -1,7 +1,6 @@
 """Arteries and veins as branching tubes, for angiography, susceptibility-weighted and contrast-enhanced images.
 
-A stylised tree, not an atlas: trunks enter where the large vessels of the head do and branch at random towards the
-    cortex.
+A stylised tree, not an atlas: trunks enter like the large vessels of the head and branch at random towards the cortex.
 """
 
 from __future__ import annotations
@@ -15,8 +14,7 @@ import torch
 from brain_bundles.phantom.anatomy import Anatomy
 from brain_bundles.utils.seeding import generator_for
 
-# Where trunks start and where they head, in fractions of the brain's bounding box (right, front, top), and radius in
-# mm.
+# Start of each trunk in fractions of the brain's bounding box, direction (both right, front, top), and radius in mm.
 ARTERY_TRUNKS = (
     ((0.42, 0.62, 0.22), (-1.0, 0.2, 0.35), 1.5),  # left middle cerebral
     ((0.58, 0.62, 0.22), (1.0, 0.2, 0.35), 1.5),  # right middle cerebral
@@ -45,7 +43,7 @@ MAX_SEGMENTS = 400
 
 @dataclass(frozen=True)
 class Vessels:
-    """Fractions (D, H, W) of the voxel that is arterial and venous blood."""
+    """Fractions (D, H, W) of arterial and venous blood per voxel."""
 
     artery: torch.Tensor
     vein: torch.Tensor
@@ -88,7 +86,7 @@ def _grow(
 
 
 def _nearest_inside(position: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
-    """``position``, or the voxel of the head that is nearest to it: the base of one head is higher than another's."""
+    """Return ``position``, or the nearest voxel of the head: the height of the skull base differs between heads."""
     if float(inside[tuple(position.round().long().tolist())]) >= 0.5:
         return position
     voxels = torch.nonzero(inside >= 0.5).float()
@@ -98,7 +96,7 @@ def _nearest_inside(position: torch.Tensor, inside: torch.Tensor) -> torch.Tenso
 def _rasterise(
     segments: list[tuple[torch.Tensor, torch.Tensor, float]], shape: torch.Size, spacing: float
 ) -> torch.Tensor:
-    """(D, H, W) fraction of each voxel covered by the tubes; thinner tubes than a voxel cover a part of it."""
+    """Fraction of each voxel covered by the tubes, (D, H, W); a tube thinner than a voxel covers a part of it."""
     fraction = torch.zeros(shape)
     for start, end, radius in segments:
         margin = radius / spacing + 1.5

@@ -42,7 +42,7 @@ SPACING_MM = 2.0
 SPATIAL_SIZE = (80, 96, 80)
 VESSEL_SUFFIXES = ("swi", "angio", "ce-gadolinium_T1w")  # the contrast agent stays in the blood of a healthy brain
 SEGMENTATION = "phantom"
-# In this order the largest fraction of a voxel wins.
+# A voxel gets the label of its largest fraction.
 LABELS: Mapping[int, str] = {
     1: "csf",
     2: "grey_matter",
@@ -62,7 +62,7 @@ LICENSE = (
 
 @dataclass(frozen=True)
 class PhantomSpec:
-    """What all subjects of one population share; the fields are those of :func:`write_phantoms`."""
+    """Settings that all subjects of one population share, as in :func:`write_phantoms`."""
 
     suffixes: tuple[str, ...]
     spacing: float
@@ -78,8 +78,8 @@ def render_fractions(
     """All tissue fractions of one subject, and its ventricular and brain volume (mL) as rendered.
 
     Returns:
-        (D, H, W) fractions by the names of ``LABELS``, and the two volumes. Lesions replace tissue inside of the
-        brain, so they count as brain; blood does not.
+        (D, H, W) fractions by the names of ``LABELS``, and the two volumes. Lesions replace brain tissue, so they
+        count as brain; blood does not.
     """
     anatomy = render_anatomy(covariates, seed=seed, spatial_size=spec.spatial_size, spacing=spec.spacing)
     fractions = {
@@ -113,7 +113,7 @@ def render_fractions(
 
 
 def segmentation(fractions: Mapping[str, torch.Tensor]) -> np.ndarray:
-    """(D, H, W) uint8 labels of ``LABELS``: the tissue with the largest fraction, 0 where less than half is head."""
+    """Labels of ``LABELS``, uint8 (D, H, W): the tissue with the largest fraction, 0 where less than half is head."""
     names = [name for name in LABELS.values() if name in fractions]
     indices = {name: index for index, name in LABELS.items()}
     stack = torch.stack([fractions[name] for name in names])
@@ -124,7 +124,7 @@ def segmentation(fractions: Mapping[str, torch.Tensor]) -> np.ndarray:
 def _write_subject(
     dataset_dir: Path, participant_id: str, covariates: Covariates, seed: int, spec: PhantomSpec
 ) -> dict[str, object]:
-    """Write all images of one subject; its row of participants.tsv."""
+    """Write all images of one subject and return its row of participants.tsv."""
     fractions, ventricular_volume, brain_volume = render_fractions(covariates, seed=seed, spec=spec)
     affine = grid_affine(spec.spacing, spec.spatial_size)
     visible = {name: fraction for name, fraction in fractions.items() if name != "lateral_ventricles"}
@@ -143,7 +143,7 @@ def _write_subject(
 
 
 def _num_cores() -> int:
-    """The cores that this process may use; those of the machine where the system does not tell (macOS)."""
+    """Number of cores that this process may use; all of the machine where the system does not tell (macOS)."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -167,27 +167,26 @@ def write_phantoms(
 ) -> Path:
     """Write a population of digital brains with known truth as a BIDS dataset, and return its folder.
 
-    Subject *i* depends on ``seed`` and *i* only: not on how many there are, on the number of workers, or on which
-    contrasts are written. The exceptions are ``with_vessels``, whose default depends on the contrasts, and
-    ``tumour_probability``: they change the anatomy that all contrasts share.
+    Subject *i* depends only on ``seed`` and *i*, not on the number of subjects or workers, or on the contrasts. There
+    are two exceptions: ``with_vessels``, with a default that depends on the contrasts, and ``tumour_probability``. They
+    change the anatomy that all contrasts share.
 
     Args:
         dataset_dir: new or empty folder.
-        num_subjects: how many.
+        num_subjects: number of subjects.
         suffixes: contrasts, any of T1w, T2w, PDw, FLAIR, ce-gadolinium_T1w, swi, angio.
         spacing: voxel size, mm.
         spatial_size: (D, H, W) voxels; to the right, to the front, to the top.
-        seed: of the population.
+        seed: seed of the population.
         tumour_probability: chance of a tumour per subject.
-        with_vessels: whether to draw vascular trees; by default where swi, angio or ce-gadolinium_T1w is asked for,
-            which show them.
-        val_fraction, test_fraction: shares of the subjects that participants.tsv marks ``val`` and ``test``; each
-            gets at
-            least one subject if its share is above 0 and there are three or more.
-        num_workers: processes, by default one per core that this process may use.
+        with_vessels: draw vascular trees; by default if ``suffixes`` has swi, angio or ce-gadolinium_T1w, which show
+            them.
+        val_fraction, test_fraction: shares of the subjects that participants.tsv marks ``val`` and ``test``; each gets
+            at least one subject if its share is above 0 and there are three or more.
+        num_workers: number of processes, by default one per core that this process may use.
 
     Raises:
-        FileExistsError: if ``dataset_dir`` has something in it.
+        FileExistsError: if ``dataset_dir`` is not empty.
         ValueError: for an unknown contrast or a number out of range; the message names it.
     """
     folder = Path(dataset_dir)
@@ -225,13 +224,13 @@ def write_phantoms(
                     bar.update()
     for row, split in zip(rows, _splits(num_subjects, val_fraction, test_fraction), strict=True):
         row["split"] = split
-    write_participants(folder, rows)  # last: a dataset without its table is one that was not finished
+    write_participants(folder, rows)  # last: a dataset without its table is unfinished
     logger.info("wrote %d phantoms to %s", num_subjects, folder)
     return folder
 
 
 def refuse_content(folder: Path) -> None:
-    """Raise FileExistsError if ``folder`` is a file, or has something in it."""
+    """Raise FileExistsError if ``folder`` is a file or is not empty."""
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise FileExistsError(
             f"{folder} is not empty; phantoms are written into a new or empty folder. Empty it, or give another."
@@ -266,7 +265,7 @@ def _check(
 
 
 def _splits(num_subjects: int, val_fraction: float, test_fraction: float) -> list[str]:
-    """The subjects are exchangeable, so the last ones are held out."""
+    """Split of each subject. Subjects are exchangeable, so the last ones are held out."""
     held_out = [
         max(1, round(num_subjects * f)) if f > 0 and num_subjects >= 3 else 0 for f in (val_fraction, test_fraction)
     ]

@@ -1,4 +1,4 @@
-"""The table of conditions of a sampling run: who is to be generated, from a file or from a few fixed values."""
+"""The table of conditions of a sampling run, from a file or from a few fixed values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from brain_bundles.phantom.population import PopulationModel
 from brain_bundles.utils.seeding import derive_seed
 from brain_bundles.utils.user_warning import BrainBundlesWarning
 
-# Drawn values are rounded to what such volumes are measured to; given ones stay as they are.
+# Drawn values are rounded to the precision of such measurements; given values stay as they are.
 _DECIMALS: Mapping[str, int] = {"age": 1, "ventricular_volume": 2, "brain_volume": 1}
 
 
@@ -34,21 +34,21 @@ def make_condition_table(
     bounds: Mapping[str, Sequence[float]] | None = None,
     population: PopulationModel | None = None,
 ) -> list[dict[str, str | float | int]]:
-    """One row per sample, from a table or from ``num_samples`` and fixed values; what is left out is drawn.
+    """Make one row per sample, from a table or from ``num_samples`` and fixed values; missing values are drawn.
 
-    Row i depends on ``seed``, i and what is given for it only: a longer run starts with the rows of a shorter one.
+    Row i depends only on ``seed``, i and its given values: a longer run starts with the rows of a shorter one.
 
     Args:
         conditions: a tab-separated table with any of the columns participant_id, age, sex, ventricular_volume,
             brain_volume. Blank and ``n/a`` cells are drawn from the population given the rest of their row.
-        num_samples: how many samples, where there is no table; 1 by default.
+        num_samples: number of samples without a table; 1 by default.
         age: years, of all samples.
-        sex: "M" or "F", or as a table may spell it: male, f ...
+        sex: "M" or "F", or another spelling that tables allow: male, f ...
         ventricular_volume: mL.
         brain_volume: mL.
-        seed: of the run.
+        seed: seed of the run.
         bounds: the training range, see :class:`CovariateScaler`; by default the range of the population.
-        population: where values are drawn from, by default the fitted adults.
+        population: source of drawn values, by default the fitted adults.
 
     Returns:
         Rows with participant_id ("sub-0001" ... unless the table names them), age (years), sex, the volumes (mL) and
@@ -142,7 +142,7 @@ def _given_by_table(path: Path) -> list[dict]:
 
 
 def _parse(row: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The covariates that ``row`` gives, typed, and what is wrong with the others, each as a phrase."""
+    """Parse covariates: the typed values that ``row`` gives, and the problems of the others, each as a phrase."""
     values: dict[str, Any] = {}
     problems = []
     for name, given in row.items():

@@ -1,4 +1,4 @@
-"""The picture of a finished run: some of its volumes in three planes."""
+"""Preview of a finished run: some of its volumes in three planes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 def write_preview(output: RunOutput, *, max_samples: int = 8) -> None:
     """Write preview.png: three planes of the first finished samples, labelled with their conditions.
 
-    Every process calls it once after sampling: they wait for one another, then the first one writes.
+    Every process calls this once after sampling. The processes wait for one another, then the first one writes.
 
     Raises:
         ValueError: if the run has no grid.
@@ -31,7 +31,7 @@ def write_preview(output: RunOutput, *, max_samples: int = 8) -> None:
     if not first_after_all():
         return
     if output.affine is None:
-        raise ValueError("write_preview needs a grid; for translations there is write_translation_preview.")
+        raise ValueError("write_preview needs a grid; for translations use write_translation_preview.")
     volumes: list[NDArray[np.float32]] = []
     labels: list[str] = []
     for row in output.rows:
@@ -44,14 +44,14 @@ def write_preview(output: RunOutput, *, max_samples: int = 8) -> None:
         spacing = np.diag(output.affine)[:3].tolist()
         try:
             save_montage(output.output_dir / "preview.png", np.stack(volumes), labels, spacing=spacing)
-        except ImportError as error:  # the images are what was asked for; a picture of them is a courtesy
+        except ImportError as error:  # the images are the result of the run; their picture is optional
             logger.warning("No preview.png: %s", error)
 
 
 def write_translation_preview(output: RunOutput, *, max_volumes: int = 4) -> None:
     """Write preview.png: three planes of the first sources, scaled to [0, 1], each beside its translation.
 
-    Every process calls it once after translating: they wait for one another, then the first one writes.
+    Every process calls this once after translating. The processes wait for one another, then the first one writes.
     """
     if not first_after_all():
         return
@@ -74,14 +74,14 @@ def write_translation_preview(output: RunOutput, *, max_volumes: int = 4) -> Non
     if volumes:
         try:
             save_montage(output.output_dir / "preview.png", volumes, labels, spacing=spacings, columns=2)
-        except ImportError as error:  # the images are what was asked for; a picture of them is a courtesy
+        except ImportError as error:  # the images are the result of the run; their picture is optional
             logger.warning("No preview.png: %s", error)
 
 
 def _in_ras(path: str | Path) -> tuple[NDArray[np.float32], list[float]]:
-    """A volume with its axes turned to run right, front and up, and its voxel size in mm; oblique ones stay oblique."""
+    """Load a volume with axes reordered to RAS, and its voxel size in mm; oblique volumes stay oblique."""
     image = nib.loadsave.load(path)
     assert isinstance(image, SpatialImage)
     turned = nib.funcs.as_closest_canonical(image)
-    data = np.ascontiguousarray(turned.dataobj, dtype=np.float32)  # torch takes no reversed axes
+    data = np.ascontiguousarray(turned.dataobj, dtype=np.float32)  # torch does not take negative strides
     return data.reshape(data.shape[:3]), nib.affines.voxel_sizes(turned.affine).tolist()

@@ -1,4 +1,4 @@
-"""From an image file to what a model sees, and back, where MONAI has no transform for it."""
+"""Transforms between image files and model inputs that MONAI does not have."""
 
 from brain_bundles.transforms.centre_brain import CentreBraind, brain_bounds
 from brain_bundles.transforms.contrast_pair import ContrastPreprocessing, RandContrastPair

@@ -1,4 +1,4 @@
-"""Putting the brain into the middle of the models' grid.
+"""Centring of the brain on the models' grid.
 
 Volumes are (C, D, H, W); after ``Orientationd(axcodes="RAS")`` the axes run to the right, to the front and to the top.
 """
@@ -23,12 +23,12 @@ def brain_bounds(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """First and last voxel of the brain along each axis.
 
-    The brain is what is brighter than ``fraction`` of the bright voxels, less a share ``tail`` at each end of each
-    axis: a noisy or slightly negative background and stray specks do not move it.
+    The brain is brighter than ``fraction`` of the bright voxels. A share ``tail`` of it is left out at each end of each
+    axis. A noisy or slightly negative background and stray specks therefore do not move the bounds.
 
     Args:
         volume: (C, D, H, W).
-        fraction: of the 99th percentile of the positive voxels.
+        fraction: threshold, relative to the 99th percentile of the positive voxels.
         tail: share of the brain's voxels to leave out at each end.
 
     Returns:
@@ -55,15 +55,15 @@ def brain_bounds(
 class CentreBraind(MapTransform, InvertibleTransform):
     """Crop or pad to ``spatial_size`` so that the brain's bounding box is in the middle, by whole voxels.
 
-    Whole voxels keep the values: a volume whose brain is centred already comes out as it went in. The box is found in
+    Whole voxels keep the values: a volume with a centred brain comes out unchanged. The box is found in
     the first of ``keys`` (the reference) and used for all, so that contrasts of one subject stay registered.
 
     Args:
         keys: volumes (C, D, H, W) on one grid.
         spatial_size: (D, H, W) voxels of the result.
-        warn_cut: warn if the box exceeds the grid by more than this share of its length along an axis; None never
-            warns, for whole heads.
-        allow_missing_keys: leave out keys that an item lacks; the first that it has is the reference.
+        warn_cut: warn if the box exceeds the grid by more than this share of the grid's length along an axis; None
+            never warns, for whole heads.
+        allow_missing_keys: leave out keys that an item lacks; the first present key is the reference.
 
     Raises:
         ValueError: when called, if keys differ in shape or the reference has no voxel above 0.
@@ -84,7 +84,7 @@ class CentreBraind(MapTransform, InvertibleTransform):
         if len(self.spatial_size) != 3 or min(self.spatial_size) < 1:
             raise ValueError(f"spatial_size is {list(spatial_size)}, expected three sizes of at least 1.")
         self.warn_cut = warn_cut
-        self.pad, self.crop = Pad(), Crop()  # they know their own operations by identity when these are inverted
+        self.pad, self.crop = Pad(), Crop()  # inversion finds operations by the identity of the transform
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         d = dict(data)

@@ -1,4 +1,4 @@
-"""Subjects with several contrasts, of which some may lack."""
+"""Transforms for subjects with several contrasts, where some contrasts may be missing."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from brain_bundles.transforms.preprocessing import image_preprocessing
 
 
 class ContrastPreprocessing(Transform):
-    """:func:`image_preprocessing` of the contrasts that a subject has; the first of them is the reference.
+    """Apply :func:`image_preprocessing` to the contrasts that a subject has; the first of them is the reference.
 
     Args:
-        contrasts: entries of an item that are paths, where it has them.
-        **options: of :func:`image_preprocessing`.
+        contrasts: keys of image paths; an item may lack some.
+        **options: options of :func:`image_preprocessing`.
 
     Raises:
         ValueError: when called, for an item without any contrast.
@@ -32,13 +32,13 @@ class ContrastPreprocessing(Transform):
 class RandContrastPair(Randomizable, Transform):
     """Draw two of a subject's contrasts, a target and then a source among the others.
 
-    The item gets ``source`` and ``target``, the places of the two in ``contrasts``, and their volumes with MONAI's keys
-    ``image`` and ``label``, or, from an item of cached latents, ``image_mean``, ``image_sigma``, ``label_mean`` and
-    ``label_sigma``. The contrasts themselves are taken out, so that items of subjects with different contrasts make a
-    batch.
+    The item gets ``source`` and ``target``, the indices of the two in ``contrasts``, and their volumes with MONAI's
+    keys ``image`` and ``label``. An item of cached latents gets ``image_mean``, ``image_sigma``, ``label_mean`` and
+    ``label_sigma`` instead. The keys of the contrasts are removed, so that items of subjects with different contrasts
+    make a batch.
 
     Args:
-        contrasts: all that the model knows.
+        contrasts: all contrasts that the model knows.
 
     Raises:
         ValueError: when called, for a subject with fewer than two of them.

@@ -1,4 +1,4 @@
-"""From the covariates of a row to the condition that a network sees."""
+"""Covariates of a row as the condition of a network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class EncodeConditiond(Transform):
 
     Args:
         bounds: lowest and highest value of each covariate in training, see :class:`CovariateScaler`.
-        context_key: where the token goes.
+        context_key: key of the token.
     """
 
     def __init__(self, bounds: Mapping[str, Sequence[float]], context_key: Hashable = "context") -> None:
@@ -23,5 +23,5 @@ class EncodeConditiond(Transform):
         self.context_key = context_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """The item with the token. Raises what ``CovariateScaler.encode`` raises for a missing or impossible value."""
+        """Return the item with the token. Raises ValueError for a missing or impossible value."""
         return {**data, self.context_key: self.scaler.encode(data)[None]}

@@ -1,4 +1,4 @@
-"""Intensities from scanner units to [0, 1]."""
+"""Scaling of intensities from scanner units to [0, 1]."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from brain_bundles.transforms.naming import file_of
 class ScaleForegroundPercentiles(Transform):
     """Clip at percentiles of the non-zero voxels and scale to [0, 1]; voxels that are exactly 0 stay 0.
 
-    MONAI's ``ScaleIntensityRangePercentiles`` takes percentiles of all voxels, which depend on how much air there is.
+    MONAI's ``ScaleIntensityRangePercentiles`` takes percentiles of all voxels, which depend on the amount of air.
 
     Args:
         lower: percentile that becomes 0.
@@ -32,7 +32,7 @@ class ScaleForegroundPercentiles(Transform):
         self.lower, self.upper = lower, upper
 
     def __call__(self, img: torch.Tensor) -> torch.Tensor:
-        """Scale a volume (C, D, H, W), all channels together; a new float32 tensor with the same metadata."""
+        """Scale a volume (C, D, H, W), all channels together; returns a new float32 tensor with the same metadata."""
         values = img.as_tensor() if isinstance(img, MetaTensor) else img
         values = values.float()
         if not torch.isfinite(values).all():
@@ -54,7 +54,7 @@ class ScaleForegroundPercentiles(Transform):
 
 
 class ScaleForegroundPercentilesd(MapTransform):
-    """Dictionary version of :class:`ScaleForegroundPercentiles`; each key on its own."""
+    """Dictionary version of :class:`ScaleForegroundPercentiles`; each key is scaled on its own."""
 
     def __init__(
         self, keys: KeysCollection, lower: float = 0.5, upper: float = 99.5, allow_missing_keys: bool = False

@@ -1,4 +1,4 @@
-"""Which file a volume came from, for messages."""
+"""Source file of a volume, for messages."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from typing import Any
 
 
 def file_of(img: Any) -> str:
-    """The file that MONAI loaded ``img`` from, or "volume"."""
+    """Path of the file that MONAI loaded ``img`` from, or "volume"."""
     return str(getattr(img, "meta", {}).get("filename_or_obj") or "volume")

@@ -1,4 +1,4 @@
-"""From an image file to what a model sees, and back."""
+"""Preprocessing of image files for the models, and its inverse."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from monai.transforms import (
 from brain_bundles.transforms.centre_brain import CentreBraind
 from brain_bundles.transforms.intensity import ScaleForegroundPercentilesd
 
-# MONAI's names of the two directions of each axis; given, so that it does not warn about its default.
+# MONAI's labels of the two directions of each axis; given here, since MONAI warns about its default.
 _RAS_LABELS = (("L", "R"), ("P", "A"), ("I", "S"))
 
 
@@ -35,10 +35,10 @@ def image_preprocessing(
 ) -> Compose:
     """Load, orient RAS, resample, centre the brain, crop or pad, clip at percentiles, scale to [0, 1].
 
-    The first key is the reference: further keys, which must be registered with it, are resampled to its grid.
+    The first key is the reference. Further keys must be registered with it and are resampled to its grid.
 
     Args:
-        keys: entries of the items that are paths to images of one subject.
+        keys: keys of the paths to images of one subject.
         spacing: voxel size of the model's grid, mm.
         spatial_size: (D, H, W) of the model's grid.
         lower: percentile of the non-zero voxels that becomes 0.
@@ -47,7 +47,7 @@ def image_preprocessing(
         allow_missing_keys: leave out keys that an item lacks.
 
     Returns:
-        A transform whose volumes are float32 ``MetaTensor`` (1, D, H, W) that remember their way here, see
+        A transform to float32 ``MetaTensor`` volumes (1, D, H, W). They record the applied operations for
         :func:`invert_preprocessing`.
     """
     keys = [keys] if isinstance(keys, str) else list(keys)
@@ -72,7 +72,7 @@ def image_preprocessing(
 
 
 class InvertPreprocessingd(Invertd):
-    """MONAI's ``Invertd`` that takes plain tensors too, and raises where that one warns and does nothing."""
+    """MONAI's ``Invertd``, but it also takes plain tensors, and raises where MONAI only warns and does nothing."""
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         d = dict(data)
@@ -94,12 +94,12 @@ def invert_preprocessing(preprocessing: Compose, pred_key: str = "pred", orig_ke
     Intensities stay in [0, 1]; shape, affine and orientation become those of the source file.
 
     Args:
-        preprocessing: what :func:`image_preprocessing` gave, and was applied to ``orig_key``.
-        pred_key: the volume to bring back (C, D, H, W).
-        orig_key: the entry whose way is reversed.
+        preprocessing: transform from :func:`image_preprocessing` that was applied to ``orig_key``.
+        pred_key: key of the volume to bring back, (C, D, H, W).
+        orig_key: key of the preprocessed image.
 
     Returns:
-        A transform of items that have both keys. It raises ValueError where ``orig_key`` does not remember its way.
+        A transform of items that have both keys. It raises ValueError if ``orig_key`` records no preprocessing.
     """
     return InvertPreprocessingd(
         pred_key, transform=preprocessing, orig_keys=orig_key, nearest_interp=False, to_tensor=True

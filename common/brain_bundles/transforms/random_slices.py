@@ -18,7 +18,7 @@ class RandSlicesd(Randomizable, MapTransform):
         keys: volumes or latents (C, D, H, W) with the same number of slices.
         num_slices: length of the run; None, or more than there are, keeps all slices.
         slice_axis: spatial axis that counts the slices; 0, 1 or 2.
-        squeeze: take the axis away, for networks of single slices; needs num_slices 1.
+        squeeze: remove the axis, for networks of single slices; needs num_slices 1.
 
     Raises:
         ValueError: for arguments out of range; when called, if keys differ in their number of slices.

@@ -25,15 +25,15 @@ HEADER_INCHES = 0.55
 
 
 def plane_image(volume: np.ndarray, plane: str, index: int) -> np.ndarray:
-    """One slice as a picture (rows, columns) from its top left: anterior or superior up, radiological left to right.
+    """One slice as a picture (rows, columns), top left first: anterior or superior up, radiological left to right.
 
     Args:
         volume: (D, H, W), RAS.
         plane: axial, coronal or sagittal.
         index: position along the axis that is cut.
     """
-    # What is left are (columns, rows), growing to the right or front and to the front or top; pictures run the other
-    # way.
+    # A slice has axes (columns, rows) that run to the right or front and to the front or top; the axes of a picture run
+    # the other way.
     return np.take(volume, index, axis=_LAYOUT[plane][2]).T[::-1, ::-1]
 
 
@@ -51,14 +51,14 @@ def save_montage(
     """Write a PNG with an axial, a coronal and a sagittal slice through the middle of every volume.
 
     Args:
-        path: of the PNG; it is written to a temporary name and renamed.
+        path: path of the PNG, which is written to a temporary name and renamed.
         volumes: (N, D, H, W) or N volumes (D, H, W), RAS.
         labels: one text per volume, above its slices.
-        title: text above all.
-        spacing: voxel size (D, H, W) in mm, of all volumes or one for each; only the ratios matter, so that no voxel
-            is stretched.
-        value_range: values shown black and white.
-        columns: volumes side by side, None for a picture a little wider than high.
+        title: text above all volumes.
+        spacing: voxel size (D, H, W) in mm, one for all volumes or one for each; only the ratios matter, so that no
+            voxel is stretched.
+        value_range: values shown in black and in white.
+        columns: number of volumes side by side, None for a picture a little wider than high.
         dpi: pixels per inch; a slice is about 1.3 inches high.
 
     Raises:

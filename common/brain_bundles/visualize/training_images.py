@@ -1,4 +1,4 @@
-"""The images that a training's pictures show: reconstructions of an autoencoder, samples of a diffusion model."""
+"""Images for the previews of a training: reconstructions of an autoencoder, samples of a diffusion model."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Reconstructions:
 
     Args:
         network: an autoencoder with ``reconstruct(x)``.
-        data_loader: its first batches are shown.
-        num_images: how many images.
-        image_key: entry of the image in a batch.
+        data_loader: loader of the images; the first ones are shown.
+        num_images: number of images.
+        image_key: key of the image in a batch.
     """
 
     def __init__(self, network: Any, data_loader: Iterable, num_images: int = 3, image_key: str = "image") -> None:
@@ -45,13 +45,13 @@ class Reconstructions:
 
 
 class Samples:
-    """Volumes that a diffusion network makes of fixed seeds and conditions, for ``ImagePreview``.
+    """Volumes that a diffusion network samples from fixed seeds and conditions, for ``ImagePreview``.
 
     Args:
         sampler: a :class:`~brain_bundles.inferers.LatentSampler`.
         network: the network that samples, usually its moving average.
         context: conditions (B, 1, K), the same in every picture.
-        seed: of the noise; sample i has the seed derived from (seed, i), so that epochs can be compared.
+        seed: seed of the noise; sample i has the seed derived from (seed, i), so that epochs can be compared.
     """
 
     def __init__(self, sampler: Any, network: Any, context: torch.Tensor, seed: int = 0) -> None:
