@@ -54,7 +54,7 @@ def recognise(state: State) -> tuple[str, str]:
         or (".to_q." in name and ".attn." not in name and "transformer_blocks" not in name)
         for name in state
     )
-    # Upsampling convolutions, which core calls postconv. In the decoder their names end in conv.conv.
+    # Upsampling convolutions, which core calls postconv. In the decoder their names contain conv.conv.
     old = old or any(".upsampler.conv." in name for name in state)
     old = old or any(name.startswith("decoder.blocks.") and ".conv.conv." in name for name in state)
     return kind, GENERATIVE if old else CORE
