@@ -29,6 +29,7 @@ SCHEMA = Path(__file__).with_name("meta_schema_20240725.json")
 NETWORKS = {"models/model": "network_def", "models/autoencoder": "autoencoder_def"}
 OUR_PACKAGES = (
     "brain_bundles",
+    "bundle_verify",
     "brain_mri_generator",
     "brain_mri_slice2volume_translator",
     "brain_mri_adaptive_translator",
@@ -177,7 +178,7 @@ def _installed(package: str) -> Path | None:
 def _weights(source: BundleSource, configs: Mapping[str, dict[str, Any]]) -> Iterator[Finding]:
     plain = [name for name in configs if name.count("/") == 1]
     entry = next((name for stem in ("inference", "train") for name in plain if Path(name).stem == stem), None)
-    ours = tuple(name for name in OUR_PACKAGES[1:] if _installed(name) is not None)
+    ours = tuple(name for name in OUR_PACKAGES if name.startswith("brain_mri_") and _installed(name) is not None)
     for name in source.names:
         if not name.lower().endswith(WEIGHTS):
             continue

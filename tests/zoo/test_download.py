@@ -76,6 +76,18 @@ def test_nothing_of_ours_is_installed_there(run):
     assert "No module named 'brain_bundles'" in run("-c", "import brain_bundles", well=False)
 
 
+def test_every_module_of_a_bundle_can_be_imported(downloaded, run):
+    code = """
+import importlib, pkgutil, brain_bundles, bundle_verify
+for package in (brain_bundles, bundle_verify):
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        if not module.name.endswith(("__main__", "metrics", "evaluation", "phantom")) and module.name.count(".") == 1:
+            importlib.import_module(module.name)
+print("imported", brain_bundles.__file__)
+"""
+    assert str(downloaded) in run("-c", code, cwd=downloaded / GENERATOR)
+
+
 def test_it_runs_from_another_folder(downloaded, run, tmp_path):
     root = downloaded / GENERATOR
     run(

@@ -41,6 +41,7 @@ def test_a_zip_holds_what_runs_by_itself(small_bundles, tmp_path):
         MANIFEST,
         "brain_bundles",
         NAME,
+        "bundle_verify",
         "configs",
         "docs",
         "models",

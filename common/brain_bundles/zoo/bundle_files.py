@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import bundle_verify
+
 import brain_bundles
 
 FOLDERS = ("configs", "docs", "models")
@@ -13,8 +15,8 @@ WEIGHTS = ("autoencoder.pt", "model.pt")
 def bundle_files(bundle_dir: str | Path) -> dict[str, Path]:
     """Files of a bundle: name within the bundle, with ``/`` -> path, sorted by name.
 
-    These are the licence, configs, documents and weights, the bundle's own package, and a copy of
-    :mod:`brain_bundles`, so that the bundle runs where this collection is not installed. Results of runs (data, caches,
+    These are the licence, configs, documents and weights, the bundle's own package, and copies of
+    :mod:`brain_bundles` and :mod:`bundle_verify`, so that the bundle runs where this collection is not installed. Results of runs (data, caches,
     outputs) are left out.
 
     Args:
@@ -31,8 +33,9 @@ def bundle_files(bundle_dir: str | Path) -> dict[str, Path]:
     found = {"LICENSE": root / "LICENSE"}
     for folder in (*FOLDERS, root.name):
         found |= _tree(root / folder, root)
-    package = Path(brain_bundles.__file__).parent
-    found |= _tree(package, package.parent)
+    for package in (brain_bundles, bundle_verify):
+        source = Path(str(package.__file__)).parent
+        found |= _tree(source, source.parent)
     return dict(sorted(found.items()))
 
 
