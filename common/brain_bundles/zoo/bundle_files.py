@@ -16,8 +16,8 @@ def bundle_files(bundle_dir: str | Path) -> dict[str, Path]:
     """Files of a bundle: name within the bundle, with ``/`` -> path, sorted by name.
 
     These are the licence, configs, documents and weights, the bundle's own package, and copies of
-    :mod:`brain_bundles` and :mod:`bundle_verify`, so that the bundle runs where this collection is not installed. Results of runs (data, caches,
-    outputs) are left out.
+    :mod:`brain_bundles` and :mod:`bundle_verify`, so that the bundle runs where this collection is not installed.
+    Results of runs (data, caches, outputs) are left out.
 
     Args:
         bundle_dir: folder of the bundle, such as ``bundles/brain_mri_generator``.
