@@ -1,9 +1,9 @@
 """Comparisons and their reports, and the volumes that are measured on images."""
 
-from brain_bundles.evaluation.compare_translations import compare_translations
 from brain_bundles.evaluation.generated import evaluate_generated
 from brain_bundles.evaluation.measurement import Measurement, measure_folder
 from brain_bundles.evaluation.sampler_benchmark import benchmark_samplers
+from brain_bundles.evaluation.translation_comparison import compare_translations
 from brain_bundles.evaluation.translation_method import NetworkMethod, TranslationMethod, pair_methods
 from brain_bundles.evaluation.translation_subject import with_segmentations
 from brain_bundles.evaluation.ventricle_atlas import load_ventricle_atlas

@@ -103,7 +103,7 @@ def _predict(
     expected = (len(targets), 1, *volume.shape)
     if made.shape != expected:
         raise ValueError(
-            f"its shape is {tuple(made.shape)}, expected one volume of the source's per target, {expected}."
+            f"its shape is {tuple(made.shape)}, expected one volume like the source per target, {expected}."
         )
     # NaN and infinity stay, to be refused by the scores.
     return torch.where(made.isfinite(), made.clamp(0, 1), made)[:, 0], seconds
