@@ -20,9 +20,10 @@ from pathlib import Path
 
 import torch
 from brain_bundles.data import contrast_datalist
+from brain_bundles.evaluation import NetworkMethod
 from brain_bundles.metrics.translation import brain_mask, score_translation
 from brain_bundles.utils import derive_seed
-from brain_mri_adaptive_translator import AdaptiveTranslator, Translation
+from brain_mri_adaptive_translator import AdaptiveTranslator
 from monai.bundle import ConfigParser
 from tqdm import tqdm
 
@@ -51,7 +52,7 @@ def main() -> None:
     ]
 
     for number in (1, len(contrasts) - 1):
-        seconds = time_targets(Translation(translator, network), volumes[0], contrasts[0], contrasts[1 : 1 + number])
+        seconds = time_targets(NetworkMethod(translator, network), volumes[0], contrasts[0], contrasts[1 : 1 + number])
         print(f"{number} targets with the settings of inference.json: {seconds:.2f} s")
     print(f"{len(volumes)} subjects, {torch.get_num_threads()} threads")
     print("| start | num_inference_steps | of these taken | PSNR (dB) | SSIM | seconds per source |")
@@ -72,7 +73,7 @@ def main() -> None:
 
 
 def time_targets(
-    translate: Translation, volumes: dict[str, torch.Tensor], source: str, targets: list[str], repeats: int = 5
+    translate: NetworkMethod, volumes: dict[str, torch.Tensor], source: str, targets: list[str], repeats: int = 5
 ) -> float:
     """Median seconds from one source to the volumes of its targets; one call before them does not count."""
     seconds = []
@@ -89,7 +90,7 @@ def measure(
     """Mean PSNR and SSIM over subjects and cells, seconds and network evaluations per source and all its targets."""
     evaluations: list[int] = []
     hook = network.register_forward_pre_hook(lambda *_: evaluations.append(1))
-    translate = Translation(translator, network)
+    translate = NetworkMethod(translator, network)
     scores, seconds = [], []
     for number, of_subject in enumerate(volumes):
         for source, volume in of_subject.items():

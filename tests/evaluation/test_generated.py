@@ -9,7 +9,7 @@ pytest.importorskip("matplotlib")
 from brain_bundles.data import write_nifti, write_participants
 from brain_bundles.evaluation import evaluate_generated, measurement
 from brain_bundles.evaluation.generated_report import markdown
-from brain_bundles.evaluation.tables import strict
+from brain_bundles.evaluation.tables import finite_json
 from brain_bundles.metrics import BrainVolumes, SamplerRow
 from scipy import ndimage
 
@@ -87,10 +87,10 @@ def test_missing_folders_are_named(tmp_path):
         evaluate_generated(tmp_path / "nothing", tmp_path, tmp_path / "out")
 
 
-def test_strict_keeps_numbers_and_drops_what_json_lacks():
+def test_finite_json_keeps_numbers_and_drops_what_json_lacks():
     value = {"a": [np.float32(0.5), math.inf, {"b": np.int64(3)}], "c": "NaN", "d": True}
-    assert strict(value) == {"a": [0.5, None, {"b": 3}], "c": "NaN", "d": True}
-    assert json.dumps(strict(value), allow_nan=False)
+    assert finite_json(value) == {"a": [0.5, None, {"b": 3}], "c": "NaN", "d": True}
+    assert json.dumps(finite_json(value), allow_nan=False)
 
 
 def test_an_evaluation_without_any_number_is_still_readable():

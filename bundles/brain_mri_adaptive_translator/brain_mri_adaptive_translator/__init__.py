@@ -2,7 +2,7 @@
 
 from brain_mri_adaptive_translator.adaptive_autoencoder import AdaptiveAutoencoder, AdaptiveOutput
 from brain_mri_adaptive_translator.adaptive_trainer import AdaptiveAutoencoderTrainer
-from brain_mri_adaptive_translator.adaptive_translator import AdaptiveTranslator, Translation
+from brain_mri_adaptive_translator.adaptive_translator import AdaptiveTranslator
 from brain_mri_adaptive_translator.autoencoder_match import remember_autoencoder, require_autoencoder
 from brain_mri_adaptive_translator.ms_spade import MSSPADE, MSSPADEBlock, SelfModulatedSPADE, SwitchableSPADE
 from brain_mri_adaptive_translator.pair_validation import ReconstructionAndTranslation
@@ -37,7 +37,6 @@ __all__ = [
     "TargetDiffusionUNet",
     "TargetPrepareBatch",
     "TargetsPrepareBatch",
-    "Translation",
     "group_by_image",
     "measure_channel_std",
     "measure_residuals",

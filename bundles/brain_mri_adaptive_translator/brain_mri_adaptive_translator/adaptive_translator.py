@@ -85,27 +85,3 @@ class AdaptiveTranslator(Inferer):
         condition = target_condition(like, latents, indices, len(autoencoder.contrasts))
         start = like if self.start == "target_like" else None
         return self.sampler.decode(self.sampler.sample_latents(condition, network, seeds=seeds, start=start))
-
-
-class Translation:
-    """A translator with its network, as one function of a source, for the comparison of methods.
-
-    Args:
-        translator: an :class:`AdaptiveTranslator`.
-        network: what it runs.
-        device: where it runs.
-    """
-
-    def __init__(
-        self, translator: AdaptiveTranslator, network: torch.nn.Module, device: str | torch.device = "cpu"
-    ) -> None:
-        self.translator, self.network, self.device = translator, network, torch.device(device)
-
-    @torch.inference_mode()
-    def __call__(self, source: torch.Tensor, *, targets: Sequence[str], seeds: Sequence[int]) -> torch.Tensor:
-        """Targets (T, 1, D, H, W) in [0, 1] of one source (1, 1, D, H, W), on the CPU."""
-        self.network.eval()
-        sources = source.to(self.device).expand(len(targets), -1, -1, -1, -1)
-        return self.translator(
-            sources, self.network, seeds=seeds, targets=targets, images=["source"] * len(targets)
-        ).cpu()

@@ -16,7 +16,7 @@ import torch
 from brain_bundles.data.participants import SPLITS, read_participants
 from brain_bundles.evaluation.generated_report import draw_requested_vs_measured, markdown
 from brain_bundles.evaluation.measurement import fidelity_of, find_images, measure_folder, write_measurements
-from brain_bundles.evaluation.tables import strict
+from brain_bundles.evaluation.tables import finite_json
 from brain_bundles.metrics.memorisation import describe, memorisation
 from brain_bundles.metrics.ms_ssim_pairs import ms_ssim_over_pairs
 from brain_bundles.metrics.sampler_table import SamplerRow
@@ -81,7 +81,7 @@ def evaluate_generated(
             similarity[name] = asdict(
                 ms_ssim_over_pairs(loader(paths), len(paths), num_pairs=num_pairs, seed=seed, kernel_size=kernel_size)
             )
-    metrics = strict(
+    metrics = finite_json(
         {
             "num_generated": len(generated),
             "num_reference": len(held_out),

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 
-def strict(value: Any) -> Any:
+def finite_json(value: Any) -> Any:
     """The same nested value with None in place of NaN and infinity, which JSON does not know."""
     if isinstance(value, Mapping):
-        return {str(key): strict(item) for key, item in value.items()}
+        return {str(key): finite_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [strict(item) for item in value]
+        return [finite_json(item) for item in value]
     if isinstance(value, (float, np.floating)):
         return float(value) if math.isfinite(value) else None
     return int(value) if isinstance(value, np.integer) else value

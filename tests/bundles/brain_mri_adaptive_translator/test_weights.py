@@ -8,11 +8,11 @@ from statistics import mean
 import pytest
 import torch
 from brain_bundles.data import contrast_datalist
+from brain_bundles.evaluation import NetworkMethod
 from brain_bundles.evaluation.contrast_switch import intensity_quantiles, nearest_contrast
 from brain_bundles.metrics import IntensityRegression
 from brain_bundles.metrics.translation import brain_mask, score_translation
 from brain_bundles.phantom import write_phantoms
-from brain_mri_adaptive_translator import Translation
 from monai.bundle import ConfigParser
 
 from .conftest import BUNDLE
@@ -49,20 +49,20 @@ def volumes(phantoms) -> dict[str, torch.Tensor]:
     return phantoms[0]
 
 
-def translate(translation: Translation, volumes, source: str) -> dict[tuple[str, str], torch.Tensor]:
+def translate(method: NetworkMethod, volumes, source: str) -> dict[tuple[str, str], torch.Tensor]:
     targets = [name for name in volumes if name != source]
-    results = translation(volumes[source][None], targets=targets, seeds=range(len(targets)))
+    results = method(volumes[source][None], targets=targets, seeds=range(len(targets)))
     return {(source, target): result[0] for target, result in zip(targets, results, strict=True)}
 
 
 @pytest.fixture(scope="module")
-def with_diffusion(config) -> Translation:
-    return Translation(config.get_parsed_content("inferer"), config.get_parsed_content("network"))
+def with_diffusion(config) -> NetworkMethod:
+    return NetworkMethod(config.get_parsed_content("inferer"), config.get_parsed_content("network"))
 
 
 @pytest.fixture(scope="module")
-def spade_alone(config) -> Translation:
-    return Translation(config.get_parsed_content("spade_alone"), config.get_parsed_content("network"))
+def spade_alone(config) -> NetworkMethod:
+    return NetworkMethod(config.get_parsed_content("spade_alone"), config.get_parsed_content("network"))
 
 
 @pytest.fixture(scope="module")

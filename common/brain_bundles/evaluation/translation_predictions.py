@@ -1,0 +1,109 @@
+"""The predictions of all methods for one subject, and their scores."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from brain_bundles.evaluation.contrast_switch import IntensityProfile, intensity_quantiles
+from brain_bundles.evaluation.translation_baselines import Regressions, baselines
+from brain_bundles.evaluation.translation_cells import Cell, cell_name
+from brain_bundles.evaluation.translation_method import AnyMethod, TranslationMethod
+from brain_bundles.evaluation.translation_subject import Subject, plain
+from brain_bundles.evaluation.translation_summary import CellScore
+from brain_bundles.metrics.translation import brain_mask, score_translation
+from brain_bundles.utils.seeding import derive_seed
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A volume (D, H, W) in [0, 1] that a method made, and the seconds that it took."""
+
+    method: str
+    source: str
+    target: str
+    volume: torch.Tensor
+    seconds: float
+
+
+def translate_subject(
+    subject: Subject, cells: Sequence[Cell], methods: Mapping[str, AnyMethod], regressions: Regressions, seed: int
+) -> Iterator[Prediction]:
+    """Make the predictions of both baselines and all methods, for the cells that the subject has both contrasts of.
+
+    A method makes all targets of a source in one call, whose seconds are shared among them. The seed of a prediction is
+    derived from ``seed``, the subject and the target.
+
+    Raises:
+        ValueError: if a method refuses a source or gives something of another shape.
+    """
+    for source in dict.fromkeys(source for source, _ in cells):
+        targets = [b for a, b in cells if a == source and {a, b} <= subject.volumes.keys()]
+        for name, method in {**baselines(subject, source, targets, regressions), **methods}.items():
+            for call, made in _calls(method, source, targets):
+                try:
+                    volumes, seconds = _predict(call, subject, source, made, seed)
+                except ValueError as error:
+                    raise ValueError(f"{subject.participant_id}, {name}: {error}") from error
+                for target, volume in zip(made, volumes, strict=True):
+                    yield Prediction(name, source, target, volume, seconds)
+
+
+def score_prediction(subject: Subject, prediction: Prediction, **options: Any) -> list[CellScore]:
+    """Score a prediction in each region of the subject, see :func:`score_translation` for the options.
+
+    Raises:
+        ValueError: if it is not finite, or an option is impossible.
+    """
+    source, target = subject.volumes[prediction.source], subject.volumes[prediction.target]
+    brain = brain_mask(source, target)
+    cell = (prediction.method, prediction.source, prediction.target)
+    try:
+        return [
+            CellScore(
+                subject.participant_id,
+                *cell,
+                name,
+                score_translation(prediction.volume, target, brain, region=region, **options),
+                prediction.seconds,
+            )
+            for name, region in subject.regions(brain).items()
+        ]
+    except ValueError as error:
+        raise ValueError(f"{subject.participant_id}, {prediction.method}: {error}") from error
+
+
+def intensity_profile(subject: Subject, prediction: Prediction) -> IntensityProfile:
+    """The quantiles of a prediction in the brain, beside those of the subject's true volumes."""
+    predicted = intensity_quantiles(prediction.volume, subject.brain)
+    return IntensityProfile(prediction.method, prediction.source, prediction.target, predicted, subject.quantiles)
+
+
+def _calls(method: AnyMethod, source: str, targets: Sequence[str]) -> list[tuple[TranslationMethod, list[str]]]:
+    """What to call for one source, each with the targets that it makes."""
+    if not isinstance(method, Mapping):
+        return [(method, list(targets))] if targets else []
+    return [(method[name], [target]) for target in targets if (name := cell_name(source, target)) in method]
+
+
+def _predict(
+    method: TranslationMethod, subject: Subject, source: str, targets: Sequence[str], seed: int
+) -> tuple[torch.Tensor, float]:
+    """Predictions (T, D, H, W) in [0, 1] on the CPU, and the seconds that each took."""
+    seeds = [derive_seed(seed, "evaluate", subject.participant_id, target) for target in targets]
+    volume = subject.volumes[source]
+    start = time.perf_counter()
+    with torch.no_grad():
+        made = plain(method(volume[None, None], targets=targets, seeds=seeds))  # waits for the GPU
+    seconds = (time.perf_counter() - start) / len(targets)
+    expected = (len(targets), 1, *volume.shape)
+    if made.shape != expected:
+        raise ValueError(
+            f"its shape is {tuple(made.shape)}, expected one volume like the source per target, {expected}."
+        )
+    # NaN and infinity stay, to be refused by the scores.
+    return torch.where(made.isfinite(), made.clamp(0, 1), made)[:, 0], seconds

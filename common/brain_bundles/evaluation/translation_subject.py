@@ -1,0 +1,96 @@
+"""A subject of a comparison: its contrasts on the model's grid, and the regions of its brain that are scored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.data import MetaTensor
+from monai.transforms import LoadImage, ResampleToMatch
+
+from brain_bundles.data.bids import segmentation_path
+from brain_bundles.evaluation.contrast_switch import intensity_quantiles
+
+SEGMENTATION = "segmentation"
+BRAIN, TUMOUR, OUTSIDE = "brain", "tumour", "outside tumour"
+Preprocessing = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One subject.
+
+    Attributes:
+        participant_id: its id.
+        volumes: contrast -> (D, H, W) in [0, 1], float32.
+        tumour: boolean (D, H, W), None where it is not known.
+    """
+
+    participant_id: str
+    volumes: Mapping[str, torch.Tensor]
+    tumour: torch.Tensor | None = None
+
+    @cached_property
+    def brain(self) -> torch.Tensor:
+        """Voxels (D, H, W) where any contrast is above 0."""
+        return torch.stack([volume > 0 for volume in self.volumes.values()]).any(0)
+
+    @cached_property
+    def quantiles(self) -> dict[str, torch.Tensor]:
+        """Contrast -> the quantiles of its intensities in the brain."""
+        return {contrast: intensity_quantiles(volume, self.brain) for contrast, volume in self.volumes.items()}
+
+    def regions(self, brain: torch.Tensor) -> dict[str, torch.Tensor | None]:
+        """Region -> its voxels (D, H, W), None for all of ``brain`` (D, H, W).
+
+        The tumour and what is outside of it are regions where the tumour is known and reaches into the brain.
+        """
+        if self.tumour is None or not bool((brain & self.tumour).any()):
+            return {BRAIN: None}
+        return {BRAIN: None, TUMOUR: self.tumour, OUTSIDE: ~self.tumour}
+
+
+def load_subject(
+    item: Mapping[str, Any], preprocessing: Preprocessing, contrasts: Sequence[str], tumour_labels: Sequence[int] = ()
+) -> Subject:
+    """Load those of the contrasts that an item has; its segmentation is resampled to them by nearest neighbours.
+
+    Raises:
+        ValueError: if the volumes differ in shape or are not (1, D, H, W).
+    """
+    name = str(item["participant_id"])
+    loaded = preprocessing({key: value for key, value in item.items() if key != SEGMENTATION})
+    volumes = {contrast: plain(loaded[contrast]) for contrast in contrasts if contrast in item}
+    shapes = [tuple(volume.shape) for volume in volumes.values()]
+    if len(set(shapes)) != 1 or len(shapes[0]) != 4 or shapes[0][0] != 1:
+        raise ValueError(
+            f"{name}: {' and '.join(volumes)} have shapes {' and '.join(map(str, shapes))}, expected one shape "
+            "(1, D, H, W); see image_preprocessing."
+        )
+    tumour = None
+    if SEGMENTATION in item and tumour_labels:
+        labels = LoadImage(image_only=True, ensure_channel_first=True)(item[SEGMENTATION])
+        labels = ResampleToMatch(mode="nearest", padding_mode="zeros")(labels, img_dst=loaded[next(iter(volumes))])
+        tumour = torch.isin(plain(labels)[0].round().long(), torch.tensor(list(tumour_labels)))
+    return Subject(name, {contrast: volume[0] for contrast, volume in volumes.items()}, tumour)
+
+
+def plain(volume: Any) -> torch.Tensor:
+    """The same values as a float32 tensor on the CPU, without metadata and gradient."""
+    volume = volume.as_tensor() if isinstance(volume, MetaTensor) else torch.as_tensor(volume)
+    return volume.detach().float().cpu()
+
+
+def with_segmentations(
+    datalist: Sequence[Mapping[str, Any]], dataset_dir: str | Path, name: str = "phantom"
+) -> list[dict[str, Any]]:
+    """The items, with the path of the subject's segmentation in ``derivatives/<name>`` where there is one."""
+    paths = [segmentation_path(dataset_dir, str(item["participant_id"]), name) for item in datalist]
+    return [
+        {**item, **({SEGMENTATION: str(path)} if path.is_file() else {})}
+        for item, path in zip(datalist, paths, strict=True)
+    ]
