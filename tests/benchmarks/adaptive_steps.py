@@ -1,18 +1,20 @@
 """The adaptive translator by start and number of steps: PSNR, SSIM and seconds, over all cells of the matrix.
 
     python tests/benchmarks/adaptive_steps.py --num_subjects 4
-    python tests/benchmarks/adaptive_steps.py --starts noise target_like:0.3 --steps 1 2 5
+    python tests/benchmarks/adaptive_steps.py --starts noise target_like:0.7 --steps 1 2 5
 
 Takes the weights that ship and the default phantoms' split "val", so that what is chosen by this table is not chosen on
 the test subjects. The first row is MS-SPADE alone. From a target-like latent a walk takes the steps of the schedule
-that lie below the start fraction; the third column counts them. The two lines before the table have the seconds of one
-target and of all others at once, with the settings of inference.json. A single step is that of the last time step,
+that are left after `denoising_start`; the third column counts them. The two lines before the table have the seconds of
+one target and of all others at once, with the settings of inference.json. A single step is that of the last time step,
 where there is noise alone: it is run once, whatever the start.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
+import dataclasses
 import itertools
 import statistics
 import time
@@ -28,14 +30,14 @@ from monai.bundle import ConfigParser
 from tqdm import tqdm
 
 BUNDLE = Path(__file__).resolve().parents[2] / "bundles" / "brain_mri_adaptive_translator"
-STARTS = ["noise", "target_like:0.7", "target_like:0.5", "target_like:0.3", "target_like:0.15"]
+STARTS = ["noise", "target_like:0.3", "target_like:0.5", "target_like:0.7", "target_like:0.85"]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ckpt_dir", default=str(BUNDLE / "models"))
     parser.add_argument("--num_subjects", type=int, default=4)
-    parser.add_argument("--starts", nargs="+", default=STARTS, help="noise, or target_like:FRACTION")
+    parser.add_argument("--starts", nargs="+", default=STARTS, help="noise, or target_like:DENOISING_START")
     parser.add_argument("--steps", nargs="+", type=int, default=[1, 2, 3, 5, 10], help="network evaluations")
     arguments = parser.parse_args()
 
@@ -63,11 +65,13 @@ def main() -> None:
         if steps > 1 or start == arguments.starts[0]
     ]
     for start, steps in tqdm([("MS-SPADE alone", 0), *walks], disable=None):
-        name, _, fraction = start.partition(":")
+        name, _, denoising_start = start.partition(":")
+        sampler = copy.copy(translator.sampler)
         if steps:
-            translator.sampler.num_inference_steps = steps
-            translator.sampler.start_fraction = float(fraction or 1)
-        one = AdaptiveTranslator(translator.sampler, start=name if steps else "noise", diffusion=steps > 0)
+            sampler.steps = dataclasses.replace(
+                sampler.steps, num_inference_steps=steps, denoising_start=float(denoising_start or 0)
+            )
+        one = AdaptiveTranslator(sampler, start=name if steps else "noise", diffusion=steps > 0)
         psnr, ssim, seconds, taken = measure(one, network, volumes)
         print(f"| {start} | {steps or ''} | {taken:g} | {psnr:.2f} | {ssim:.4f} | {seconds:.2f} |", flush=True)
 

@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from brain_bundles.inferers import LatentSampler
+from brain_bundles.inferers import Denoiser, LatentDecoder, LatentSampler
 from brain_bundles.networks import LatentAutoencoderKL
-from brain_bundles.schedulers import make_scheduler
+from brain_bundles.schedulers import DenoisingSteps, make_scheduler
 from monai.networks.nets import DiffusionModelUNet
 from monai.networks.schedulers import DDIMScheduler
 
@@ -98,8 +98,10 @@ def prepare_unet(official: bool, size: dict[str, Any], device: torch.device, ste
     network, context = build_unet(official, size).to(device), torch.full((1, 1, 4), 0.5, device=device)
     if not official:
         scheduler = make_scheduler("dpm_solver", prediction_type="epsilon")
-        tiny = build_autoencoder(False, SIZES["smoke"])  # not used: only latents are drawn
-        sampler = LatentSampler(scheduler, tiny, latent_shape=size["latent"], num_inference_steps=steps, progress=False)
+        decoder = LatentDecoder(build_autoencoder(False, SIZES["smoke"]))  # not used: only latents are drawn
+        sampler = LatentSampler(
+            DenoisingSteps(scheduler, steps), Denoiser(), decoder, latent_shape=size["latent"], progress=False
+        )
         return lambda: sampler.sample_latents(context, network, seeds=[0])
     ddim = DDIMScheduler(schedule="scaled_linear_beta", beta_start=0.0015, beta_end=0.0205, clip_sample=False)
     ddim.set_timesteps(OFFICIAL_STEPS)
@@ -126,15 +128,9 @@ def prepare_decode(path: str, size: dict[str, Any], device: torch.device) -> Cal
                 return autoencoder.decode_stage_2_outputs(latent)
 
         return decode
-    sampler = LatentSampler(
-        make_scheduler("dpm_solver", prediction_type="epsilon"),
-        autoencoder,
-        latent_shape=size["latent"],
-        decode_slab_size=SLAB_SIZE,
-        precision="fp32" if path == "ours_fp32" else "auto",
-        progress=False,
-    )
-    return lambda: sampler.decode(latent)
+    precision = "fp32" if path == "ours_fp32" else "auto"
+    decoder = LatentDecoder(autoencoder, precision=precision, slab_size=SLAB_SIZE)
+    return lambda: decoder(latent)
 
 
 def largest_difference(size: dict[str, Any], device: torch.device) -> float:

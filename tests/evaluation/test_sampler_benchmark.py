@@ -49,7 +49,7 @@ def test_rows_and_reference_are_drawn_alike(autoencoder):
     """A row with all the steps of the reference is the reference, whatever the temperature and the end."""
     options = {"latent_shape": (2, 4, 4, 4), "prediction_type": "v_prediction", "seeds": [1], "precision": "fp32"}
     found = {}
-    for name, more in {"plain": {}, "cooler": {"temperature": 0.5}, "shorter": {"end_fraction": 0.5}}.items():
+    for name, more in {"plain": {}, "cooler": {"temperature": 0.5}, "shorter": {"denoising_end": 0.5}}.items():
         rows = benchmark_samplers(
             smooth_velocity,
             autoencoder,

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
+import functools
 import inspect
 
 import pytest
 import torch
-from brain_bundles.inferers import LatentSampler
-from brain_bundles.networks import LatentAutoencoderKL, VelocityPreconditioning
-from brain_bundles.schedulers import make_scheduler
+from brain_bundles.inferers import Denoiser, LatentDecoder, LatentSampler
+from brain_bundles.schedulers import DenoisingSteps, make_scheduler
 from brain_bundles.utils.seeding import generator_for
-from monai.networks.nets import AutoencoderKL, DiffusionModelUNet
 from monai.networks.schedulers import DDIMScheduler
 
 SAMPLERS = [
@@ -24,59 +23,22 @@ SHAPE = (2, 4, 4, 4)
 SEEDS = [11, 12, 13]
 
 
-@pytest.fixture(scope="module")
-def network() -> DiffusionModelUNet:
-    torch.manual_seed(0)
-    net = DiffusionModelUNet(
-        spatial_dims=3,
-        in_channels=2,
-        out_channels=2,
-        channels=(8, 8),
-        attention_levels=(False, True),
-        num_res_blocks=1,
-        num_head_channels=8,
-        norm_num_groups=4,
-        with_conditioning=True,
-        cross_attention_dim=4,
-    ).eval()
-    for parameter in net.parameters():  # the zero-initialised layers would hide the condition
-        if parameter.ndim > 1:
-            torch.nn.init.normal_(parameter, 0.0, 0.1)
-    return net
-
-
-@pytest.fixture(scope="module")
-def autoencoder() -> LatentAutoencoderKL:
-    torch.manual_seed(1)
-    net = LatentAutoencoderKL(
-        spatial_dims=3,
-        channels=(4, 8),
-        attention_levels=(False, False),
-        num_res_blocks=1,
-        latent_channels=2,
-        norm_num_groups=4,
-        with_encoder_nonlocal_attn=False,
-        with_decoder_nonlocal_attn=False,
-    ).eval()
-    net.set_latent_statistics([0.1, -0.1], [0.5, 2.0])
-    return net
-
-
-@pytest.fixture
-def context() -> torch.Tensor:
-    return torch.rand(3, 1, 4, generator=torch.Generator().manual_seed(2))
-
-
 def make(autoencoder, sampler="ddim", prediction_type="epsilon", options=None, **kwargs) -> LatentSampler:
-    options = {"num_train_timesteps": 10, **(options or {})}
-    scheduler = make_scheduler(sampler, prediction_type=prediction_type, **options)
-    kwargs = {
-        "latent_shape": SHAPE,
-        "num_inference_steps": 10 if sampler == "ddpm" else 3,
-        "precision": "fp32",
-        **kwargs,
-    }
-    return LatentSampler(scheduler, autoencoder, **kwargs)
+    """A sampler in fp32 with three steps; each keyword goes to the part that it belongs to."""
+    scheduler = make_scheduler(
+        sampler, prediction_type=prediction_type, **{"num_train_timesteps": 10, **(options or {})}
+    )
+    kwargs = {"num_inference_steps": 10 if sampler == "ddpm" else 3, "precision": "fp32", **kwargs}
+
+    def of(*names: str) -> dict:
+        return {name: kwargs[name] for name in names if name in kwargs}
+
+    return LatentSampler(
+        DenoisingSteps(scheduler, **of("num_inference_steps", "denoising_start", "denoising_end")),
+        Denoiser(**of("mode", "temperature", "precision", "channels_last")),
+        LatentDecoder(autoencoder, **of("precision", "channels_last", "slab_size")),
+        **{"latent_shape": SHAPE, **of("latent_shape", "batch_size", "progress")},
+    )
 
 
 @pytest.mark.parametrize(("sampler", "prediction_type", "options"), SAMPLERS, ids=IDS)
@@ -135,12 +97,12 @@ def test_the_scheduler_gets_float32_and_the_latents_are_its_last_word(autoencode
     latents = sample.sample_latents(context, lambda x, timesteps, context: torch.zeros_like(x).bfloat16(), seeds=SEEDS)
     assert latents.dtype == torch.float32
     noise = torch.stack([torch.randn(SHAPE, generator=generator_for(seed, "noise")) for seed in SEEDS])
-    torch.testing.assert_close(latents, noise / sample.scheduler.alphas_cumprod[9].sqrt())
+    torch.testing.assert_close(latents, noise / sample.steps.scheduler.alphas_cumprod[9].sqrt())
 
 
 @pytest.mark.parametrize(("sampler", "prediction_type"), [("ddim", "epsilon"), ("dpm_solver", "v_prediction")])
 def test_a_walk_from_latents_begins_in_the_middle(network, autoencoder, context, sampler, prediction_type):
-    make_one = make(autoencoder, sampler, prediction_type, num_inference_steps=8, start_fraction=0.4)
+    make_one = make(autoencoder, sampler, prediction_type, num_inference_steps=8, denoising_start=0.6)
     start, seen = torch.randn(3, *SHAPE, generator=torch.Generator().manual_seed(3)), []
 
     def watched(x, timesteps, context):
@@ -149,17 +111,18 @@ def test_a_walk_from_latents_begins_in_the_middle(network, autoencoder, context,
 
     latents = make_one.sample_latents(context, watched, seeds=SEEDS, start=start)
     times = [int(t[0]) for _, t in seen]
-    assert times == [int(t) for t in make_one.scheduler.timesteps if t <= 4]
+    scheduler, timesteps = make_one.steps.begin()
+    assert times == [int(t) for t in timesteps if t <= 4]
     assert 0 < len(times) < 8
     noise = torch.stack([torch.randn(SHAPE, generator=generator_for(seed, "noise")) for seed in SEEDS])
-    torch.testing.assert_close(seen[0][0], make_one.scheduler.add_noise(start, noise, torch.tensor([times[0]] * 3)))
+    torch.testing.assert_close(seen[0][0], scheduler.add_noise(start, noise, torch.tensor([times[0]] * 3)))
     alone = make_one.sample_latents(context[1:2], network, seeds=SEEDS[1:2], start=start[1:2])
     torch.testing.assert_close(latents[1:2], alone, rtol=1e-4, atol=1e-4)
     assert not torch.equal(latents, make_one.sample_latents(context, network, seeds=SEEDS))
 
 
 def test_a_walk_from_latents_takes_one_step_at_least(network, autoencoder, context):
-    sampler, start = make(autoencoder, num_inference_steps=1, start_fraction=0.01), torch.zeros(3, *SHAPE)
+    sampler, start = make(autoencoder, num_inference_steps=1, denoising_start=0.99), torch.zeros(3, *SHAPE)
     assert sampler.sample_latents(context, network, seeds=SEEDS, start=start).shape == start.shape
 
 
@@ -169,7 +132,7 @@ def test_images_are_the_decoded_latents_clipped(network, autoencoder, context):
     with torch.no_grad():
         expected = autoencoder.decode_stage_2_outputs(latents).clamp(0, 1)
     torch.testing.assert_close(sample(context, network, seeds=SEEDS), expected, rtol=1e-4, atol=1e-5)
-    slabs = make(autoencoder, decode_slab_size=3)(context, network, seeds=SEEDS)
+    slabs = make(autoencoder, slab_size=3)(context, network, seeds=SEEDS)
     torch.testing.assert_close(slabs, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -191,86 +154,77 @@ def test_channels_last_changes_no_value_and_leaves_the_network_trainable(network
 
 @pytest.mark.parametrize(("sampler", "prediction_type", "options"), SAMPLERS[:-1], ids=IDS[:-1])
 def test_a_walk_that_ends_early_ends_with_the_predicted_clean_latents(
-    network, autoencoder, context, sampler, prediction_type, options
+    network, autoencoder, context, monkeypatch, sampler, prediction_type, options
 ):
-    early = make(autoencoder, sampler, prediction_type, options, num_inference_steps=10, end_fraction=0.35)
+    early = make(autoencoder, sampler, prediction_type, options, num_inference_steps=10, denoising_end=0.65)
     times = []
 
     def watched(x, timesteps, context):
         times.append(float(timesteps[0]))
         return network(x, timesteps=timesteps, context=context)
 
-    steps, step = [], early.scheduler.step
-    early.scheduler.step = lambda *args, **kwargs: steps.append(step(*args, **kwargs)) or steps[-1]
-    early._draws_noise = "generator" in inspect.signature(step).parameters
+    kind = type(early.steps.scheduler)
+    steps, step = [], kind.step
+
+    @functools.wraps(step)  # whose signature says if it draws noise
+    def spied(*args, **kwargs):
+        steps.append(step(*args, **kwargs))
+        return steps[-1]
+
+    monkeypatch.setattr(kind, "step", spied)
     latents = early.sample_latents(context, watched, seeds=SEEDS)
-    assert times == [float(t) for t in early.scheduler.timesteps if t >= 3.5]
+    assert times == [float(t) for t in DenoisingSteps(early.steps.scheduler, 10).begin()[1] if t >= 3.5]
     assert 0 < len(times) < 10
-    last = steps[-3:] if early._draws_noise else steps[-1:]
+    last = steps[-3:] if "generator" in inspect.signature(step).parameters else steps[-1:]
     torch.testing.assert_close(latents, torch.cat([clean for _, clean in last]))
     assert not torch.equal(latents, torch.cat([following for following, _ in last]))
 
 
 def test_a_walk_that_ends_before_it_begins_takes_one_step(network, autoencoder, context):
-    sampler = make(autoencoder, num_inference_steps=2, start_fraction=0.5, end_fraction=0.45)
+    sampler = make(autoencoder, num_inference_steps=2, denoising_start=0.5, denoising_end=0.55)
     start = torch.zeros(3, *SHAPE)
     assert sampler.sample_latents(context, network, seeds=SEEDS, start=start).shape == start.shape
 
 
-@pytest.mark.parametrize("temperature", [1.0, 0.5])
-@pytest.mark.parametrize("deviations", [(1.0, 1.0), (4.0, 0.5)])
-@pytest.mark.parametrize(
-    ("sampler", "prediction_type"),
-    [("ddim", "epsilon"), ("dpm_solver", "v_prediction"), ("rflow", "rectified_flow")],
-)
-def test_a_normal_density_is_sampled_with_its_variance_times_the_temperature(
-    autoencoder, sampler, prediction_type, deviations, temperature
-):
-    """The network is exact: given x = a x_0 + b n, x_0 is a s^2 x and n is b x over a^2 s^2 + b^2 on average."""
-    sample = make(autoencoder, sampler, prediction_type, options={"num_train_timesteps": 1000}, temperature=temperature)
-    sample.num_inference_steps, sample.latent_shape = 500, (2, 20, 20, 20)
-    variance = torch.tensor(deviations).square().reshape(-1, 1, 1, 1)
+def test_calls_leave_nothing_behind(network, autoencoder, context):
+    """A walk in parts, and one that broke off in the middle, change neither the next call nor the parts."""
+    sample = make(autoencoder, "dpm_solver", num_inference_steps=6, denoising_start=0.5, denoising_end=0.8)
+    start = torch.randn(3, *SHAPE, generator=torch.Generator().manual_seed(3))
+    expected = sample(context, network, seeds=SEEDS)
+    timesteps = sample.steps.scheduler.timesteps.clone()
+    calls = []
 
-    class Exact(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            if deviations != (1.0, 1.0):
-                discrete = make_scheduler("ddim", prediction_type="v_prediction")
-                self.preconditioning = VelocityPreconditioning(2, discrete)
-                self.preconditioning.set_std(torch.tensor(deviations))
+    def breaks(x, timesteps, context):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return network(x, timesteps=timesteps, context=context)
 
-        def forward(self, x, timesteps, context):
-            if sampler == "rflow":
-                b = timesteps.reshape(-1, 1, 1, 1, 1) / 1000
-                a = 1 - b
-            else:
-                signal = sample.scheduler.alphas_cumprod[timesteps.long()].reshape(-1, 1, 1, 1, 1)
-                a, b = signal.sqrt(), (1 - signal).sqrt()
-            unit = x / (a**2 * variance + b**2)
-            clean, noise = a * variance * unit, b * unit
-            return {"epsilon": noise, "v_prediction": a * noise - b * clean}.get(prediction_type, clean - noise)
-
-    latents = sample.sample_latents(torch.zeros(1, 1, 4), Exact(), seeds=[0])
-    for channel, deviation in enumerate(deviations):
-        assert float(latents[:, channel].var()) == pytest.approx(deviation**2 * temperature, rel=0.05)
+    with pytest.raises(KeyboardInterrupt):
+        sample(context, breaks, seeds=SEEDS)
+    sample.sample_latents(1 - context, network, seeds=[1, 2, 3], start=start)
+    sample.sample_latents(context[:1], network, seeds=[4])
+    assert torch.equal(sample(context, network, seeds=SEEDS), expected)
+    assert torch.equal(sample.steps.scheduler.timesteps, timesteps)
 
 
 def test_monai_schedulers_work_too(network, autoencoder, context):
     scheduler = DDIMScheduler(num_train_timesteps=10, clip_sample=False)
-    sample = LatentSampler(scheduler, autoencoder, latent_shape=SHAPE, num_inference_steps=5, precision="fp32")
+    decoder = LatentDecoder(autoencoder, precision="fp32")
+    sample = LatentSampler(DenoisingSteps(scheduler, 5), Denoiser(precision="fp32"), decoder, latent_shape=SHAPE)
     assert bool(sample(context, network, seeds=SEEDS).isfinite().all())
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"start_fraction": 0.0}, "start_fraction must be above 0 and at most 1, got 0.0"),
+        ({"denoising_start": 1.0}, r"denoising_start must be at least 0 and below 1, got 1\.0"),
         ({"latent_shape": (2, 4)}, r"latent_shape must be \(C, D, H, W\) or \(C, H, W\), all positive, got \[2, 4\]"),
         ({"precision": "half"}, "precision is 'half'; allowed: fp32, bf16, fp16, auto"),
         ({"batch_size": 0}, "batch_size must be positive, got 0"),
-        ({"end_fraction": 1.0}, r"end_fraction must be at least 0 and below start_fraction, got 1\.0"),
+        ({"denoising_end": 0.0}, r"denoising_end must be above denoising_start and at most 1, got 0\.0"),
         ({"temperature": 0.0}, r"temperature must be positive, got 0\.0"),
-        ({"decode_slab_size": 0}, "decode_slab_size must be a positive number of slices, got 0"),
+        ({"slab_size": 0}, "decode_slab_size must be a positive number of slices, got 0"),
         ({"num_inference_steps": 11}, "num_inference_steps must be between 1 and 10"),
         ({"sampler": "ddpm", "num_inference_steps": 5}, "DDPM takes exactly the 10 steps"),
     ],
@@ -278,12 +232,6 @@ def test_monai_schedulers_work_too(network, autoencoder, context):
 def test_bad_arguments_are_refused_at_once(autoencoder, arguments, message):
     with pytest.raises(ValueError, match=message):
         make(autoencoder, **arguments)
-
-
-def test_slabs_need_our_autoencoder():
-    plain = AutoencoderKL(spatial_dims=3, channels=(4,), attention_levels=(False,), num_res_blocks=1, norm_num_groups=4)
-    with pytest.raises(ValueError, match="decode_slab_size needs a LatentAutoencoderKL, got a AutoencoderKL"):
-        make(plain, decode_slab_size=4)
 
 
 def test_bad_calls_are_refused(network, autoencoder, context):

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from brain_bundles.inferers import LatentSampler, SliceWindows, VolumeTranslator
+from brain_bundles.inferers import Denoiser, LatentDecoder, LatentSampler, SliceWindows, VolumeTranslator
 from brain_bundles.networks import LatentAutoencoderKL, SlicewiseAutoencoder
-from brain_bundles.schedulers import make_scheduler
+from brain_bundles.schedulers import DenoisingSteps, make_scheduler
 from brain_bundles.utils.seeding import derive_seed
 
 
@@ -41,7 +41,10 @@ class Network(torch.nn.Module):
 def translator(autoencoder, **options) -> VolumeTranslator:
     scheduler = make_scheduler("ddim", prediction_type="epsilon", num_train_timesteps=10)
     sampler = LatentSampler(
-        scheduler, autoencoder, latent_shape=None, num_inference_steps=3, mode="concat", precision="fp32"
+        DenoisingSteps(scheduler, 3),
+        Denoiser("concat", precision="fp32"),
+        LatentDecoder(autoencoder, precision="fp32"),
+        latent_shape=None,
     )
     return VolumeTranslator(sampler, **options)
 
@@ -57,7 +60,7 @@ def test_it_encodes_walks_beside_the_source_and_decodes(autoencoder, source):
     sampler = translator(autoencoder).sampler
     latents = sampler.sample_latents(condition, Network(), seeds=[1, 2])
     assert made.shape == source.shape
-    torch.testing.assert_close(made, sampler.decode(latents))
+    torch.testing.assert_close(made, sampler.decoder(latents))
 
 
 def test_the_source_is_encoded_once_for_all_steps_and_draws(autoencoder, source, monkeypatch):
@@ -97,14 +100,31 @@ def test_windows_do_not_change_what_a_network_of_slices_makes(autoencoder, sourc
     torch.testing.assert_close(fused, whole, atol=1e-5, rtol=1e-5)
 
 
+def test_windows_that_had_to_shrink_do_not_shrink_the_next_volume_s(autoencoder, source):
+    """What fits is remembered for the steps of one call: a volume must not depend on those before it."""
+    small = source[:1, :, :4]
+
+    class Greedy(Network):
+        def forward(self, x, timesteps, context=None):
+            if x[0, 0, 0].numel() * x.shape[2] > 30 * 4:
+                raise torch.OutOfMemoryError("too much")
+            return super().forward(x, timesteps)
+
+    network, made = Greedy(), translator(autoencoder)
+    made(source[:1], network, seeds=[1])
+    assert {shape[2] for shape in network.shapes} == {5}
+    network.shapes.clear()
+    made(small, network, seeds=[1])
+    assert {shape[2] for shape in network.shapes} == {10}
+
+
 def test_bad_arguments_are_refused(autoencoder):
     scheduler = make_scheduler("ddim", prediction_type="epsilon", num_train_timesteps=10)
-    tokens = LatentSampler(scheduler, autoencoder, latent_shape=(2, 4, 4, 4), num_inference_steps=2)
+    steps, decoder = DenoisingSteps(scheduler, 2), LatentDecoder(autoencoder)
+    tokens = LatentSampler(steps, Denoiser(), decoder, latent_shape=(2, 4, 4, 4))
     with pytest.raises(ValueError, match="the sampler's mode is 'crossattn'; a translation needs 'concat'"):
         VolumeTranslator(tokens)
     with pytest.raises(ValueError, match="num_draws must be at least 1, got 0"):
         translator(autoencoder, num_draws=0)
     with pytest.raises(ValueError, match="latent_shape is needed with mode 'crossattn'"):
-        LatentSampler(scheduler, autoencoder, latent_shape=None)
-    with pytest.raises(ValueError, match="mode is 'add'; allowed: crossattn, concat"):
-        LatentSampler(scheduler, autoencoder, latent_shape=None, mode="add")
+        LatentSampler(steps, Denoiser(), decoder, latent_shape=None)

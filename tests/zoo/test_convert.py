@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 from brain_bundles import cli
-from brain_bundles.inferers import LatentSampler
-from brain_bundles.schedulers import make_scheduler
+from brain_bundles.inferers import Denoiser, LatentDecoder, LatentSampler
+from brain_bundles.schedulers import DenoisingSteps, make_scheduler
 from brain_bundles.zoo import convert
 from brain_bundles.zoo.convert import _config
 from brain_bundles.zoo.published_weights import AUTOENCODER, CORE, GENERATIVE, UNET, recognise
@@ -109,11 +109,10 @@ def test_a_whole_sample_is_the_originals(bundles, tmp_path):
     scheduler = make_scheduler("ddim", prediction_type="epsilon")
     context = torch.tensor([[[1.0, 0.7, 0.7, 0.5]]])
     sampler = LatentSampler(
-        scheduler,
-        networks["autoencoder_def"],
+        DenoisingSteps(scheduler, 5),
+        Denoiser(precision="fp32"),
+        LatentDecoder(networks["autoencoder_def"], precision="fp32"),
         latent_shape=(3, 4, 8, 4),
-        num_inference_steps=5,
-        precision="fp32",
     )
     seen = []
 

@@ -22,7 +22,7 @@ class AdaptiveTranslator(Inferer):
     Args:
         sampler: with mode "concat"; its autoencoder is an :class:`AdaptiveAutoencoder`.
         start: ``noise`` begins the denoising with noise alone, ``target_like`` with the noised target-like latent at
-            the sampler's ``start_fraction`` of the schedule: fewer steps, nearer to what MS-SPADE made.
+            the sampler's ``denoising_start``: fewer steps, nearer to what MS-SPADE made.
         diffusion: False decodes the target-like latent as it is, MS-SPADE alone.
 
     Raises:
@@ -32,14 +32,13 @@ class AdaptiveTranslator(Inferer):
 
     def __init__(self, sampler: LatentSampler, *, start: str = "noise", diffusion: bool = True) -> None:
         super().__init__()
-        if sampler.mode != "concat":
-            raise ValueError(f"the sampler's mode is {sampler.mode!r}; a translation needs 'concat'.")
-        if not isinstance(sampler.autoencoder, AdaptiveAutoencoder):
-            raise ValueError(
-                f"the sampler has a {type(sampler.autoencoder).__name__}, expected an AdaptiveAutoencoder."
-            )
-        if sampler.temperature != 1:  # its formula is for latents that scatter around 0, not around a target-like one
-            raise ValueError(f"the sampler's temperature is {sampler.temperature}; a translation needs 1.")
+        denoiser, autoencoder = sampler.denoiser, sampler.decoder.autoencoder
+        if denoiser.mode != "concat":
+            raise ValueError(f"the sampler's mode is {denoiser.mode!r}; a translation needs 'concat'.")
+        if not isinstance(autoencoder, AdaptiveAutoencoder):
+            raise ValueError(f"the sampler has a {type(autoencoder).__name__}, expected an AdaptiveAutoencoder.")
+        if denoiser.temperature != 1:  # its formula is for latents that scatter around 0, not around a target-like one
+            raise ValueError(f"the sampler's temperature is {denoiser.temperature}; a translation needs 1.")
         if start not in STARTS:
             raise ValueError(f"start is {start!r}; allowed: {', '.join(STARTS)}.")
         self.sampler, self.start, self.diffusion = sampler, start, diffusion
@@ -68,7 +67,7 @@ class AdaptiveTranslator(Inferer):
         Raises:
             ValueError: for a contrast that the autoencoder does not know.
         """
-        autoencoder: AdaptiveAutoencoder = self.sampler.autoencoder
+        autoencoder: AdaptiveAutoencoder = self.sampler.decoder.autoencoder
         if unknown := [name for name in targets if name not in autoencoder.contrasts]:
             raise ValueError(f"unknown contrast {unknown[0]!r}; this model knows {', '.join(autoencoder.contrasts)}.")
         source = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
@@ -76,12 +75,12 @@ class AdaptiveTranslator(Inferer):
         first = {name: names.index(name) for name in dict.fromkeys(names)}
         place = {name: number for number, name in enumerate(first)}
         indices = [autoencoder.contrasts.index(name) for name in targets]
-        with torch.inference_mode(), autocast(self.sampler.precision, source.device):
+        with torch.inference_mode(), autocast(self.sampler.decoder.precision, source.device):
             latents = autoencoder.encode_moments(source[list(first.values())])[0].float()
             latents = latents[[place[name] for name in names]]
             like = autoencoder.target_like(latents, indices).float()
         if not self.diffusion:
-            return self.sampler.decode(like)
+            return self.sampler.decoder(like)
         condition = target_condition(like, latents, indices, len(autoencoder.contrasts))
         start = like if self.start == "target_like" else None
-        return self.sampler.decode(self.sampler.sample_latents(condition, network, seeds=seeds, start=start))
+        return self.sampler.decoder(self.sampler.sample_latents(condition, network, seeds=seeds, start=start))

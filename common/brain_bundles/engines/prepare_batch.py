@@ -10,7 +10,7 @@ from monai.engines import PrepareBatch
 from monai.networks.schedulers import RFlowScheduler, Scheduler
 
 from brain_bundles.engines.per_sample_noise import per_sample_randn
-from brain_bundles.inferers.latent_sampler import CONDITION_MODES
+from brain_bundles.inferers.denoiser import CONDITION_MODES
 from brain_bundles.networks.preconditioning import VelocityPreconditioning
 from brain_bundles.utils.seeding import SAMPLE_SEED, derive_seed
 

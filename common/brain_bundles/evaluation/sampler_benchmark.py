@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from monai.networks.nets import AutoencoderKL
 
-from brain_bundles.inferers.latent_sampler import LatentSampler
+from brain_bundles.inferers import Denoiser, LatentDecoder, LatentSampler
 from brain_bundles.metrics.sampler_table import ROWS, SamplerRow, sampler_table
-from brain_bundles.schedulers.factory import make_scheduler
+from brain_bundles.schedulers import DenoisingSteps, make_scheduler
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ def benchmark_samplers(
     rows: Sequence[tuple[str, int]] | None = None,
     reference_steps: int = 1000,
     precision: str = "auto",
-    end_fraction: float = 0.0,
+    denoising_end: float = 1.0,
     temperature: float = 1.0,
     **schedule: Any,
 ) -> list[SamplerRow]:
@@ -48,7 +48,8 @@ def benchmark_samplers(
             rectified flow.
         reference_steps: steps of the reference, DDIM or rflow.
         precision: of the rows.
-        end_fraction, temperature: of the rows and of the reference, see :class:`brain_bundles.inferers.LatentSampler`.
+        denoising_end: of the rows and of the reference, see :class:`~brain_bundles.schedulers.DenoisingSteps`.
+        temperature: of the rows and of the reference, see :class:`~brain_bundles.inferers.Denoiser`.
         schedule: more arguments of ``make_scheduler``: betas, num_train_timesteps.
     """
     flow = prediction_type == "rectified_flow"
@@ -56,23 +57,21 @@ def benchmark_samplers(
         rows = _RECTIFIED_FLOW_ROWS if flow else ROWS
     reference = ("rflow" if flow else "ddim", reference_steps)
 
-    def sampler_of(name: str, steps: int) -> LatentSampler:
-        return LatentSampler(
-            make_scheduler(name, prediction_type=prediction_type, **schedule),
-            autoencoder,
+    def draw(name: str, steps: int, samples: slice) -> tuple[torch.Tensor, torch.Tensor]:
+        own_precision = "fp32" if (name, steps) == reference else precision
+        scheduler = make_scheduler(name, prediction_type=prediction_type, **schedule)
+        sampler = LatentSampler(
+            DenoisingSteps(scheduler, steps, denoising_end=denoising_end),
+            Denoiser(temperature=temperature, precision=own_precision),
+            LatentDecoder(autoencoder, precision=own_precision),
             latent_shape=latent_shape,
-            num_inference_steps=steps,
-            precision="fp32" if (name, steps) == reference else precision,
-            end_fraction=end_fraction,
-            temperature=temperature,
         )
+        latents = sampler.sample_latents(context[samples], network, seeds=seeds[samples])
+        return latents, sampler.decoder(latents)
 
-    current: list[LatentSampler] = []  # the decoder runs in the precision of the row
-
-    def sample_latents(name: str, steps: int) -> torch.Tensor:
+    def draw_all(name: str, steps: int) -> tuple[torch.Tensor, torch.Tensor]:
         logger.info("sampler table: %s, %d steps", name, steps)
-        current[:] = [sampler_of(name, steps)]
-        return current[0].sample_latents(context, network, seeds=seeds)
+        return draw(name, steps, slice(None))
 
-    sampler_of(*rows[0]).decode(sampler_of(*rows[0]).sample_latents(context[:1], network, seeds=seeds[:1]))  # warm-up
-    return sampler_table(sample_latents, lambda z: current[0].decode(z), rows=rows, reference=reference)
+    draw(*rows[0], slice(1))  # warm-up
+    return sampler_table(draw_all, rows=rows, reference=reference)

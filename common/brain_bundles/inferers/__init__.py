@@ -2,16 +2,24 @@
 
 from brain_bundles.inferers.autocast_diffusion_inferer import AutocastDiffusionInferer
 from brain_bundles.inferers.autocast_inferer import AutocastInferer
+from brain_bundles.inferers.denoise import denoise
+from brain_bundles.inferers.denoiser import Denoiser
+from brain_bundles.inferers.latent_decoder import LatentDecoder
 from brain_bundles.inferers.latent_sampler import LatentSampler
 from brain_bundles.inferers.reconstruction import ReconstructionInferer
 from brain_bundles.inferers.slice_windows import SliceWindows
+from brain_bundles.inferers.temperature import tempered
 from brain_bundles.inferers.volume_translator import VolumeTranslator
 
 __all__ = [
     "AutocastDiffusionInferer",
     "AutocastInferer",
+    "Denoiser",
+    "LatentDecoder",
     "LatentSampler",
     "ReconstructionInferer",
     "SliceWindows",
     "VolumeTranslator",
+    "denoise",
+    "tempered",
 ]

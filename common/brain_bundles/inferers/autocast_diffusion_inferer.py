@@ -8,7 +8,7 @@ import torch
 from monai.inferers import DiffusionInferer
 from monai.networks.schedulers import Scheduler
 
-from brain_bundles.utils.precision import PRECISIONS, autocast
+from brain_bundles.utils.precision import autocast, check_precision
 
 
 class AutocastDiffusionInferer(DiffusionInferer):
@@ -26,8 +26,7 @@ class AutocastDiffusionInferer(DiffusionInferer):
     """
 
     def __init__(self, scheduler: Scheduler, precision: str = "fp32") -> None:
-        if precision not in PRECISIONS:
-            raise ValueError(f"precision is {precision!r}; allowed: {', '.join(PRECISIONS)}.")
+        check_precision(precision)
         super().__init__(scheduler)
         self.precision = precision
 

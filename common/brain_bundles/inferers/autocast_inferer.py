@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from monai.inferers import SimpleInferer
 
-from brain_bundles.utils.precision import PRECISIONS, autocast
+from brain_bundles.utils.precision import autocast, check_precision
 
 
 class AutocastInferer(SimpleInferer):
@@ -22,8 +22,7 @@ class AutocastInferer(SimpleInferer):
     """
 
     def __init__(self, precision: str = "fp32") -> None:
-        if precision not in PRECISIONS:
-            raise ValueError(f"precision is {precision!r}; allowed: {', '.join(PRECISIONS)}.")
+        check_precision(precision)
         super().__init__()
         self.precision = precision
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 
 import torch
-from monai.data import MetaTensor
 from monai.inferers import Inferer
+from monai.utils import convert_to_tensor
 
 from brain_bundles.inferers.latent_sampler import LatentSampler
 from brain_bundles.inferers.slice_windows import SliceWindows
@@ -28,8 +29,8 @@ class VolumeTranslator(Inferer):
 
     def __init__(self, sampler: LatentSampler, *, windows: SliceWindows | None = None, num_draws: int = 1) -> None:
         super().__init__()
-        if sampler.mode != "concat":
-            raise ValueError(f"the sampler's mode is {sampler.mode!r}; a translation needs 'concat'.")
+        if sampler.denoiser.mode != "concat":
+            raise ValueError(f"the sampler's mode is {sampler.denoiser.mode!r}; a translation needs 'concat'.")
         if num_draws < 1:
             raise ValueError(f"num_draws must be at least 1, got {num_draws}.")
         self.sampler, self.windows, self.num_draws = sampler, windows or SliceWindows(), num_draws
@@ -48,32 +49,26 @@ class VolumeTranslator(Inferer):
             (B, 1, D, H, W) in [0, 1], float32. With several draws (B, 2, D, H, W): their mean, and their voxel-wise
             standard deviation (with the number of draws less one).
         """
-        source = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
-        condition = self.encode(source)
+        condition = self.encode(convert_to_tensor(inputs, track_meta=False))
+        windows = copy.copy(self.windows)  # remembers what fits into memory: for the steps of this call alone
 
         def in_windows(x: torch.Tensor, *, timesteps: torch.Tensor) -> torch.Tensor:
-            return self.windows(x, network, timesteps=timesteps)
+            return windows(x, network, timesteps=timesteps)
 
-        mean = self._draw(condition, in_windows, seeds)
+        mean = self.sampler(condition, in_windows, seeds=seeds)
         if self.num_draws == 1:
             return mean
         squares = torch.zeros_like(mean)  # of the deviations from the mean, by Welford's recurrence
         for draw in range(1, self.num_draws):
             own = [derive_seed(int(seed), "draw", draw) for seed in seeds]
-            image = self._draw(condition, in_windows, own)
+            image = self.sampler(condition, in_windows, seeds=own)
             deviation = image - mean
             mean += deviation / (draw + 1)
             squares += deviation * (image - mean)
         return torch.cat([mean, (squares / (self.num_draws - 1)).sqrt()], dim=1)
 
-    def _draw(
-        self, condition: torch.Tensor, network: Callable[..., torch.Tensor], seeds: Sequence[int]
-    ) -> torch.Tensor:
-        """One target per source, (B, 1, D, H, W) float32."""
-        latents = self.sampler.sample_latents(condition, network, seeds=[int(seed) for seed in seeds])
-        return self.sampler.decode(latents).float()
-
     def encode(self, source: torch.Tensor) -> torch.Tensor:
         """The condition: means of the normalised latents (B, C, S, h, w) of sources (B, 1, D, H, W), float32."""
-        with torch.inference_mode(), autocast(self.sampler.precision, source.device):
-            return self.sampler.autoencoder.encode_moments(source)[0].float()
+        decoder = self.sampler.decoder
+        with torch.inference_mode(), autocast(decoder.precision, source.device):
+            return decoder.autoencoder.encode_moments(source)[0].float()

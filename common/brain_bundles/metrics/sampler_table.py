@@ -46,8 +46,7 @@ def relative_rms(value: torch.Tensor, reference: torch.Tensor) -> float:
 
 
 def sampler_table(
-    sample_latents: Callable[[str, int], torch.Tensor],
-    decode: Callable[[torch.Tensor], torch.Tensor],
+    sample: Callable[[str, int], tuple[torch.Tensor, torch.Tensor]],
     *,
     rows: Sequence[tuple[str, int]] = ROWS,
     reference: tuple[str, int] = REFERENCE,
@@ -55,9 +54,8 @@ def sampler_table(
     """Run every sampler of ``rows`` and the reference from one and the same noise.
 
     Args:
-        sample_latents: (sampler name, steps) -> latents (B, C, d, h, w); must start from the same noise and condition
-            at every call.
-        decode: latents -> images (B, 1, D, H, W).
+        sample: (sampler name, steps) -> latents (B, C, d, h, w) and their images (B, 1, D, H, W); must start from the
+            same noise and condition at every call.
         rows: (sampler, steps) to time.
         reference: the run that stands for the exact solution.
 
@@ -72,8 +70,7 @@ def sampler_table(
 
     def run(sampler: str, steps: int) -> tuple[torch.Tensor, torch.Tensor, float]:
         start = time.perf_counter()
-        latents = sample_latents(sampler, steps)
-        images = decode(latents)
+        latents, images = sample(sampler, steps)
         if latents.is_cuda:
             torch.cuda.synchronize(latents.device)
         seconds = (time.perf_counter() - start) / len(latents)

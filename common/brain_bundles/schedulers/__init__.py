@@ -1,7 +1,8 @@
-"""Noise schedulers with MONAI's interface whose timesteps and steps agree, and the factory that configs use."""
+"""Noise schedulers with MONAI's interface, the factory that configs use, and the steps of a walk."""
 
 from brain_bundles.schedulers.ddim import DDIMScheduler
 from brain_bundles.schedulers.ddpm import DDPMScheduler
+from brain_bundles.schedulers.denoising_steps import DenoisingSteps
 from brain_bundles.schedulers.discrete import DiscreteScheduler
 from brain_bundles.schedulers.dpm_solver import DPMSolverMultistepScheduler
 from brain_bundles.schedulers.factory import make_scheduler
@@ -12,6 +13,7 @@ __all__ = [
     "DDIMScheduler",
     "DDPMScheduler",
     "DPMSolverMultistepScheduler",
+    "DenoisingSteps",
     "DiscreteScheduler",
     "RFlowScheduler",
     "make_scheduler",

@@ -10,6 +10,12 @@ PRECISIONS = ("fp32", "bf16", "fp16", "auto")
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
+def check_precision(precision: str) -> None:
+    """Raise ValueError for an unknown name."""
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision is {precision!r}; allowed: {', '.join(PRECISIONS)}.")
+
+
 def resolve_precision(precision: str, device: str | torch.device) -> str:
     """Resolve ``precision`` to fp32, bf16 or fp16 for ``device``.
 
@@ -21,8 +27,7 @@ def resolve_precision(precision: str, device: str | torch.device) -> str:
             scaler.
     """
     kind = torch.device(device).type
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision is {precision!r}; allowed: {', '.join(PRECISIONS)}.")
+    check_precision(precision)
     if precision == "fp16" and kind == "cpu":
         raise ValueError("precision 'fp16' needs a GPU; use 'bf16' or 'fp32' on the CPU.")
     if precision != "auto":

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import pytest
 import torch
-from brain_bundles.inferers import LatentSampler
-from brain_bundles.schedulers import make_scheduler
+from brain_bundles.inferers import Denoiser, LatentDecoder, LatentSampler
+from brain_bundles.schedulers import DenoisingSteps, make_scheduler
 from brain_mri_adaptive_translator import AdaptiveTranslator, SplitTargetsd, TargetsPrepareBatch, group_by_image
 from monai.data import DataLoader, Dataset
 
 
 def translator(
-    adaptive, *, start_fraction: float = 1.0, decode_slab_size: int | None = None, temperature: float = 1.0, **options
+    adaptive, *, denoising_start: float = 0.0, decode_slab_size: int | None = None, temperature: float = 1.0, **options
 ) -> AdaptiveTranslator:
     adaptive.eval().set_latent_statistics([0.5, -1.0], [2.0, 0.5])
+    scheduler = make_scheduler("dpm_solver", prediction_type="v_prediction")
     sampler = LatentSampler(
-        make_scheduler("dpm_solver", prediction_type="v_prediction"),
-        adaptive,
+        DenoisingSteps(scheduler, 4, denoising_start=denoising_start),
+        Denoiser(mode="concat", temperature=temperature, precision="fp32"),
+        LatentDecoder(adaptive, precision="fp32", slab_size=decode_slab_size),
         latent_shape=None,
-        num_inference_steps=4,
-        mode="concat",
-        precision="fp32",
-        start_fraction=start_fraction,
-        decode_slab_size=decode_slab_size,
-        temperature=temperature,
     )
     return AdaptiveTranslator(sampler, **options)
 
@@ -68,7 +64,7 @@ def test_decoding_in_slabs_gives_the_same_volumes(adaptive, network):
 def test_a_start_at_the_target_like_latent_takes_fewer_steps(adaptive, network):
     calls = []
     network.register_forward_pre_hook(lambda module, inputs: calls.append(1))
-    middle = translator(adaptive, start="target_like", start_fraction=0.3)
+    middle = translator(adaptive, start="target_like", denoising_start=0.7)
     out = middle(volumes(1), network, seeds=[1], targets=["T2w"])
     assert 0 < len(calls) < 4
     whole = translator(adaptive)(volumes(1), network, seeds=[1], targets=["T2w"])

@@ -103,7 +103,7 @@ def test_samplers_are_a_key(trained, tmp_path, sampler):
     assert json.loads((tmp_path / "out" / "run.json").read_text())["settings"]["sampler"] == sampler
 
 
-@pytest.mark.parametrize(("key", "value"), [("temperature", 0.8), ("end_fraction", 0.9)])
+@pytest.mark.parametrize(("key", "value"), [("temperature", 0.8), ("denoising_end", 0.1)])
 def test_how_freely_samples_are_drawn_is_a_key_and_part_of_the_settings(trained, generated, tmp_path, key, value):
     trained.run("inference", tmp_path / "out", num_samples=3, age=60, sex="F", num_inference_steps=3, **{key: value})
     assert json.loads((tmp_path / "out" / "run.json").read_text())["settings"][key] == value

@@ -1,0 +1,60 @@
+"""The denoising loop: a function without state over a network, latents and a schedule."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+
+def denoise(
+    network: Callable[..., torch.Tensor],
+    latents: torch.Tensor,
+    scheduler: Any,
+    timesteps: torch.Tensor,
+    *,
+    generators: Sequence[torch.Generator] | None = None,
+    progress: bool = False,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Walk latents along timesteps.
+
+    Args:
+        network: called as ``network(x, timesteps=t)`` with x (B, C, D, H, W) and t (B,), in any precision.
+        latents: (B, C, D, H, W) with the noise of the first timestep. The scheduler's arithmetic keeps their dtype.
+        scheduler: a MONAI scheduler, as :meth:`~brain_bundles.schedulers.DenoisingSteps.begin` gives it: one that
+            remembers its last step must not have been used for another walk.
+        timesteps: (T,), consecutive timesteps of the scheduler.
+        generators: one per sample, for schedulers that draw noise; None draws from the global random state.
+        progress: show a bar over the steps, on a terminal.
+
+    Returns:
+        the latents after the last timestep, and the clean latents that are predicted there; both (B, C, D, H, W).
+    """
+    clean = latents
+    for timestep in tqdm(timesteps, desc="sampling", leave=False, disable=None if progress else True):
+        times = torch.full((len(latents),), timestep.item(), device=latents.device)
+        output = network(latents, timesteps=times).to(latents.dtype)
+        latents, clean = _step(scheduler, output, timestep, latents, generators)
+    return latents, clean
+
+
+def _step(
+    scheduler: Any,
+    output: torch.Tensor,
+    timestep: torch.Tensor,
+    latents: torch.Tensor,
+    generators: Sequence[torch.Generator] | None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The latents at the next noise level, and the predicted clean ones."""
+    # Only schedulers whose step takes a generator draw noise; these hold no state from step to step.
+    if generators is None or "generator" not in inspect.signature(scheduler.step).parameters:
+        following, clean = scheduler.step(output, timestep, latents)
+        return following, clean
+    parts = [
+        scheduler.step(one, timestep, noisy, generator=random)
+        for one, noisy, random in zip(output.split(1), latents.split(1), generators, strict=True)
+    ]
+    return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])

@@ -1,0 +1,76 @@
+"""How a walk calls the diffusion network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from brain_bundles.inferers.temperature import channel_variance, tempered
+from brain_bundles.utils.memory_format import resolve_channels_last, set_channels_last, to_memory_format
+from brain_bundles.utils.precision import check_precision
+
+CONDITION_MODES = ("crossattn", "concat")
+
+
+@dataclass(frozen=True)
+class Denoiser:
+    """How a diffusion network is called: with its condition, in a precision and memory format, at a temperature.
+
+    Args:
+        mode: how the network takes its condition, as MONAI's DiffusionInferer names it: "crossattn" for tokens
+            (B, T, K), "concat" for a latent (B, C, D, H, W) beside the noisy one.
+        temperature: below 1 gives less grain and less variety, see :func:`tempered`; 1 samples what was learned.
+        precision: "fp32", "bf16", "fp16" or "auto", see :func:`~brain_bundles.utils.resolve_precision`.
+        channels_last: run the network with channels as the fastest axis; None chooses what measures fastest.
+
+    Raises:
+        ValueError: for a value that is not allowed; the message says what is.
+    """
+
+    mode: str = "crossattn"
+    temperature: float = 1.0
+    precision: str = "auto"
+    channels_last: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.mode not in CONDITION_MODES:
+            raise ValueError(f"mode is {self.mode!r}; allowed: {', '.join(CONDITION_MODES)}.")
+        if self.temperature <= 0:
+            raise ValueError(f"temperature must be positive, got {self.temperature}.")
+        check_precision(self.precision)
+
+    def check_condition(self, condition: torch.Tensor) -> None:
+        """Raise ValueError for a condition without samples or of another shape than ``mode`` has."""
+        dimensions, form = ((3,), "(B, T, K)") if self.mode == "crossattn" else ((4, 5), "(B, C, [D,] H, W)")
+        if condition.ndim not in dimensions or len(condition) == 0:
+            raise ValueError(f"the condition must have shape {form} with B > 0, got {tuple(condition.shape)}.")
+
+    def bind(
+        self, network: Callable[..., torch.Tensor], condition: torch.Tensor, scheduler: Any
+    ) -> Callable[..., torch.Tensor]:
+        """The network as a function ``predict(x, timesteps=t)`` of latents and timesteps alone, for one walk.
+
+        The network's weights are put into the memory format in place. The precision is that of the walk: it runs under
+        one :func:`~brain_bundles.utils.autocast`, which keeps the copies of the weights in low precision between steps.
+
+        Args:
+            network: called as ``network(x, timesteps=t, context=condition)`` with x (B, C, D, H, W) and t (B,); with
+                mode concat as ``network(x, timesteps=t)`` with the noisy and the given latent in x.
+            condition: (B, T, K), or (B, C, D, H, W).
+            scheduler: of the walk.
+        """
+        channels_last = resolve_channels_last(self.channels_last, self.precision, condition.device)
+        if channels_last and isinstance(network, nn.Module):
+            set_channels_last(network)
+        concat = self.mode == "concat"
+        options = {} if concat else {"context": condition}
+
+        def conditioned(x: torch.Tensor, *, timesteps: torch.Tensor) -> torch.Tensor:
+            inputs = torch.cat([x, condition], dim=1) if concat else x
+            return network(to_memory_format(inputs, channels_last), timesteps=timesteps, **options)
+
+        return tempered(conditioned, scheduler, self.temperature, channel_variance(network))
