@@ -10,13 +10,6 @@ import torch
 from .conftest import Bundle
 
 
-@pytest.mark.parametrize("name", ["train_autoencoder", "train"])
-def test_the_workflow_has_every_property_of_a_training(trained, tmp_path, name):
-    workflow = trained.workflow(name, tmp_path)
-    workflow.initialize()
-    assert workflow.check_properties() == []
-
-
 def test_checkpoints_are_plain_tensors_with_the_measured_scale_of_the_latents(trained):
     autoencoder = torch.load(trained.ckpt_dir / "autoencoder.pt", weights_only=True)
     assert all(isinstance(value, torch.Tensor) for value in autoencoder.values())
