@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,11 +15,12 @@ import pytest
 import torch
 from brain_bundles.version import __version__
 from bundle_verify.verify import SCHEMA
-from monai.bundle import ConfigParser
+from monai.bundle import ConfigParser, ConfigWorkflow
 
 BUNDLES = sorted(path for path in (Path(__file__).parents[2] / "bundles").iterdir() if (path / "configs").is_dir())
 FILES = [path for bundle in BUNDLES for path in sorted((bundle / "configs").glob("*.json"))]
 ENTRIES = [path for path in FILES if "initialize" in json.loads(path.read_text())]  # what is no overlay
+TRAININGS = [path for path in ENTRIES if "train" in json.loads(path.read_text())]
 
 
 def metadata(bundle: Path) -> dict[str, Any]:
@@ -50,6 +52,23 @@ def test_the_paper_overlay_means_the_same_by_every_id(path):
     for key, value in paper.items():
         if isinstance(value, dict) and "_target_" in value and key in below:
             assert below[key]["_target_"] == value["_target_"], key
+
+
+@pytest.mark.parametrize("path", TRAININGS, ids=lambda path: f"{path.parents[1].name}-{path.stem}")
+def test_a_training_as_it_ships_has_every_property_and_needs_no_data_to_show_them(path, tmp_path):
+    """The whole workflow is made, no option is switched off, and nothing is written: neither data nor a cache."""
+    for folder in ("configs", "models"):
+        shutil.copytree(path.parents[1] / folder, tmp_path / folder)
+    before = {item: item.stat().st_mtime_ns for item in tmp_path.rglob("*")}
+    workflow = ConfigWorkflow(
+        config_file=str(tmp_path / "configs" / path.name),
+        workflow_type="train",
+        logging_file=False,
+        bundle_root=str(tmp_path),
+    )
+    workflow.initialize()
+    assert workflow.check_properties() == []
+    assert {item: item.stat().st_mtime_ns for item in tmp_path.rglob("*")} == before
 
 
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)

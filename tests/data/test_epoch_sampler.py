@@ -3,7 +3,7 @@ from collections import Counter
 
 import pytest
 import torch
-from brain_bundles.data import EpochIndex, EpochSampler
+from brain_bundles.data import EpochIndex, EpochSampler, LazySequence
 from torch.utils.data import DataLoader
 
 
@@ -95,9 +95,21 @@ def test_length_of_the_loader_is_that_of_the_fixed_epoch():
     assert len(loader) == len(list(loader)) == 10
 
 
+def test_lazy_data_is_made_when_an_epoch_begins_and_before_worker_processes_do():
+    data = LazySequence(lambda: list(range(3)))
+    sampler = EpochSampler(data, num_samples_per_epoch=6)
+    assert len(DataLoader(data, batch_size=2, sampler=sampler)) == 3
+    assert "made" not in vars(data)
+    sampler.set_epoch(1)
+    assert "made" in vars(data)
+    assert sorted(sampler) == [0, 0, 1, 1, 2, 2]
+
+
 def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match="data set is empty"):
         EpochSampler([])
+    with pytest.raises(ValueError, match="data set is empty"):
+        list(EpochSampler([], num_samples_per_epoch=4))
     with pytest.raises(ValueError, match=r"num_samples_per_epoch must be a positive multiple.*got 0"):
         EpochSampler(range(3), num_samples_per_epoch=0)
     with pytest.raises(ValueError, match="cannot skip 7 of 3"):

@@ -60,6 +60,18 @@ def test_a_given_network_starts_from_the_trained_one():
     assert torch.equal(average.weight, network.weight)
 
 
+def test_weights_that_were_loaded_meanwhile_are_the_start():
+    ema = EMAHandler(network := line(), decay=0.5, warm_up=False)
+    engine = stepping(network)
+    ema.attach(engine)
+    network.load_state_dict({"weight": torch.full((1, 1), 3.0), "bias": torch.full((1,), 7.0)})
+    engine.run([0])
+    assert torch.equal(ema.ema_network.weight, network.weight)
+    assert float(ema.ema_network.bias) == 7.5
+    engine.run([0], max_epochs=2)  # a second start leaves the average alone
+    assert float(ema.ema_network.bias) == 8.25
+
+
 def test_resumed_average_goes_on(tmp_path):
     def training(epochs: int, resume: bool) -> EMAHandler:
         torch.manual_seed(0)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from brain_bundles.data import read_participants
-from brain_bundles.phantom import default_dataset, phantom_dataset, write_phantoms, writer
+from brain_bundles.phantom import PhantomDataset, default_dataset, write_phantoms, writer
 
 from .conftest import digest
 
@@ -19,13 +19,16 @@ TINY = {"spatial_size": (20, 24, 20), "spacing": 8.0, "num_workers": 1}
 
 def test_the_default_dataset_is_made_once(tmp_path):
     options = {**TINY, "num_subjects": 1}
-    folder = phantom_dataset(tmp_path / "data", **options)
+    dataset = PhantomDataset(tmp_path / "data", **options)
+    assert str(dataset) == str(tmp_path / "data")
+    assert list(tmp_path.iterdir()) == []  # not before it is used
+    folder = os.fspath(dataset)
     before = digest(Path(folder))
     assert before == digest(write_phantoms(tmp_path / "written", **options))
-    assert phantom_dataset(tmp_path / "data", **options) == folder
+    assert os.fspath(PhantomDataset(tmp_path / "data", **options)) == folder
     assert digest(Path(folder)) == before
     with pytest.raises(FileExistsError, match="were made without T2w, FLAIR; remove the folder"):
-        phantom_dataset(tmp_path / "data", **options, suffixes=["T1w", "T2w", "FLAIR"])
+        os.fspath(PhantomDataset(tmp_path / "data", **options, suffixes=["T1w", "T2w", "FLAIR"]))
 
 
 def make_in_a_process(folder: Path, **environment: str) -> multiprocessing.Process:
@@ -34,7 +37,7 @@ def make_in_a_process(folder: Path, **environment: str) -> multiprocessing.Proce
     def make():
         os.environ.update(environment)
         writer._start_worker()
-        phantom_dataset(folder, num_subjects=2, **TINY)
+        os.fspath(PhantomDataset(folder, num_subjects=2, **TINY))
 
     process = multiprocessing.get_context("fork").Process(target=make, daemon=True)
     process.start()
@@ -56,12 +59,12 @@ def test_a_killed_first_run_is_gone_and_the_next_one_makes_the_dataset(tmp_path,
     (left,) = tmp_path.iterdir()
     assert left.name.startswith(".data.")
     assert len(list(left.rglob("*_T1w.nii.gz"))) == 2
-    phantom_dataset(folder, num_subjects=2, **TINY)
+    os.fspath(PhantomDataset(folder, num_subjects=2, **TINY))
     assert digest(folder) == digest(write_phantoms(tmp_path / "whole", num_subjects=2, **TINY))
     assert left.exists()  # it was changed just now, so it may belong to a living run
     long_ago = time.time() - default_dataset.STALE_AFTER_S - 1
     os.utime(left, (long_ago, long_ago))
-    phantom_dataset(folder)
+    os.fspath(PhantomDataset(folder))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "whole"]
 
 
@@ -82,7 +85,7 @@ def test_of_two_runs_the_first_to_end_wins(tmp_path, monkeypatch):
         return write_phantoms(folder, **options)
 
     monkeypatch.setattr(default_dataset, "write_phantoms", overtaken)
-    phantom_dataset(tmp_path / "data", num_subjects=2, **TINY)
+    os.fspath(PhantomDataset(tmp_path / "data", num_subjects=2, **TINY))
     assert len(read_participants(tmp_path / "data")) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
@@ -103,7 +106,7 @@ def test_other_ranks_wait_for_the_table(tmp_path, monkeypatch, announced):
             (tmp_path / "participants.tsv").touch()
 
     monkeypatch.setattr(default_dataset.time, "sleep", rank_0_makes_it_meanwhile)
-    phantom_dataset(tmp_path, num_subjects=1, **TINY)
+    os.fspath(PhantomDataset(tmp_path, num_subjects=1, **TINY))
     assert len(waits) == 3
     assert [path.name for path in tmp_path.iterdir()] == ["participants.tsv"]
 
@@ -114,7 +117,7 @@ def test_a_run_that_fails_leaves_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr(writer, "write_participants", fails)
     with pytest.raises(OSError, match="no space left"):
-        phantom_dataset(tmp_path / "data", num_subjects=1, **TINY)
+        os.fspath(PhantomDataset(tmp_path / "data", num_subjects=1, **TINY))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -123,9 +126,9 @@ def test_a_foreign_folder_is_refused_and_an_empty_one_is_used(tmp_path):
     foreign.mkdir()
     (foreign / "thesis.txt").write_text("mine")
     with pytest.raises(FileExistsError, match="foreign is not empty"):
-        phantom_dataset(foreign, num_subjects=1, **TINY)
+        os.fspath(PhantomDataset(foreign, num_subjects=1, **TINY))
     assert digest(foreign).keys() == {"thesis.txt"}
     empty.mkdir()
-    phantom_dataset(empty, num_subjects=1, **TINY)
+    os.fspath(PhantomDataset(empty, num_subjects=1, **TINY))
     assert len(read_participants(empty)) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "foreign"]

@@ -12,7 +12,9 @@ from brain_bundles.data.covariates import Covariates, CovariateScaler
 from brain_bundles.data.datalists import checked_datalist, contrast_datalist, image_datalist, paired_datalist
 from brain_bundles.data.epoch_sampler import EpochIndex, EpochSampler
 from brain_bundles.data.grid import grid_affine
+from brain_bundles.data.in_order_sampler import InOrderSampler
 from brain_bundles.data.latents import CachedLatents, measure_latent_statistics
+from brain_bundles.data.lazy import LazySequence, prepare_data
 from brain_bundles.data.nifti import is_complete_nifti, write_labels, write_nifti
 from brain_bundles.data.participants import read_participants, read_tsv, write_participants, write_split, write_volumes
 from brain_bundles.data.problems import DatasetError
@@ -26,6 +28,8 @@ __all__ = [
     "DatasetError",
     "EpochIndex",
     "EpochSampler",
+    "InOrderSampler",
+    "LazySequence",
     "SeededDataset",
     "UsableItems",
     "bids_datalist",
@@ -39,6 +43,7 @@ __all__ = [
     "is_complete_nifti",
     "measure_latent_statistics",
     "paired_datalist",
+    "prepare_data",
     "read_participants",
     "read_tsv",
     "segmentation_path",

@@ -38,7 +38,7 @@ class EpochSampler(DistributedSampler):
     that epoch is made.
 
     Args:
-        dataset: gives the number of samples.
+        dataset: gives the number of samples; with ``num_samples_per_epoch`` it is first asked when an epoch begins.
         shuffle: draw a new permutation per epoch; otherwise keep the order of the data.
         seed: first key of the permutations.
         num_samples_per_epoch: length of an epoch over all ranks, None for the length of the data. Epochs of a fixed
@@ -47,8 +47,8 @@ class EpochSampler(DistributedSampler):
         same_every_epoch: be in epoch 0 always, for validation data that several processes share.
 
     Raises:
-        ValueError: if the data is empty, or ``num_samples_per_epoch`` is not a positive multiple of the number of
-            ranks.
+        ValueError: if ``num_samples_per_epoch`` is not a positive multiple of the number of ranks; when the data is
+            first asked for its length, if it is empty.
     """
 
     def __init__(
@@ -62,23 +62,24 @@ class EpochSampler(DistributedSampler):
     ) -> None:
         grouped = dist.is_available() and dist.is_initialized()
         world_size, rank = (dist.get_world_size(), dist.get_rank()) if grouped else (1, 0)
-        if len(dataset) == 0:
-            raise ValueError("EpochSampler: the data set is empty; check dataset_dir and the split.")
         if num_samples_per_epoch is not None and (num_samples_per_epoch < 1 or num_samples_per_epoch % world_size):
             raise ValueError(
                 f"num_samples_per_epoch must be a positive multiple of the number of ranks ({world_size}), "
                 f"got {num_samples_per_epoch}."
             )
-        super().__init__(dataset, world_size, rank, shuffle=shuffle, seed=seed)  # type: ignore[arg-type]
+        # DistributedSampler asks for the length here. A given length of the epoch leaves lazy data unread.
+        samples = dataset if num_samples_per_epoch is None else range(num_samples_per_epoch)
+        super().__init__(samples, world_size, rank, shuffle=shuffle, seed=seed)  # type: ignore[arg-type]
+        self.dataset = dataset  # type: ignore[assignment]
+        if num_samples_per_epoch is None:
+            self._size()
         self.num_samples_per_epoch = num_samples_per_epoch
-        if num_samples_per_epoch is not None:
-            self.total_size = num_samples_per_epoch
-            self.num_samples = num_samples_per_epoch // world_size
         self.same_every_epoch = same_every_epoch
         self._skip = 0
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch of the next iteration; engines call it."""
+        self._size()  # lazy data is made in this process, not in each worker that the loader starts next
         super().set_epoch(0 if self.same_every_epoch else epoch)
 
     def skip_once(self, num_samples: int) -> None:
@@ -95,7 +96,7 @@ class EpochSampler(DistributedSampler):
 
     def epoch_indices(self, epoch: int) -> list[int]:
         """The indices of all ranks in the order of the global batches."""
-        size = len(self.dataset)  # type: ignore[arg-type]
+        size = self._size()
         if self.num_samples_per_epoch is None:
             order = self._permutation(epoch)
             # As in DistributedSampler: samples from the front fill the last global batch when the ranks do not divide
@@ -108,8 +109,14 @@ class EpochSampler(DistributedSampler):
         }
         return [passes[i // size][i % size] for i in range(first, first + self.total_size)]
 
-    def _permutation(self, number: int) -> list[int]:
+    def _size(self) -> int:
         size = len(self.dataset)  # type: ignore[arg-type]
+        if size == 0:
+            raise ValueError("EpochSampler: the data set is empty; check dataset_dir and the split.")
+        return size
+
+    def _permutation(self, number: int) -> list[int]:
+        size = self._size()
         if not self.shuffle:
             return list(range(size))
         return torch.randperm(size, generator=generator_for(self.seed, "permutation", number)).tolist()

@@ -96,7 +96,13 @@ class CachedLatents(torch.utils.data.Dataset):
         self.path = Path(cache_dir) / f"latents_{self.key}.pt"
         if not self.path.exists():
             if not dist.is_initialized() or dist.get_rank() == 0:
-                loader = DataLoader(Dataset(datalist, transform), batch_size=batch_size, num_workers=num_workers)
+                # With a generator of its own: whether there is a cache must not change the training's random numbers.
+                loader = DataLoader(
+                    Dataset(datalist, transform),
+                    batch_size=batch_size,
+                    num_workers=num_workers,
+                    generator=torch.Generator(),
+                )
                 self._write(encode(autoencoder, loader, keys, precision))
             # Waiting for the file and not in a barrier, whose time-out is shorter than a large set takes.
             while not self.path.exists():

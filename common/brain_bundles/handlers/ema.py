@@ -21,7 +21,8 @@ class EMAHandler:
 
     Args:
         network: the network in training; may be wrapped in DistributedDataParallel or compiled.
-        ema_network: a network of the same structure, None for a copy. It starts as ``network``, in eval mode.
+        ema_network: a network of the same structure, None for a copy. It starts as ``network`` is when the run starts,
+            in eval mode.
         decay: 0.999 averages about the last 1000 updates.
         warm_up: start with a faster average.
 
@@ -43,10 +44,15 @@ class EMAHandler:
             raise ValueError("ema_network must have the structure of network; build both from one definition.")
 
     def attach(self, engine: Engine) -> None:
-        # Here, not at the start of the run: a resumed average is loaded then and must not be overwritten.
-        self.ema_network.load_state_dict(self.network.state_dict())
+        self._start()
         self.ema_network.eval().requires_grad_(False)
+        engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self)
+
+    def _start(self) -> None:
+        """Take the weights of the network, which may have been loaded or measured since; not over a resumed average."""
+        if self.num_updates == 0:
+            self.ema_network.load_state_dict(self.network.state_dict())
 
     @torch.no_grad()
     def __call__(self, engine: Engine) -> None:

@@ -1,14 +1,14 @@
 """The phantom population: digital brains with known truth, made from the MNI152 tissue maps."""
 
 from brain_bundles.phantom.anatomy import Anatomy, render_anatomy
-from brain_bundles.phantom.default_dataset import phantom_dataset
+from brain_bundles.phantom.default_dataset import PhantomDataset
 from brain_bundles.phantom.population import PopulationModel
 from brain_bundles.phantom.writer import write_phantoms
 
 __all__ = [
     "Anatomy",
+    "PhantomDataset",
     "PopulationModel",
-    "phantom_dataset",
     "render_anatomy",
     "write_phantoms",
 ]

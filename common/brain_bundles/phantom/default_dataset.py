@@ -1,4 +1,4 @@
-"""The default of every ``dataset_dir``: a phantom population that is made the first time it is asked for."""
+"""The default of every ``dataset_dir``: a phantom population that is made the first time it is used."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import cast
 
@@ -21,35 +22,47 @@ logger = logging.getLogger(__name__)
 STALE_AFTER_S = 3600  # a living run adds a subject to its folder much more often
 
 
-def phantom_dataset(dataset_dir: str | os.PathLike[str], **options: object) -> str:
-    """The folder of a phantom population, which is made the first time it is asked for: ``dataset_dir``'s default.
+class PhantomDataset(os.PathLike[str]):
+    """The folder of a phantom population, made when its path is first taken: ``dataset_dir``'s default.
 
-    It is whole or absent, so a start after one that was killed makes it anew. With several processes rank 0 makes it
-    and the others wait for it, which all must see.
+    A workflow that only shows its properties makes none. The dataset is whole or absent, so a start after one that was
+    killed makes it anew. With several processes rank 0 makes it and the others wait for it, which all must see.
 
     Args:
         dataset_dir: where it lies, or will lie.
         options: as for :func:`write_phantoms`. A dataset that is already there is taken as it is.
 
     Raises:
-        FileExistsError: if ``dataset_dir`` has something in it that is no dataset, or a dataset without some of the
-            ``suffixes``.
-        ValueError: as for :func:`write_phantoms`.
+        FileExistsError: by ``os.fspath``, if ``dataset_dir`` has something in it that is no dataset, or a dataset
+            without some of the ``suffixes``.
+        ValueError: by ``os.fspath``, as for :func:`write_phantoms`.
     """
-    folder = Path(dataset_dir)
-    table = folder / "participants.tsv"
-    if _is_rank_0():
-        _remove_stale(folder.resolve())
-        if not table.is_file():
-            logger.info("no dataset at %s yet: making the phantom population", folder)
-            _write_whole(folder.resolve(), options)
-    elif not table.is_file():
-        logger.info("no dataset at %s yet: waiting for rank 0 to make it", folder)
-    # Waiting for the file and not in a barrier: a config may be read before the process group is there.
-    while not table.is_file():
-        time.sleep(0.2)
-    _refuse_other_contrasts(folder, options.get("suffixes", ()))
-    return os.fspath(folder)
+
+    def __init__(self, dataset_dir: str | os.PathLike[str], **options: object) -> None:
+        self.dataset_dir, self.options = Path(dataset_dir), options
+
+    def __str__(self) -> str:
+        return str(self.dataset_dir)
+
+    def __fspath__(self) -> str:
+        return self._made
+
+    @cached_property
+    def _made(self) -> str:
+        folder = self.dataset_dir
+        table = folder / "participants.tsv"
+        if _is_rank_0():
+            _remove_stale(folder.resolve())
+            if not table.is_file():
+                logger.info("no dataset at %s yet: making the phantom population", folder)
+                _write_whole(folder.resolve(), self.options)
+        elif not table.is_file():
+            logger.info("no dataset at %s yet: waiting for rank 0 to make it", folder)
+        # Waiting for the file and not in a barrier: a config may be read before the process group is there.
+        while not table.is_file():
+            time.sleep(0.2)
+        _refuse_other_contrasts(folder, self.options.get("suffixes", ()))
+        return os.fspath(folder)
 
 
 def _refuse_other_contrasts(folder: Path, suffixes: object) -> None:

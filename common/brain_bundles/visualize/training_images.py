@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -50,14 +50,17 @@ class Samples:
     Args:
         sampler: a :class:`~brain_bundles.inferers.LatentSampler`.
         network: the network that samples, usually its moving average.
-        context: conditions (B, 1, K), the same in every picture.
+        context: conditions, the same in every picture: a tensor (B, ...) or a sequence of B tensors, which may be lazy.
         seed: seed of the noise; sample i has the seed derived from (seed, i), so that epochs can be compared.
     """
 
-    def __init__(self, sampler: Any, network: Any, context: torch.Tensor, seed: int = 0) -> None:
+    def __init__(
+        self, sampler: Any, network: Any, context: Sequence[torch.Tensor] | torch.Tensor, seed: int = 0
+    ) -> None:
         self.sampler, self.network, self.context, self.seed = sampler, network, context, seed
 
     def __call__(self) -> list[torch.Tensor]:
-        seeds = [derive_seed(self.seed, "preview", index) for index in range(len(self.context))]
+        context = torch.stack(list(self.context)).as_subclass(torch.Tensor)
+        seeds = [derive_seed(self.seed, "preview", index) for index in range(len(context))]
         device = next(self.network.parameters()).device
-        return list(self.sampler(self.context.to(device), self.network, seeds=seeds).cpu())
+        return list(self.sampler(context.to(device), self.network, seeds=seeds).cpu())

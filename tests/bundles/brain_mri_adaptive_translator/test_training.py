@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 import torch
-from brain_bundles.utils.loading import read_plain
+from brain_bundles.utils.loading import load_weights, read_plain
 
 from .conftest import Bundle
 
@@ -46,9 +46,9 @@ def test_the_autoencoder_alone_is_the_first_of_two_stages(trained, tmp_path):
 
 @torch.no_grad()
 def test_the_first_stage_validates_reconstruction_and_translation(trained, tmp_path):
-    weights_file = str(trained.ckpt_dir / "autoencoder.pt")
-    workflow = trained.workflow("train_autoencoder", tmp_path, initial_weights=weights_file, num_val_subjects=2)
+    workflow = trained.workflow("train_autoencoder", tmp_path, num_val_subjects=2)
     workflow.initialize()
+    load_weights(workflow.parser.get_parsed_content("autoencoder_def"), trained.ckpt_dir / "autoencoder.pt")
     evaluator = workflow.parser.get_parsed_content("validate::evaluator")
     evaluator.run()
     network = workflow.parser.get_parsed_content("autoencoder").eval()
@@ -69,13 +69,6 @@ def test_the_first_stage_validates_reconstruction_and_translation(trained, tmp_p
     evaluator = alone.parser.get_parsed_content("validate::evaluator")
     evaluator.run()
     assert set(evaluator.state.metrics) == {"psnr"}
-
-
-@pytest.mark.parametrize("name", ["train_autoencoder", "train_spade", "train", "baseline_pix2pix"])
-def test_workflows_have_every_property(trained, tmp_path, name):
-    workflow = trained.workflow(name, tmp_path)
-    workflow.initialize()
-    assert workflow.check_properties() == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,50 @@
+"""What a training's picture translates: one validation volume to all other contrasts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from brain_bundles.utils.seeding import derive_seed
+
+from brain_mri_adaptive_translator.adaptive_translator import AdaptiveTranslator
+
+
+class TranslationSamples:
+    """The first subject's first contrast, translated to all others, whether the subject has them or not; for
+    ``ImagePreview``.
+
+    Args:
+        translator: an :class:`AdaptiveTranslator`.
+        network: the network that samples, usually its moving average.
+        datalist: items with a path for each contrast that the subject has, of
+            :func:`brain_bundles.data.contrast_datalist`; not empty. It is first read when a picture is due.
+        preprocessing: to volumes (1, D, H, W) in [0, 1].
+        contrasts: what the model knows.
+        seed: of the noise; the same in every picture, so that epochs can be compared.
+    """
+
+    def __init__(
+        self,
+        translator: AdaptiveTranslator,
+        network: torch.nn.Module,
+        datalist: Sequence[Mapping[str, Any]],
+        preprocessing: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+        contrasts: Sequence[str],
+        seed: int = 0,
+    ) -> None:
+        self.translator, self.network, self.datalist = translator, network, datalist
+        self.preprocessing, self.contrasts, self.seed = preprocessing, contrasts, seed
+
+    def __call__(self) -> dict[str, torch.Tensor]:
+        """Target -> its volume (1, D, H, W)."""
+        item = self.datalist[0]
+        source = next(name for name in self.contrasts if name in item)
+        volume = torch.as_tensor(self.preprocessing({source: item[source]})[source]).as_subclass(torch.Tensor)
+        targets = [name for name in self.contrasts if name != source]
+        sources = volume.to(next(self.network.parameters()).device).expand(len(targets), -1, -1, -1, -1)
+        seeds = [derive_seed(self.seed, "preview", index) for index in range(len(targets))]
+        images = [source] * len(targets)  # one, so it is encoded once
+        volumes = self.translator(sources, self.network, seeds=seeds, targets=targets, images=images).cpu()
+        return dict(zip(targets, volumes, strict=True))
