@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
+from brain_bundles.utils import plain_tensor
 from monai.engines import PrepareBatch
 from torch import nn
 
@@ -57,7 +58,7 @@ def measure_channel_std(
     trained = any(bool(value.any()) for name, value in ms_spade.named_parameters() if name.endswith("conv2.weight"))
     if trained or not bool((ms_spade.channel_std == 1).all()):
         return network
-    targets = [pair["label_mean"].as_subclass(torch.Tensor).float() for pair in itertools.islice(pairs, max_pairs)]
+    targets = [plain_tensor(pair["label_mean"]).float() for pair in itertools.islice(pairs, max_pairs)]
     raw = autoencoder.denormalise(torch.stack(targets).to(ms_spade.channel_std.device))
     ms_spade.channel_std.copy_(raw.transpose(0, 1).flatten(1).std(1).clamp(min=1e-6))
     return network
