@@ -4,6 +4,7 @@ from brain_mri_adaptive_translator.adaptive_autoencoder import AdaptiveAutoencod
 from brain_mri_adaptive_translator.adaptive_trainer import AdaptiveAutoencoderTrainer
 from brain_mri_adaptive_translator.adaptive_translator import AdaptiveTranslator, Translation
 from brain_mri_adaptive_translator.autoencoder_match import remember_autoencoder, require_autoencoder
+from brain_mri_adaptive_translator.diffusion_prepare_batch import TargetDiffusionPrepareBatch
 from brain_mri_adaptive_translator.ms_spade import MSSPADE, MSSPADEBlock, SelfModulatedSPADE, SwitchableSPADE
 from brain_mri_adaptive_translator.pair_validation import ReconstructionAndTranslation
 from brain_mri_adaptive_translator.preview_inputs import PreviewInputs, preview_inputs
@@ -11,10 +12,8 @@ from brain_mri_adaptive_translator.residual_preconditioning import ResidualPreco
 from brain_mri_adaptive_translator.spade_training import (
     LatentPairPrepareBatch,
     LatentTranslation,
-    LatentTranslationLoss,
     measure_channel_std,
 )
-from brain_mri_adaptive_translator.target_prepare_batch import TargetPrepareBatch
 from brain_mri_adaptive_translator.target_rows import SplitTargetsd, TargetsPrepareBatch, group_by_image
 from brain_mri_adaptive_translator.target_unet import TargetDiffusionUNet, target_condition
 
@@ -26,7 +25,6 @@ __all__ = [
     "AdaptiveTranslator",
     "LatentPairPrepareBatch",
     "LatentTranslation",
-    "LatentTranslationLoss",
     "MSSPADEBlock",
     "PreviewInputs",
     "ReconstructionAndTranslation",
@@ -34,8 +32,8 @@ __all__ = [
     "SelfModulatedSPADE",
     "SplitTargetsd",
     "SwitchableSPADE",
+    "TargetDiffusionPrepareBatch",
     "TargetDiffusionUNet",
-    "TargetPrepareBatch",
     "TargetsPrepareBatch",
     "Translation",
     "group_by_image",
