@@ -7,14 +7,13 @@ from brain_mri_adaptive_translator.autoencoder_match import remember_autoencoder
 from brain_mri_adaptive_translator.diffusion_prepare_batch import TargetDiffusionPrepareBatch
 from brain_mri_adaptive_translator.ms_spade import MSSPADE, MSSPADEBlock, SelfModulatedSPADE, SwitchableSPADE
 from brain_mri_adaptive_translator.pair_validation import ReconstructionAndTranslation
-from brain_mri_adaptive_translator.preview_inputs import PreviewInputs, preview_inputs
+from brain_mri_adaptive_translator.preview_translations import PreviewTranslations
 from brain_mri_adaptive_translator.residual_preconditioning import ResidualPreconditioning, measure_residuals
 from brain_mri_adaptive_translator.spade_training import (
     LatentPairPrepareBatch,
     LatentTranslation,
     measure_channel_std,
 )
-from brain_mri_adaptive_translator.target_rows import SplitTargetsd, TargetsPrepareBatch, group_by_image
 from brain_mri_adaptive_translator.target_unet import TargetDiffusionUNet, target_condition
 
 __all__ = [
@@ -26,20 +25,16 @@ __all__ = [
     "LatentPairPrepareBatch",
     "LatentTranslation",
     "MSSPADEBlock",
-    "PreviewInputs",
+    "PreviewTranslations",
     "ReconstructionAndTranslation",
     "ResidualPreconditioning",
     "SelfModulatedSPADE",
-    "SplitTargetsd",
     "SwitchableSPADE",
     "TargetDiffusionPrepareBatch",
     "TargetDiffusionUNet",
-    "TargetsPrepareBatch",
     "Translation",
-    "group_by_image",
     "measure_channel_std",
     "measure_residuals",
-    "preview_inputs",
     "remember_autoencoder",
     "require_autoencoder",
     "target_condition",
