@@ -2,7 +2,7 @@ import pytest
 import torch
 from brain_bundles.engines import LatentDiffusionPrepareBatch
 from brain_bundles.inferers import AutocastDiffusionInferer
-from brain_bundles.losses import InverseVarianceMSELoss
+from brain_bundles.losses import WeightedMSELoss
 from brain_bundles.networks import VelocityPreconditioning
 from monai.inferers import DiffusionInferer
 from monai.networks.schedulers import DDPMScheduler, RFlowScheduler
@@ -35,7 +35,8 @@ def many(size: int = 4000) -> dict:
 
 
 def test_shapes_and_the_condition_as_one_token():
-    latent, target, args, kwargs = LatentDiffusionPrepareBatch(ddpm())(batch(), "cpu")
+    latent, (target, weight), args, kwargs = LatentDiffusionPrepareBatch(ddpm())(batch(), "cpu")
+    assert torch.equal(weight, torch.ones(1, 1, 1, 1, 1))
     assert latent.shape == target.shape == kwargs["noise"].shape == (4, 2, 4, 4, 4)
     assert args == ()
     assert kwargs["condition"].shape == (4, 1, 4)
@@ -86,7 +87,7 @@ def test_timesteps_are_uniform():
 def test_targets_let_the_clean_latent_be_recovered():
     """From the noisy latent and a perfect prediction: the algebra of each prediction type, written out here."""
     for kind, scheduler in (("epsilon", ddpm()), ("v_prediction", ddpm("v_prediction")), ("rectified_flow", flow())):
-        latent, target, _, kwargs = LatentDiffusionPrepareBatch(scheduler, kind)(batch())
+        latent, (target, _), _, kwargs = LatentDiffusionPrepareBatch(scheduler, kind)(batch())
         noisy = scheduler.add_noise(latent, kwargs["noise"], kwargs["timesteps"])
         time = kwargs["timesteps"]
         if kind == "rectified_flow":
@@ -103,7 +104,7 @@ def test_targets_let_the_clean_latent_be_recovered():
 def test_variance_is_the_error_of_the_best_prediction(kind):
     """The best linear prediction of the target from the noisy latent, fitted to 20000 draws of one time step."""
     scheduler = flow() if kind == "rectified_flow" else ddpm(kind)
-    prepare = LatentDiffusionPrepareBatch(scheduler, kind, condition_key=None, target_variance=True)
+    prepare = LatentDiffusionPrepareBatch(scheduler, kind, condition_key=None)
     time = torch.full((20000,), 300)
     for sigma in (0.05, 0.4, 1.0):
         spread = torch.full((20000, 1, 1, 1, 1), sigma)
@@ -117,25 +118,32 @@ def test_variance_is_the_error_of_the_best_prediction(kind):
         torch.testing.assert_close(variance[0].squeeze(), residual, rtol=0.05, atol=1e-4)
 
 
-def test_variance_comes_with_the_target_when_asked_for():
-    plain = LatentDiffusionPrepareBatch(ddpm())(batch())[1]
-    target, variance = LatentDiffusionPrepareBatch(ddpm(), target_variance=True)(batch())[1]
+def test_the_weight_is_the_inverse_of_expected_error_and_variance():
+    plain, _ = LatentDiffusionPrepareBatch(ddpm())(batch())[1]
+    prepare = LatentDiffusionPrepareBatch(ddpm(), expected_error=0.05)
+    _, (target, weight), _, extra = prepare(batch())
     assert torch.equal(target, plain)
-    assert variance.shape == target.shape
+    assert weight.shape == target.shape
+    variance = prepare.variance(batch()["sigma"], extra["timesteps"])
+    assert bool((variance > 0).all())
+    torch.testing.assert_close(weight, 0.05 / (0.05 + variance))
     certain = {**batch(), "sigma": torch.zeros(4, 2, 4, 4, 4)}
-    assert LatentDiffusionPrepareBatch(ddpm(), target_variance=True)(certain)[1][1].abs().max() == 0
+    assert torch.equal(prepare(certain)[1][1], torch.ones_like(target))
 
 
-@pytest.mark.parametrize("target_variance", [False, True])
-def test_the_unit_of_a_preconditioned_networks_error_comes_along(target_variance):
+@pytest.mark.parametrize("expected_error", [None, 0.05])
+def test_a_preconditioned_networks_errors_are_counted_in_their_unit(expected_error):
     scheduler = ddpm("v_prediction")
     preconditioning = VelocityPreconditioning(2, scheduler)
     preconditioning.set_std(torch.tensor([3.0, 0.1]))
-    options = {"target_variance": target_variance, "preconditioning": preconditioning}
-    _, (target, variance, unit), _, extra = LatentDiffusionPrepareBatch(scheduler, "v_prediction", **options)(batch())
-    assert variance.shape == target.shape
-    assert bool((variance > 0).all()) == target_variance
-    torch.testing.assert_close(unit, preconditioning.coefficients(extra["timesteps"], 5)[2])
+    options = {"expected_error": expected_error, "preconditioning": preconditioning}
+    prepare = LatentDiffusionPrepareBatch(scheduler, "v_prediction", **options)
+    _, (target, weight), _, extra = prepare(batch())
+    expected = preconditioning.coefficients(extra["timesteps"], 5)[2].square()
+    if expected_error is not None:
+        expected = expected + prepare.variance(batch()["sigma"], extra["timesteps"]) / expected_error
+        assert weight.shape == target.shape
+    torch.testing.assert_close(weight, 1 / expected)
 
 
 def test_channels_count_by_a_power_of_their_standard_deviation():
@@ -143,10 +151,10 @@ def test_channels_count_by_a_power_of_their_standard_deviation():
     scheduler = ddpm("v_prediction")
     preconditioning = VelocityPreconditioning(2, scheduler)
     preconditioning.set_std(torch.tensor([4.0, 1.0]))
-    loss = InverseVarianceMSELoss(0.05)
+    loss = WeightedMSELoss()
     errors = []
     for power in (0.0, 0.5):
-        options = {"target_variance": True, "preconditioning": preconditioning, "channel_weight_power": power}
+        options = {"expected_error": 0.05, "preconditioning": preconditioning, "channel_weight_power": power}
         _, parts, _, _ = LatentDiffusionPrepareBatch(scheduler, "v_prediction", **options)(batch())
         moved = [parts[0] + torch.tensor(one)[:, None, None, None] for one in ((1.0, 0.0), (0.0, 1.0))]
         errors.append([float(loss(prediction, parts)) for prediction in moved])
@@ -193,6 +201,8 @@ def test_missing_entries_are_named():
         LatentDiffusionPrepareBatch(ddpm(), num_validation_timesteps=0)
     with pytest.raises(ValueError, match=r"channel_weight_power must be 0 or more, got -1\.0"):
         LatentDiffusionPrepareBatch(ddpm(), channel_weight_power=-1.0)
+    with pytest.raises(ValueError, match="expected_error must be positive, or None to leave it out, got 0"):
+        LatentDiffusionPrepareBatch(ddpm(), expected_error=0)
 
 
 class Network(torch.nn.Conv3d):

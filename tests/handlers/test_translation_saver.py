@@ -49,9 +49,9 @@ def save(path: Path, name: str, trailing: bool = False) -> Path:
     return path
 
 
-def output_of(folder: Path, **where) -> RunOutput:
-    inputs = translation_inputs(**where, source="T1w", target="T2w", seed=4)
-    return RunOutput(folder, inputs.rows, settings={"steps": 1}, suffix="T2w", bids=inputs.bids)
+def output_of(folder: Path, target: str | list[str] = "T2w", **where) -> RunOutput:
+    inputs = translation_inputs(**where, source="T1w", target=target, seed=4)
+    return RunOutput(folder, inputs.items, settings={"steps": 1}, suffix="T2w", bids=inputs.bids)
 
 
 def run(output: RunOutput, model=lambda image: {"pred": image}, batch_size: int = 2, decollate: bool = True, **options):
@@ -181,24 +181,51 @@ def test_batches_change_no_byte(tmp_path, dataset):
         assert one.path(row).read_bytes() == two.path(row).read_bytes()
 
 
+def test_the_channels_of_an_item_are_its_targets_in_order(tmp_path, dataset, bids_errors):
+    """Three targets, and their standard deviations after them."""
+    names = ["T2w", "FLAIR", "PDw"]
+    output = output_of(tmp_path / "out", names, dataset_dir=dataset)
+    scales = torch.tensor([0.2, 0.4, 0.8, 0.01, 0.02, 0.04]).reshape(1, -1, 1, 1, 1)
+    assert run(output, lambda image: {"pred": scales * (image > 0)}, batch_size=1) == ["sub-1", "sub-2", "sub-3"]
+    for row in output.rows:
+        path = output.path(row)
+        scale = (0.2, 0.4, 0.8)[names.index(row["target"])]
+        spread = path.with_name(f"{row['participant_id']}_desc-std_{row['target']}.nii.gz")
+        assert nib.load(path).get_fdata().max() == pytest.approx(scale, abs=1e-4)
+        assert nib.load(spread).get_fdata().max() == pytest.approx(scale / 20, abs=1e-4)
+        sidecar = json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())
+        assert (sidecar["TargetContrast"], sidecar["Seed"]) == (row["target"], row["seed"])
+    assert len({row["seed"] for row in output.rows}) == 9
+    assert bids_errors(tmp_path / "out") == []
+    files = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.*") if path.is_file()}
+    gone = output.path(output.rows[4])
+    gone.unlink()  # one of the three of sub-2: the item is made again, the files that are there stay
+    again = output_of(tmp_path / "out", names, dataset_dir=dataset)
+    assert run(again, lambda image: {"pred": scales * (image > 0)}, batch_size=1) == ["sub-2"]
+    assert {path: path.read_bytes() for path in files} == files
+
+
 def test_translations_that_are_none(tmp_path):
     path = save(tmp_path / "a.nii.gz", "RAS")
     output = output_of(tmp_path / "out", input=path)
     saver = TranslationSaver(output, invert_preprocessing(PREPROCESSING))
-    item = PREPROCESSING(output.rows[0])
+    item = PREPROCESSING(output.items[0])
+    zeros = torch.zeros(1, *SIZE)
     with pytest.raises(ValueError, match="a: the translation is not finite; try precision fp32"):
         saver.save(item, torch.full((1, *SIZE), float("nan")))
     with pytest.raises(ValueError, match="a: the standard deviation is not finite"):
-        saver.save(item, torch.zeros(1, *SIZE), torch.full((1, *SIZE), float("inf")))
-    with pytest.raises(ValueError, match=r"a: shape \(44, 52, 44\), expected \(1, \*\(44, 52, 44\)\)"):
+        saver.save(item, torch.cat([zeros, torch.full((1, *SIZE), float("inf"))]))
+    with pytest.raises(ValueError, match=r"a: shape \(44, 52, 44\), expected \(1, 44, 52, 44\)"):
         saver.save(item, torch.zeros(SIZE))
+    with pytest.raises(ValueError, match=r"a: shape \(3, 44, 52, 44\), expected \(1, 44, 52, 44\), or twice as many"):
+        saver.save(item, torch.zeros(3, *SIZE))
     with pytest.raises(ValueError, match=r"b_T2w\.nii\.gz belongs to no row of this run"):
-        saver.save({**item, "file": "b_T2w.nii.gz"}, torch.zeros(1, *SIZE))
+        saver.save({**item, "files": ["b_T2w.nii.gz"]}, zeros)
     with pytest.raises(ValueError, match="the way of 'image' is not known"):
-        saver.save({**item, "image": item["image"].as_tensor()}, torch.zeros(1, *SIZE))
+        saver.save({**item, "image": item["image"].as_tensor()}, zeros)
     save(path, "LPS")
     with pytest.raises(ValueError, match=r"a\.nii\.gz: the translation comes back with shape .*did it change"):
-        saver.save(item, torch.zeros(1, *SIZE))
+        saver.save(item, zeros)
     assert list((tmp_path).rglob("*_T2w*")) == []
     with pytest.raises(ValueError, match="TranslationSaver needs one item per sample; leave the evaluator's decollate"):
         run(output, decollate=False)

@@ -92,22 +92,41 @@ def test_batches_do_not_depend_on_ranks_or_restarts(tmp_path, done, batch_size):
         assert sorted(batches) == left
 
 
-def test_batches_of_rows_that_are_alike_are_done_whole(tmp_path):
+def test_an_item_of_several_images_is_done_whole(tmp_path):
     source = tmp_path / "T1w.nii.gz"
     write_nifti(source, np.full((4, 5, 6), 0.5), np.eye(4))
-    files = [("a", "1"), ("a", "2"), ("b", "1"), ("c", "1"), ("c", "2"), ("c", "3")]
-    rows = [
-        {"participant_id": f"sub-{who}", "image": f"{source}{who}", "file": f"{who}{n}.nii.gz", "seed": n}
-        for who, n in files
+    items = [
+        {
+            "participant_id": f"sub-{who}",
+            "image": f"{source}{who}",
+            "files": [f"{who}{n}.nii.gz" for n in numbers],
+            "source": "T1w",
+            "targets": [f"T{n}w" for n in numbers],
+            "seeds": [int(n) for n in numbers],
+        }
+        for who, numbers in (("a", "12"), ("b", "1"), ("c", "123"))
     ]
-    output = RunOutput(tmp_path / "out", rows, settings=SETTINGS)
+    output = RunOutput(tmp_path / "out", items, settings=SETTINGS)
     output._voxels = lambda row: 1  # the sources are only names here
     output.prepare()
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    rows = [("sub-a", "a1"), ("sub-a", "a2"), ("sub-b", "b1"), ("sub-c", "c1"), ("sub-c", "c2"), ("sub-c", "c3")]
+    assert record["conditions"] == [
+        {
+            "participant_id": who,
+            "file": f"{name}.nii.gz",
+            "source": "T1w",
+            "target": f"T{name[1]}w",
+            "seed": int(name[1]),
+        }
+        for who, name in rows
+    ]
+    assert output.paths(items[0]) == [output.output_dir / "a1.nii.gz", output.output_dir / "a2.nii.gz"]
     for done in ("a1", "b1", "c1"):
         write_nifti(output.output_dir / f"{done}.nii.gz", np.full((4, 5, 6), 0.5), np.eye(4))
-    assert [row["file"][:2] for row in output.pending(key="image")] == ["a1", "a2", "c1", "c2", "c3"]
-    shared = [output.pending(key="image", rank=rank, world_size=2) for rank in (0, 1)]
-    assert [[row["file"][:2] for row in rows] for rows in shared] == [["a1", "a2", "c1", "c2", "c3"], []]
+    assert output.pending() == [items[0], items[2]]
+    shared = [output.pending(rank=rank, world_size=2) for rank in (0, 1)]
+    assert shared == [[items[0], items[2]], []]
     table = {row["participant_id"]: row for row in read_participants(output.output_dir)}
     assert table["sub-b"]["seed"] == "1"
     assert table["sub-a"]["seed"] is None  # each of the images has its own

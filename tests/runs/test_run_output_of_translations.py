@@ -27,7 +27,7 @@ def make(folder: Path, sources: Path, bids: bool = True, **settings) -> RunOutpu
     where = {"dataset_dir": sources} if bids else {"input": sorted(sources.rglob("*.nii.gz"))}
     inputs = translation_inputs(**where, source="T1w", target="T2w")
     return RunOutput(
-        folder, inputs.rows, settings=settings, suffix="T2w", name="Translated brain MRI", bids=inputs.bids
+        folder, inputs.items, settings=settings, suffix="T2w", name="Translated brain MRI", bids=inputs.bids
     )
 
 
@@ -49,7 +49,7 @@ def sources(tmp_path) -> Path:
 
 def test_a_derivative_of_the_source_s_subjects(tmp_path, sources, bids_errors):
     output = make(tmp_path / "out", sources, steps=5)
-    assert output.pending() == output.rows
+    assert output.pending() == output.items
     assert output.path("sub-3") == output.path(output.rows[1]) == tmp_path / "out/sub-3/anat/sub-3_T2w.nii.gz"
     finish(output)
     table = read_participants(tmp_path / "out")
@@ -110,17 +110,15 @@ def test_a_repaired_source_is_added_and_an_absent_one_stays(tmp_path, sources):
 
 
 def test_several_targets_of_one_participant_are_one_line(tmp_path, sources):
-    rows = [row for target in ("T2w", "FLAIR") for row in translation_inputs(sources, source="T1w", target=target).rows]
-    output = RunOutput(tmp_path / "out", rows, settings={})
+    inputs = translation_inputs(sources, source="T1w", target=["T2w", "FLAIR"])
+    output = RunOutput(tmp_path / "out", inputs.items, settings={})
     output.prepare()
     assert names(read_participants(tmp_path / "out")) == ["sub-1", "sub-3"]
-    assert len({output.path(row) for row in rows}) == 4
-    write_nifti(output.path(rows[2]), np.full(SHAPE, 0.5), np.eye(4))
-    assert [(row["participant_id"], row["target"]) for row in output.pending()] == [
-        ("sub-1", "T2w"),
-        ("sub-3", "T2w"),
-        ("sub-3", "FLAIR"),
-    ]
+    assert len({output.path(row) for row in output.rows}) == 4
+    first, second = (output.paths(item) for item in output.items)
+    for path in (*first, second[0]):
+        write_nifti(path, np.full(SHAPE, 0.5), np.eye(4))
+    assert output.pending() == inputs.items[1:]
 
 
 def test_files_of_the_user_are_not_taken_for_translations(tmp_path, sources):
@@ -144,22 +142,27 @@ def test_room_is_that_of_the_sources_grids(tmp_path, sources, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("rows", "options", "message"),
+    ("items", "options", "message"),
     [
-        ([{"participant_id": "sub-1"}], {}, "every row needs an image that gives its grid"),
+        ([{"participant_id": "sub-1"}], {}, "every item needs an image that gives its grid"),
         ([{"participant_id": "sub-1"}], {"spacing": 1.0}, "spacing is 1.0 and spatial_size None; give both"),
-        ([{"participant_id": "a", "image": "a", "file": "../a.nii.gz"}], {}, "expected a path below output_dir"),
-        ([{"participant_id": "a", "image": "a", "file": "/a.nii.gz"}], {}, "expected a path below output_dir"),
+        ([{"participant_id": "a", "image": "a", "files": ["../a.nii.gz"]}], {}, "expected a path below output_dir"),
+        ([{"participant_id": "a", "image": "a", "files": ["/a.nii.gz"]}], {}, "expected a path below output_dir"),
         (
-            [{"participant_id": name, "image": "a", "file": "a.nii.gz"} for name in "ab"],
+            [{"participant_id": name, "image": "a", "files": ["a.nii.gz"]} for name in "ab"],
             {},
             r"b: its image .*a\.nii\.gz is that of a, too",
         ),
+        (
+            [{"participant_id": "a", "image": "a", "files": ["a.nii.gz", "a.nii.gz"]}],
+            {},
+            r"a: its image .*a\.nii\.gz is that of a, too",
+        ),
     ],
 )
-def test_bad_rows(tmp_path, rows, options, message):
+def test_bad_items(tmp_path, items, options, message):
     with pytest.raises(ValueError, match=message):
-        RunOutput(tmp_path, rows, settings={}, **options)
+        RunOutput(tmp_path, items, settings={}, **options)
 
 
 def test_a_source_of_any_spelling_has_a_grid(tmp_path):
@@ -167,4 +170,4 @@ def test_a_source_of_any_spelling_has_a_grid(tmp_path):
     data = np.random.default_rng(0).random((*SHAPE, 1)).astype(np.float32)
     nib.save(nib.Nifti1Image(data, np.eye(4)), tmp_path / "a.nii")
     inputs = translation_inputs(input=tmp_path / "a.nii", source="T1w", target="T2w")
-    RunOutput(tmp_path / "out", inputs.rows, settings={}, bids=False).prepare()
+    RunOutput(tmp_path / "out", inputs.items, settings={}, bids=False).prepare()

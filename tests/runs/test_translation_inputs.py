@@ -29,6 +29,10 @@ def dataset(folder: Path, splits: dict[str, str], suffix: str = "T1w") -> Path:
     return folder
 
 
+def people(inputs) -> list[str]:
+    return [item["participant_id"] for item in inputs.items]
+
+
 def warnings_of(caplog) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
 
@@ -41,31 +45,28 @@ def test_subjects_of_a_dataset(tmp_path, caplog):
     inputs = translation_inputs(folder, source="T1w", target="FLAIR", seed=3)
     assert inputs.bids
     assert inputs.problems == []
-    assert [row["participant_id"] for row in inputs.rows] == ["sub-b", "sub-a", "sub-c"]
+    assert people(inputs) == ["sub-b", "sub-a", "sub-c"]
     path = image_path(folder, "sub-b", "T1w")
-    assert inputs.rows[0] == {
+    assert inputs.items[0] == {
         "participant_id": "sub-b",
         "image": str(path),
         "source_sha256": hash_file(path),
-        "file": "sub-b/anat/sub-b_FLAIR.nii.gz",
+        "files": ["sub-b/anat/sub-b_FLAIR.nii.gz"],
         "source": "T1w",
-        "target": "FLAIR",
-        "seed": derive_seed(3, "sub-b", "FLAIR"),
+        "targets": ["FLAIR"],
+        "seeds": [derive_seed(3, "sub-b", "FLAIR")],
     }
-    assert inputs.rows[2]["image"] == str(plain.with_suffix(""))
+    assert inputs.items[2]["image"] == str(plain.with_suffix(""))
     inputs.raise_skipped()  # nothing was
     assert warnings_of(caplog) == []
     test = translation_inputs(folder, source="T1w", target="FLAIR", seed=3, split="test")
-    assert test.rows == [inputs.rows[0], inputs.rows[2]]
+    assert test.items == [inputs.items[0], inputs.items[2]]
 
 
 def test_a_dataset_without_a_table_is_its_folders(tmp_path):
     folder = dataset(tmp_path, {"sub-2": "test", "sub-1": "train"})
     (folder / "participants.tsv").unlink()
-    assert [row["participant_id"] for row in translation_inputs(folder, source="T1w", target="T2w").rows] == [
-        "sub-1",
-        "sub-2",
-    ]
+    assert people(translation_inputs(folder, source="T1w", target="T2w")) == ["sub-1", "sub-2"]
     with pytest.raises(FileNotFoundError, match=r"no participants\.tsv in it"):
         translation_inputs(folder, source="T1w", target="T2w", split="test")
     with pytest.raises(FileNotFoundError, match="no such folder"):
@@ -80,12 +81,12 @@ def test_files_and_folders(tmp_path):
     inputs = translation_inputs(input=str(tmp_path / "in"), source="T1w", target="T2w")
     assert not inputs.bids
     assert inputs.problems == []
-    found = [(row["participant_id"], row["image"], row["file"]) for row in inputs.rows]
-    assert found == [("a", str(a), "a_T2w.nii.gz"), ("b_T1w", str(b), "b_T1w_T2w.nii.gz")]
+    found = [(item["participant_id"], item["image"], item["files"]) for item in inputs.items]
+    assert found == [("a", str(a), ["a_T2w.nii.gz"]), ("b_T1w", str(b), ["b_T1w_T2w.nii.gz"])]
     single = translation_inputs(input=a, source="T1w", target="T2w")
-    assert single.rows == inputs.rows[:1]
+    assert single.items == inputs.items[:1]
     named = save(tmp_path / "c_FLAIR.nii.gz")  # a file that is named is taken
-    assert len(translation_inputs(input=[a, named], source="T1w", target="T2w").rows) == 2
+    assert len(translation_inputs(input=[a, named], source="T1w", target="T2w").items) == 2
 
 
 def test_names_of_brats_and_of_segmentations_are_known(tmp_path, caplog):
@@ -95,18 +96,18 @@ def test_names_of_brats_and_of_segmentations_are_known(tmp_path, caplog):
         save(tmp_path / f"{name}.nii.gz")
     expected = {"T1w": ["BraTS-1-000-t1n", "BraTS20_1_t1", "plain"], "FLAIR": ["BraTS-1-000-t2f", "plain"]}
     for source, of_source in expected.items():
-        rows = translation_inputs(input=tmp_path, source=source, target="T2w").rows
-        assert sorted(row["participant_id"] for row in rows) == of_source
+        assert sorted(people(translation_inputs(input=tmp_path, source=source, target="T2w"))) == of_source
     translation_inputs(input=tmp_path / "sub-1_dseg.nii.gz", source="T1w", target="T2w")
     assert "taken for T1w as asked, but by its name it is a segmentation" in caplog.text
 
 
 def test_a_seed_is_of_the_volume_and_not_of_its_place(tmp_path):
     paths = [save(tmp_path / f"{name}.nii") for name in "ab"]
-    both = translation_inputs(input=paths, source="T1w", target="T2w").rows
-    assert translation_inputs(input=paths[1], source="T1w", target="T2w").rows == both[1:]
-    assert both[0]["seed"] != both[1]["seed"]
-    assert translation_inputs(input=paths[1], source="T1w", target="T2w", seed=1).rows[0]["seed"] != both[1]["seed"]
+    both = translation_inputs(input=paths, source="T1w", target="T2w").items
+    assert translation_inputs(input=paths[1], source="T1w", target="T2w").items == both[1:]
+    assert both[0]["seeds"] != both[1]["seeds"]
+    (other,) = translation_inputs(input=paths[1], source="T1w", target="T2w", seed=1).items
+    assert other["seeds"] != both[1]["seeds"]
 
 
 def test_bad_volumes_are_left_out_and_named_at_the_end(tmp_path, caplog):
@@ -126,7 +127,7 @@ def test_bad_volumes_are_left_out_and_named_at_the_end(tmp_path, caplog):
     at("cut").write_bytes(at("good").read_bytes()[:-40])
     at("text").write_text("no image")
     inputs = translation_inputs(folder, source="T1w", target="T2w")
-    assert [row["participant_id"] for row in inputs.rows] == ["sub-good", "sub-also"]
+    assert people(inputs) == ["sub-good", "sub-also"]
     kinds = {"missing image", "NaN or infinite voxels", "constant volume", "2D image", "4D image"}
     assert {kind for kind, _ in inputs.problems} == kinds | {"unreadable or truncated image"}
     logged = "\n".join(warnings_of(caplog))
@@ -146,20 +147,21 @@ def test_bad_volumes_are_left_out_and_named_at_the_end(tmp_path, caplog):
 CONTRASTS = ["T1w", "T2w", "FLAIR"]
 
 
-def found(inputs) -> list[tuple[str, str, str]]:
-    return [(row["participant_id"], row["source"], row["target"]) for row in inputs.rows]
+def found(inputs) -> list[tuple[str, str, list[str]]]:
+    return [(item["participant_id"], item["source"], item["targets"]) for item in inputs.items]
 
 
-def test_several_targets_of_one_source_stand_together(tmp_path):
+def test_several_targets_of_one_source_are_one_item(tmp_path):
     folder = dataset(tmp_path, {"sub-1": "test", "sub-2": "test"})
     inputs = translation_inputs(folder, source="T1w", target=["T2w", "FLAIR"], contrasts=CONTRASTS)
-    assert found(inputs) == [(f"sub-{i}", "T1w", name) for i in (1, 2) for name in ("T2w", "FLAIR")]
-    assert inputs.rows[1]["file"] == "sub-1/anat/sub-1_FLAIR.nii.gz"
-    assert len({row["seed"] for row in inputs.rows}) == 4
+    assert found(inputs) == [(f"sub-{i}", "T1w", ["T2w", "FLAIR"]) for i in (1, 2)]
+    assert inputs.items[0]["files"] == ["sub-1/anat/sub-1_T2w.nii.gz", "sub-1/anat/sub-1_FLAIR.nii.gz"]
+    assert len({seed for item in inputs.items for seed in item["seeds"]}) == 4
     alone = translation_inputs(folder, source="T1w", target="FLAIR")
-    assert alone.rows == inputs.rows[1::2]
+    one = {key: inputs.items[0][key][1:] for key in ("files", "targets", "seeds")}
+    assert alone.items[0] == {**inputs.items[0], **one}
     files = translation_inputs(input=image_path(folder, "sub-1", "T1w"), source="T1w", target=["T2w", "FLAIR"])
-    assert [row["file"] for row in files.rows] == ["sub-1_T1w_T2w.nii.gz", "sub-1_T1w_FLAIR.nii.gz"]
+    assert [item["files"] for item in files.items] == [["sub-1_T1w_T2w.nii.gz", "sub-1_T1w_FLAIR.nii.gz"]]
 
 
 def test_what_is_missing_is_made_from_the_best_source(tmp_path, caplog):
@@ -171,21 +173,30 @@ def test_what_is_missing_is_made_from_the_best_source(tmp_path, caplog):
     order = {"T2w": ["FLAIR"], "FLAIR": ["T2w"]}  # the others come after those that are named
     inputs = translation_inputs(folder, source=None, target="missing", contrasts=CONTRASTS, source_order=order)
     assert found(inputs) == [
-        ("sub-1", "FLAIR", "T2w"),
-        ("sub-2", "T1w", "FLAIR"),
-        ("sub-3", "T1w", "T2w"),
-        ("sub-3", "T1w", "FLAIR"),
+        ("sub-1", "FLAIR", ["T2w"]),
+        ("sub-2", "T1w", ["FLAIR"]),
+        ("sub-3", "T1w", ["T2w", "FLAIR"]),
     ]
     assert [kind for kind, _ in inputs.problems] == ["unreadable or truncated image"]
     for target in ("missing", ["missing"]):  # whatever the source is said to be
         again = translation_inputs(folder, source="T1w", target=target, contrasts=CONTRASTS, source_order=order)
-        assert again.rows == inputs.rows
+        assert again.items == inputs.items
     misspelt = {"T2w": ["FLARE", "FLAIR"], "FLAIR": ["T2w"]}
     again = translation_inputs(folder, source=None, target="missing", contrasts=CONTRASTS, source_order=misspelt)
-    assert again.rows == inputs.rows
+    assert again.items == inputs.items
     assert "source_order names FLARE, passed over: this model knows T1w, T2w, FLAIR" in caplog.text
     plain = translation_inputs(folder, source=None, target="missing", contrasts=CONTRASTS)
-    assert found(plain)[0] == ("sub-1", "T1w", "T2w")
+    assert found(plain)[0] == ("sub-1", "T1w", ["T2w"])
+
+
+def test_targets_of_one_subject_from_two_sources_are_two_items(tmp_path):
+    folder = dataset(tmp_path, {"sub-1": "test"})
+    save(image_path(folder, "sub-1", "T2w"))
+    known = ["T1w", "T2w", "FLAIR", "PDw"]
+    order = {"FLAIR": ["T1w"], "PDw": ["T2w"]}
+    inputs = translation_inputs(folder, source=None, target="missing", contrasts=known, source_order=order)
+    assert found(inputs) == [("sub-1", "T1w", ["FLAIR"]), ("sub-1", "T2w", ["PDw"])]
+    assert inputs.items[0]["source_sha256"] == hash_file(image_path(folder, "sub-1", "T1w"))
 
 
 def test_nothing_missing_and_nothing_known_are_said(tmp_path):
@@ -203,7 +214,7 @@ def test_files_that_cannot_be_translated(tmp_path):
     inputs = translation_inputs(
         input=[good, twin, tmp_path / "a.png", tmp_path / "none.nii"], source="T1w", target="T2w"
     )
-    assert [row["image"] for row in inputs.rows] == [str(good)]
+    assert [item["image"] for item in inputs.items] == [str(good)]
     assert {kind for kind, _ in inputs.problems} == {"same name", "not NIfTI", "missing image"}
     assert f"{twin}: {good} becomes a_T2w.nii.gz, too; rename one of them" in dict(inputs.problems)["same name"]
     with pytest.raises(DatasetError, match=r"none\.nii"):

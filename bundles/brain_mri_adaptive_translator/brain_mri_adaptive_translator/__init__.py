@@ -4,17 +4,15 @@ from brain_mri_adaptive_translator.adaptive_autoencoder import AdaptiveAutoencod
 from brain_mri_adaptive_translator.adaptive_trainer import AdaptiveAutoencoderTrainer
 from brain_mri_adaptive_translator.adaptive_translator import AdaptiveTranslator
 from brain_mri_adaptive_translator.autoencoder_match import remember_autoencoder, require_autoencoder
+from brain_mri_adaptive_translator.diffusion_prepare_batch import TargetDiffusionPrepareBatch
 from brain_mri_adaptive_translator.ms_spade import MSSPADE, MSSPADEBlock, SelfModulatedSPADE, SwitchableSPADE
 from brain_mri_adaptive_translator.pair_validation import ReconstructionAndTranslation
 from brain_mri_adaptive_translator.residual_preconditioning import ResidualPreconditioning, measure_residuals
 from brain_mri_adaptive_translator.spade_training import (
     LatentPairPrepareBatch,
     LatentTranslation,
-    LatentTranslationLoss,
     measure_channel_std,
 )
-from brain_mri_adaptive_translator.target_prepare_batch import TargetPrepareBatch
-from brain_mri_adaptive_translator.target_rows import SplitTargetsd, TargetsPrepareBatch, group_by_image
 from brain_mri_adaptive_translator.target_unet import TargetDiffusionUNet, target_condition
 from brain_mri_adaptive_translator.translation_samples import TranslationSamples
 
@@ -26,18 +24,14 @@ __all__ = [
     "AdaptiveTranslator",
     "LatentPairPrepareBatch",
     "LatentTranslation",
-    "LatentTranslationLoss",
     "MSSPADEBlock",
     "ReconstructionAndTranslation",
     "ResidualPreconditioning",
     "SelfModulatedSPADE",
-    "SplitTargetsd",
     "SwitchableSPADE",
+    "TargetDiffusionPrepareBatch",
     "TargetDiffusionUNet",
-    "TargetPrepareBatch",
-    "TargetsPrepareBatch",
     "TranslationSamples",
-    "group_by_image",
     "measure_channel_std",
     "measure_residuals",
     "remember_autoencoder",

@@ -1,13 +1,12 @@
-"""Source volumes to volumes of any target contrasts."""
+"""A source volume to volumes of any target contrasts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from brain_bundles.inferers import LatentSampler
-from brain_bundles.utils import autocast
-from monai.data import MetaTensor
+from brain_bundles.utils import autocast, plain_tensor
 from monai.inferers import Inferer
 
 from brain_mri_adaptive_translator.adaptive_autoencoder import AdaptiveAutoencoder
@@ -17,7 +16,7 @@ STARTS = ("noise", "target_like")
 
 
 class AdaptiveTranslator(Inferer):
-    """Encode each source once, make its latent target-like for every target, denoise all targets as one batch, decode.
+    """Encode a source once, make its latent target-like for every target, denoise all targets as one batch, decode.
 
     Args:
         sampler: with mode "concat"; its autoencoder is an :class:`AdaptiveAutoencoder`.
@@ -48,39 +47,38 @@ class AdaptiveTranslator(Inferer):
         inputs: torch.Tensor,
         network: Callable[..., torch.Tensor],
         *,
-        seeds: Sequence[int],
         targets: Sequence[str],
-        images: Sequence[Hashable] | None = None,
+        seeds: Sequence[int],
     ) -> torch.Tensor:
-        """Targets of sources.
+        """The targets of one source.
 
         Args:
-            inputs: the source of each target (B, 1, D, H, W) in [0, 1], on the device to run on.
+            inputs: the source (1, 1, D, H, W) in [0, 1], on the device to run on.
             network: a :class:`TargetDiffusionUNet`.
+            targets: T contrasts of the autoencoder.
             seeds: one integer per target.
-            targets: a contrast of the autoencoder per target.
-            images: what each source is, such as its path: equal ones are encoded once. None encodes all.
 
         Returns:
-            (B, 1, D, H, W) in [0, 1], float32.
+            (1, T, D, H, W) in [0, 1], float32, in the order of the targets.
 
         Raises:
-            ValueError: for a contrast that the autoencoder does not know.
+            ValueError: for several sources, a contrast that the autoencoder does not know, or another number of seeds.
         """
+        if len(inputs) != 1 or len(seeds) != len(targets):
+            raise ValueError(
+                f"got {len(inputs)} sources, {len(targets)} targets and {len(seeds)} seeds; expected one source, "
+                "and as many seeds as targets."
+            )
         autoencoder: AdaptiveAutoencoder = self.sampler.decoder.autoencoder
         if unknown := [name for name in targets if name not in autoencoder.contrasts]:
             raise ValueError(f"unknown contrast {unknown[0]!r}; this model knows {', '.join(autoencoder.contrasts)}.")
-        source = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
-        names: list[Hashable] = [*range(len(source))] if images is None else list(images)
-        first = {name: names.index(name) for name in dict.fromkeys(names)}
-        place = {name: number for number, name in enumerate(first)}
+        source = plain_tensor(inputs)
         indices = [autoencoder.contrasts.index(name) for name in targets]
         with torch.inference_mode(), autocast(self.sampler.decoder.precision, source.device):
-            latents = autoencoder.encode_moments(source[list(first.values())])[0].float()
-            latents = latents[[place[name] for name in names]]
+            latents = autoencoder.encode_moments(source)[0].float().repeat_interleave(len(targets), dim=0)
             like = autoencoder.target_like(latents, indices).float()
-        if not self.diffusion:
-            return self.sampler.decoder(like)
-        condition = target_condition(like, latents, indices, len(autoencoder.contrasts))
-        start = like if self.start == "target_like" else None
-        return self.sampler.decoder(self.sampler.sample_latents(condition, network, seeds=seeds, start=start))
+        if self.diffusion:
+            condition = target_condition(like, latents, indices, len(autoencoder.contrasts))
+            start = like if self.start == "target_like" else None
+            like = self.sampler.sample_latents(condition, network, seeds=seeds, start=start)
+        return self.sampler.decoder(like).transpose(0, 1)

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from brain_bundles.networks import VelocityPreconditioning
-from brain_bundles.utils import autocast
+from brain_bundles.utils import autocast, plain_tensor
 from monai.networks.schedulers import Scheduler
 from torch import nn
 
@@ -92,7 +92,7 @@ def measure_residuals(
     autoencoder.eval()
     estimates, residuals = [], []
     for pair in itertools.islice(pairs, max_pairs):
-        source, target = (pair[key].as_subclass(torch.Tensor).to(device) for key in ("image_mean", "label_mean"))
+        source, target = (plain_tensor(pair[key]).to(device) for key in ("image_mean", "label_mean"))
         with autocast(precision, device):
             estimate = autoencoder.target_like(source[None].float(), [int(pair["target"])])[0].float()
         estimates.append(_mean_and_square(estimate))

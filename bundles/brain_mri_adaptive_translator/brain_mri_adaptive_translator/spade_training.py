@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
+from brain_bundles.losses import channel_weights
+from brain_bundles.utils import plain_tensor
 from monai.engines import PrepareBatch
 from torch import nn
 
@@ -57,55 +59,48 @@ def measure_channel_std(
     trained = any(bool(value.any()) for name, value in ms_spade.named_parameters() if name.endswith("conv2.weight"))
     if trained or not bool((ms_spade.channel_std == 1).all()):
         return network
-    targets = [pair["label_mean"].as_subclass(torch.Tensor).float() for pair in itertools.islice(pairs, max_pairs)]
+    targets = [plain_tensor(pair["label_mean"]).float() for pair in itertools.islice(pairs, max_pairs)]
     raw = autoencoder.denormalise(torch.stack(targets).to(ms_spade.channel_std.device))
     ms_spade.channel_std.copy_(raw.transpose(0, 1).flatten(1).std(1).clamp(min=1e-6))
     return network
 
 
-class LatentTranslationLoss(nn.Module):
-    """Squared error of target-like latents, and of the way back, on the scale of raw latents.
+class LatentPairPrepareBatch(PrepareBatch):
+    """(source latents, (target, weight), (sources, targets), {}) of a batch of
+    :class:`~brain_bundles.transforms.RandContrastPair` on cached latents, for a :class:`LatentTranslation` and
+    :class:`~brain_bundles.losses.WeightedMSELoss`.
 
-    Normalised latents would count a faint detail of the image as much as its brightness; raw ones count as the decoder
-    does, roughly: behind an orthonormal transform their squared error is that of the image. An L1 would count the one
-    channel of the brightness as little as each of the others: decision 46.
+    The weights make the loss the squared error of raw latents. Normalised latents would count a faint detail of the
+    image as much as its brightness; raw ones count as the decoder does, roughly: behind an orthonormal transform their
+    squared error is that of the image. An L1 would count the one channel of the brightness as little as each of the
+    others: decision 46.
 
     The minimum, the mean of what is possible, is the same whatever the channels weigh, but not the way there: those of
-    the brightness would drown the faint ones of the detail. ``channel_weight_power`` evens them out.
+    the brightness would drown the faint ones of the detail. A negative ``channel_weight_power`` evens them out.
 
     Args:
         autoencoder: with ``latent_std`` and a MS-SPADE that knows its ``channel_std``.
-        cycle_weight: of the second half, see :class:`LatentTranslation`; its first half has the weight 1.
-        channel_weight_power: p of the weights ``channel_std ** -p`` of the channels, scaled to a mean of 1; 0 for equal
-            weights.
+        cycle_weight: of the mean squared error of the way back, whose targets, the sources, stand after the others;
+            that of the way there has the weight 1. 0 leaves the way back out.
+        channel_weight_power: channels count by their standard deviation to this power, on average by 1; 0 for equal
+            weights, -1 evens them out.
+
+    Raises:
+        ValueError: for a ``cycle_weight`` below 0, or a ``channel_weight_power`` above 0.
     """
 
     def __init__(
         self, autoencoder: AdaptiveAutoencoder, cycle_weight: float = 0.2, channel_weight_power: float = 0.0
     ) -> None:
-        super().__init__()
         if cycle_weight < 0:
             raise ValueError(f"cycle_weight must not be negative, got {cycle_weight}; 0 turns the term off.")
-        if channel_weight_power < 0:
-            raise ValueError(f"channel_weight_power must not be negative, got {channel_weight_power}.")
+        if channel_weight_power > 0:
+            raise ValueError(
+                f"channel_weight_power must not be positive, got {channel_weight_power}: the channels of raw latents "
+                "count by their variance already; -1 evens them out."
+            )
         self.autoencoder = autoencoder
         self.cycle_weight, self.channel_weight_power = cycle_weight, channel_weight_power
-
-    def forward(self, prediction: torch.Tensor, latents: torch.Tensor) -> torch.Tensor:
-        """Scalar loss of (N, C, d, h, w) against targets and, if there is a way back, sources after them."""
-        std = self.autoencoder.autoencoder.latent_std.to(prediction)
-        weight = self.autoencoder.ms_spade.channel_std.to(prediction) ** -self.channel_weight_power
-        weight = (weight / weight.mean()).view(-1, *(1,) * (prediction.ndim - 2))
-        error = weight * (std.view_as(weight) * (prediction - latents[: len(prediction)])).square()
-        half = len(latents) // 2
-        loss = error[:half].mean()
-        return loss if len(prediction) == half else loss + self.cycle_weight * error[half:].mean()
-
-
-class LatentPairPrepareBatch(PrepareBatch):
-    """(source latents, targets and sources one after the other, (sources, targets), {}) of a batch of
-    :class:`~brain_bundles.transforms.RandContrastPair` on cached latents.
-    """
 
     def __call__(
         self,
@@ -113,9 +108,20 @@ class LatentPairPrepareBatch(PrepareBatch):
         device: str | torch.device | None = None,
         non_blocking: bool = False,
         **kwargs: Any,
-    ) -> tuple[torch.Tensor, torch.Tensor, tuple[list[int], list[int]], dict]:
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor], tuple[list[int], list[int]], dict]:
         source, target = (
-            batchdata[f"{key}_mean"].float().to(device=device, non_blocking=non_blocking) for key in ("image", "label")
+            plain_tensor(batchdata[f"{key}_mean"]).float().to(device=device, non_blocking=non_blocking)
+            for key in ("image", "label")
         )
-        indices = (batchdata["source"].tolist(), batchdata["target"].tolist())
-        return source, torch.cat([target, source]), indices, {}
+        weight = self.weight(target)
+        if self.cycle_weight > 0:
+            target = torch.cat([target, source])
+            weight = torch.cat([2 * weight, 2 * self.cycle_weight * weight])  # the mean over both halves halves each
+        return source, (target, weight), (batchdata["source"].tolist(), batchdata["target"].tolist()), {}
+
+    def weight(self, latents: torch.Tensor) -> torch.Tensor:
+        """Weights (B, C, 1, ...) of the squared errors of normalised latents (B, C, ...)."""
+        std = self.autoencoder.autoencoder.latent_std.to(latents).flatten()
+        channels = channel_weights(self.autoencoder.ms_spade.channel_std.to(latents), self.channel_weight_power)
+        weights = (std.square() * channels).reshape(1, -1, *(1,) * (latents.ndim - 2))
+        return weights.expand(len(latents), *weights.shape[1:])

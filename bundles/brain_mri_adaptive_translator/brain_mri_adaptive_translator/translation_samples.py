@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from brain_bundles.utils.seeding import derive_seed
+from brain_bundles.utils import derive_seed, plain_tensor
 
 from brain_mri_adaptive_translator.adaptive_translator import AdaptiveTranslator
 
@@ -38,13 +38,12 @@ class TranslationSamples:
         self.preprocessing, self.contrasts, self.seed = preprocessing, contrasts, seed
 
     def __call__(self) -> dict[str, torch.Tensor]:
-        """Target -> its volume (1, D, H, W)."""
+        """Target -> its volume (1, 1, D, H, W), on the CPU."""
         item = self.datalist[0]
         source = next(name for name in self.contrasts if name in item)
-        volume = torch.as_tensor(self.preprocessing({source: item[source]})[source]).as_subclass(torch.Tensor)
+        volume = plain_tensor(self.preprocessing({source: item[source]})[source])[None]
         targets = [name for name in self.contrasts if name != source]
-        sources = volume.to(next(self.network.parameters()).device).expand(len(targets), -1, -1, -1, -1)
         seeds = [derive_seed(self.seed, "preview", index) for index in range(len(targets))]
-        images = [source] * len(targets)  # one, so it is encoded once
-        volumes = self.translator(sources, self.network, seeds=seeds, targets=targets, images=images).cpu()
-        return dict(zip(targets, volumes, strict=True))
+        device = next(self.network.parameters()).device
+        volumes = self.translator(volume.to(device), self.network, targets=targets, seeds=seeds).cpu()
+        return dict(zip(targets, volumes.split(1, dim=1), strict=True))

@@ -19,7 +19,7 @@ from brain_bundles.data.nifti import is_complete_nifti, write_labels, write_nift
 from brain_bundles.data.participants import read_participants, read_tsv, write_participants, write_split, write_volumes
 from brain_bundles.data.problems import DatasetError
 from brain_bundles.data.seeded_dataset import SeededDataset
-from brain_bundles.data.skip_unusable import UsableItems
+from brain_bundles.data.skip_unusable_dataset import SkipUnusableDataset
 
 __all__ = [
     "CachedLatents",
@@ -31,7 +31,7 @@ __all__ = [
     "InOrderSampler",
     "LazySequence",
     "SeededDataset",
-    "UsableItems",
+    "SkipUnusableDataset",
     "bids_datalist",
     "check_images",
     "checked_datalist",

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from brain_bundles.utils.fingerprint import describe, file_fingerprint, module_fingerprint
 from brain_bundles.utils.loading import read_plain
+from brain_bundles.utils.plain_tensor import plain_tensor
 from brain_bundles.utils.precision import autocast, resolve_precision
 from brain_bundles.utils.saving import save_atomically
 
@@ -234,7 +235,7 @@ def _images(loader: Iterable, image_keys: Sequence[str], autoencoder: nn.Module)
     autoencoder.eval()
     try:
         for batch in loader:
-            yield [batch[key].as_subclass(torch.Tensor).to(device) if key in batch else None for key in image_keys]
+            yield [plain_tensor(batch[key]).to(device) if key in batch else None for key in image_keys]
     finally:
         autoencoder.train(training)
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from monai.data import MetaTensor
 from monai.engines import Trainer, default_metric_cmp_fn, default_prepare_batch
 from monai.engines.utils import IterationEvents
 from monai.inferers import Inferer, SimpleInferer
@@ -18,6 +17,7 @@ from torch.optim import Optimizer
 from brain_bundles.engines.per_sample_noise import per_sample_sampling
 from brain_bundles.losses.kl import KLDivergenceLoss
 from brain_bundles.utils.distributed import unwrap
+from brain_bundles.utils.plain_tensor import plain_tensor
 from brain_bundles.utils.precision import autocast, resolve_precision
 from brain_bundles.utils.seeding import SAMPLE_SEED
 
@@ -180,7 +180,7 @@ class AutoencoderTrainer(Trainer):
         image, label = self.prepare_batch(batchdata, self.state.device, self.non_blocking, **self.to_kwargs)
         seeds = batchdata.get(SAMPLE_SEED) if isinstance(batchdata, dict) else None
         self.state.output = {Keys.IMAGE: image} if label is None else {Keys.IMAGE: image, Keys.LABEL: label}
-        image, label = plain(image), plain(image if label is None else label)
+        image, label = plain_tensor(image), plain_tensor(image if label is None else label)
         results = self._autoencoder_step(image, label, batchdata, seeds)
         self.state.output[Keys.PRED] = results.images
         if self.adversarial:
@@ -262,11 +262,6 @@ class AutoencoderTrainer(Trainer):
             nn.utils.clip_grad_norm_(network.parameters(), self.gradient_clip_norm)
         scaler.step(optimizer)
         scaler.update()
-
-
-def plain(image: torch.Tensor) -> torch.Tensor:
-    """Without metadata, which would travel through every layer."""
-    return image.as_tensor() if isinstance(image, MetaTensor) else image
 
 
 def last_output(output: torch.Tensor | Sequence[torch.Tensor]) -> torch.Tensor:

@@ -11,14 +11,19 @@ from monai.networks.schedulers import RFlowScheduler, Scheduler
 
 from brain_bundles.engines.per_sample_noise import per_sample_randn
 from brain_bundles.inferers.denoiser import CONDITION_MODES
+from brain_bundles.losses.error_weights import channel_weights, inverse_variance_weights
 from brain_bundles.networks.preconditioning import VelocityPreconditioning
+from brain_bundles.utils.plain_tensor import plain_tensor
 from brain_bundles.utils.seeding import SAMPLE_SEED, derive_seed
 
 PREDICTION_TYPES = ("epsilon", "v_prediction", "rectified_flow")
 
 
 class LatentDiffusionPrepareBatch(PrepareBatch):
-    """(latent, target, (), {noise, timesteps, condition}) for MONAI's DiffusionInferer and SupervisedTrainer.
+    """(latent, (target, weight), (), {noise, timesteps, condition}) for MONAI's DiffusionInferer and SupervisedTrainer.
+
+    The weight is the factor of the squared error, for :class:`~brain_bundles.losses.WeightedMSELoss`. In validation the
+    target stands alone: its plain mean squared error can be compared between trainings of other weights.
 
     A batch holds ``mean`` and ``sigma`` (B, C, d, h, w), or (B, C, h, w), of the normalised latents and ``sample_seed``
     (B,). The latent
@@ -36,18 +41,18 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
             or (B, tokens, features), ``concat`` for channels beside the noisy latent, (B, channels, d, h, w).
         num_validation_timesteps: None draws a random time step per sample, for training. A number repeats every sample
             at as many evenly spread time steps: with data that look the same in every epoch the loss is then a smooth
-            curve over epochs. The batch grows by this factor.
-        target_variance: give (target, variance) in place of the target, for
-            :class:`~brain_bundles.losses.InverseVarianceMSELoss`; see :meth:`variance`.
-        preconditioning: the network's own: give (target, variance, its ``c_out``), so that the loss counts the errors
-            of all channels and noise levels alike.
+            curve over epochs. The batch grows by this factor, and the target comes without a weight.
+        expected_error: elements count by the inverse of this and of their target's own :meth:`variance`, see
+            :func:`~brain_bundles.losses.inverse_variance_weights`; None leaves the variance out.
+        preconditioning: the network's own: errors are counted in the unit of its ``c_out``, so that all channels and
+            noise levels count alike.
         channel_weight_power: with ``preconditioning``, channels count by their standard deviation to this power, on
             average by 1. 0 weighs a channel of faint detail like one that carries the anatomy; with 2, at high noise
             and for latents of an orthonormal transform, errors count as they do in the image.
 
     Raises:
         ValueError: for an unknown prediction type or one that is not the scheduler's, fewer than one time step, or a
-            power below 0; on a batch without one of the entries.
+            power below 0, or an expected error that is not positive; on a batch without one of the entries.
     """
 
     def __init__(
@@ -59,7 +64,7 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
         condition_key: str | None = "context",
         condition_mode: str = "crossattn",
         num_validation_timesteps: int | None = None,
-        target_variance: bool = False,
+        expected_error: float | None = None,
         preconditioning: VelocityPreconditioning | None = None,
         channel_weight_power: float = 0.0,
     ) -> None:
@@ -77,7 +82,9 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
             raise ValueError(f"condition_mode is {condition_mode!r}; allowed: {', '.join(CONDITION_MODES)}.")
         self.scheduler, self.prediction_type = scheduler, prediction_type
         self.moments = [f"{latent_key}_{part}" if latent_key else part for part in ("mean", "sigma")]
-        self.condition_mode, self.target_variance = condition_mode, target_variance
+        if expected_error is not None and expected_error <= 0:
+            raise ValueError(f"expected_error must be positive, or None to leave it out, got {expected_error}.")
+        self.condition_mode, self.expected_error = condition_mode, expected_error
         if channel_weight_power < 0:
             raise ValueError(f"channel_weight_power must be 0 or more, got {channel_weight_power}.")
         self.preconditioning, self.channel_weight_power = preconditioning, channel_weight_power
@@ -89,16 +96,16 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
         device: str | torch.device | None = None,
         non_blocking: bool = False,
         **kwargs: Any,
-    ) -> tuple[torch.Tensor, torch.Tensor | tuple[torch.Tensor, ...], tuple, dict[str, Any]]:
+    ) -> tuple[torch.Tensor, torch.Tensor | tuple[torch.Tensor, torch.Tensor], tuple, dict[str, Any]]:
         needed = [*self.moments, SAMPLE_SEED] + ([self.condition_key] if self.condition_key else [])
         if missing := [name for name in needed if name not in batchdata]:
             raise ValueError(
                 f"the batch lacks {', '.join(missing)} (it has {', '.join(batchdata)}); train on CachedLatents within "
                 "a SeededDataset whose transform adds the condition, or set condition_key to null."
             )
-        mean, sigma = (_plain(batchdata[name]).float() for name in self.moments)
+        mean, sigma = (plain_tensor(batchdata[name]).float() for name in self.moments)
         seeds = batchdata[SAMPLE_SEED]
-        condition = _plain(batchdata[self.condition_key]).float() if self.condition_key else None
+        condition = plain_tensor(batchdata[self.condition_key]).float() if self.condition_key else None
         if condition is not None and self.condition_mode == "crossattn" and condition.ndim == 2:
             condition = condition[:, None]  # one token
         if self.num_validation_timesteps is None:
@@ -123,16 +130,9 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
         if condition is not None:
             extra |= {"condition": move(condition), "mode": self.condition_mode}
         target = self.target(latent, noise, timesteps)
-        if not self.target_variance and self.preconditioning is None:
+        if self.num_validation_timesteps is not None:
             return latent, target, (), extra
-        variance = self.variance(move(sigma), timesteps) if self.target_variance else torch.zeros_like(target)
-        if self.preconditioning is None:
-            return latent, (target, variance), (), extra
-        unit = self.preconditioning.coefficients(timesteps, latent.ndim)[2]
-        # A weight on the squared error is the same as a unit that is smaller by its root.
-        weight = self.preconditioning.std**self.channel_weight_power
-        weight = (weight / weight.mean()).reshape(-1, *(1,) * (latent.ndim - 2))
-        return latent, (target, variance / weight, unit / weight.sqrt()), (), extra
+        return latent, (target, self.weight(move(sigma), timesteps)), (), extra
 
     def target(self, latent: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
         """What the network has to predict, of the shape of ``latent``."""
@@ -141,6 +141,22 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
         if self.prediction_type == "v_prediction":
             return self.scheduler.get_velocity(latent, noise, timesteps)
         return latent - noise
+
+    def weight(self, sigma: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
+        """Factor of the squared error, of a shape that broadcasts to that of ``sigma``.
+
+        Args:
+            sigma: of the posterior, (B, C, ...).
+            timesteps: (B,).
+        """
+        unit = channels = sigma.new_ones((1,) * sigma.ndim)
+        if self.preconditioning is not None:
+            unit = self.preconditioning.coefficients(timesteps, sigma.ndim)[2]
+            weights = channel_weights(self.preconditioning.std, self.channel_weight_power)
+            channels = weights.reshape(1, -1, *(1,) * (sigma.ndim - 2))
+        if self.expected_error is None:
+            return channels / unit.square()
+        return channels * inverse_variance_weights(self.variance(sigma, timesteps), self.expected_error, unit)
 
     def variance(self, sigma: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
         """Variance that the target keeps for a network which knows the noisy latent and the posterior's mean.
@@ -181,7 +197,3 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
         centres = (torch.arange(number, dtype=torch.float64) + 0.5) / number * self.scheduler.num_train_timesteps
         continuous = isinstance(self.scheduler, RFlowScheduler) and not self.scheduler.use_discrete_timesteps
         return centres.float() if continuous else centres.long()
-
-
-def _plain(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.as_subclass(torch.Tensor)

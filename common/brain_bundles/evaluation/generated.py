@@ -22,6 +22,7 @@ from brain_bundles.metrics.ms_ssim_pairs import ms_ssim_over_pairs
 from brain_bundles.metrics.sampler_table import SamplerRow
 from brain_bundles.transforms.preprocessing import image_preprocessing
 from brain_bundles.utils.atomic import atomic_write
+from brain_bundles.utils.plain_tensor import plain_tensor
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def evaluate_generated(
     preprocess = image_preprocessing("image", spacing, spatial_size, lower=lower, upper=upper, warn_cut=None)
 
     def loader(paths: Sequence[Path]) -> Any:
-        return lambda i: preprocess({"image": str(paths[i])})["image"].as_tensor()
+        return lambda i: plain_tensor(preprocess({"image": str(paths[i])})["image"])
 
     similarity: dict[str, Any] = {"generated": None, "reference": None}
     for name, paths in (("generated", generated), ("reference", held_out)):

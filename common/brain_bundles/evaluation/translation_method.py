@@ -34,8 +34,9 @@ class NetworkMethod:
 
     Args:
         inferer: called with the source, the network and those of the arguments ``targets`` and ``seeds`` that its call
-            names. One that names no targets makes one target: a :class:`~brain_bundles.inferers.VolumeTranslator`, or
-            MONAI's ``SliceInferer`` for a 2D network. Of several draws the mean is taken, its first channel.
+            names; gives the targets as channels (1, T, D, H, W). One that names no targets makes one target: a
+            :class:`~brain_bundles.inferers.VolumeTranslator`, or MONAI's ``SliceInferer`` for a 2D network. Of several
+            draws the mean is taken, which comes before the standard deviation.
         network: what it runs.
         device: where it runs.
         precision: fp32, bf16, fp16 or auto, for an inferer that does not set its own.
@@ -46,7 +47,7 @@ class NetworkMethod:
     ) -> None:
         self.inferer, self.network = inferer, network
         self.device, self.precision = torch.device(device), precision
-        self.arguments = inspect.signature(inferer).parameters.keys() & {"targets", "seeds", "images"}
+        self.arguments = inspect.signature(inferer).parameters.keys() & {"targets", "seeds"}
 
     @torch.inference_mode()
     def __call__(self, source: torch.Tensor, *, targets: Sequence[str], seeds: Sequence[int]) -> torch.Tensor:
@@ -66,13 +67,10 @@ class NetworkMethod:
 
     def _infer(self, source: torch.Tensor, targets: Sequence[str], seeds: Sequence[int]) -> torch.Tensor:
         given: dict[str, Any] = {"targets": targets, "seeds": list(seeds)}
-        if "images" in self.arguments:  # an AdaptiveTranslator takes a copy of the source for each target
-            given["images"] = ["source"] * len(targets)
-            source = source.expand(len(targets), -1, -1, -1, -1)
         with autocast(self.precision, self.device):
             made = self.inferer(source, self.network, **{name: given[name] for name in self.arguments})
         assert isinstance(made, torch.Tensor)
-        return made[:, :1]
+        return made[:, : len(targets)].transpose(0, 1)  # targets are channels; behind them may be deviations
 
 
 def pair_methods(

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from monai.data import MetaTensor
 from monai.transforms import LoadImage, ResampleToMatch
 
 from brain_bundles.data.bids import segmentation_path
 from brain_bundles.evaluation.contrast_switch import intensity_quantiles
+from brain_bundles.utils.plain_tensor import plain_tensor
 
 SEGMENTATION = "segmentation"
 BRAIN, TUMOUR, OUTSIDE = "brain", "tumour", "outside tumour"
@@ -81,8 +81,7 @@ def load_subject(
 
 def plain(volume: Any) -> torch.Tensor:
     """The same values as a float32 tensor on the CPU, without metadata and gradient."""
-    volume = volume.as_tensor() if isinstance(volume, MetaTensor) else torch.as_tensor(volume)
-    return volume.detach().float().cpu()
+    return plain_tensor(volume).detach().float().cpu()
 
 
 def with_segmentations(

@@ -6,10 +6,10 @@ import math
 from dataclasses import asdict, dataclass
 
 import torch
-from monai.data import MetaTensor
 
 from brain_bundles.metrics.ms_ssim_pairs import check_size
 from brain_bundles.metrics.ssim import ms_ssim, ssim_maps
+from brain_bundles.utils.plain_tensor import plain_tensor
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def brain_mask(source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     the voxels outside of the brain at exactly 0. One contrast is not enough: its darkest brain voxels are clipped to 0,
     but they are seldom the darkest of the other.
     """
-    return (_plain(source) > 0) | (_plain(target) > 0)
+    return (plain_tensor(source) > 0) | (plain_tensor(target) > 0)
 
 
 def score_translation(
@@ -82,14 +82,14 @@ def score_translation(
         ValueError: if shapes differ or are not (D, H, W), a volume is not finite, mask or region is empty or the mask
             not boolean, slice_axis or data_range is impossible, or a window is even or larger than the volumes.
     """
-    a, b, inside = _plain(prediction), _plain(target), _plain(mask)
+    a, b, inside = plain_tensor(prediction), plain_tensor(target), plain_tensor(mask)
     a, inside = a.to(b.device), inside.to(b.device)
     _check(a, b, inside, slice_axis, data_range)
     if ms_ssim_kernel_size is not None and ms_ssim_kernel_size % 2 == 0:
         raise ValueError(f"ms_ssim_kernel_size must be odd, got {ms_ssim_kernel_size}.")
     # The windows of SSIM reach over the mask's edge: there, too, only the brain counts.
     a, b = (torch.where(inside, volume.double(), 0.0) for volume in (a, b))
-    scored = inside if region is None else inside & _plain(region).to(b.device)
+    scored = inside if region is None else inside & plain_tensor(region).to(b.device)
     if not scored.any():
         raise ValueError("region is empty: none of its voxels is in the brain.")
     error = a - b
@@ -109,10 +109,6 @@ def score_translation(
         nmse=mse / power if power > 0 else math.nan,
         through_plane_error=_through_plane_error(error, scored, slice_axis),
     )
-
-
-def _plain(volume: torch.Tensor) -> torch.Tensor:
-    return volume.as_tensor() if isinstance(volume, MetaTensor) else volume
 
 
 def _check(a: torch.Tensor, b: torch.Tensor, inside: torch.Tensor, slice_axis: int, data_range: float) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
 import math
@@ -31,23 +30,28 @@ logger = logging.getLogger(__name__)
 RUN_FILE = "run.json"
 # Entries of a row that are of its image, not of the participant.
 ABOUT_FILES = ("image", "file", "source_sha256", "source", "target")
+# Entries of an item that have one value per image, and the names of those values in the row of the image.
+PER_IMAGE = {"files": "file", "targets": "target", "seeds": "seed"}
 # What stands in an output folder beside BIDS: our own files, and those of evaluation.
 NOT_BIDS = (RUN_FILE, "preview*.png", "metrics*", "*.log")
 _TEMPORARY = re.compile(r"\..+\.(nii|nii\.gz|json)\.[0-9a-f]+\.tmp")  # see atomic_write
 
 
 class RunOutput:
-    """What a run of a model writes, one image per row, and which of it is done.
+    """What a run of a model writes, and which of it is done.
 
-    A row with ``image``, the path of a volume, is derived from that volume; the others are sampled. A dataset of
-    derived images is a BIDS derivative, and it grows: a later start may bring further rows, as when a damaged source
-    was repaired. Where the sources lie is not recorded, since they may be moved; what they hold belongs into the row as
-    a hash. Rows of one participant share its line of participants.tsv.
+    An item is what the model makes at once: one image, or several that are derived from one source. An item with
+    ``image``, the path of a volume, is derived from that volume; the others are sampled. A dataset of derived images is
+    a BIDS derivative, and it grows: a later start may bring further items, as when a damaged source was repaired. Where
+    the sources lie is not recorded, since they may be moved; what they hold belongs into the item as a hash. The record
+    has one row per image. Images of one participant share its line of participants.tsv.
 
     Args:
         output_dir: the folder, made if missing. A folder that another run or dataset fills is refused, not overwritten.
-        rows: one mapping per image with ``participant_id``, and ``file``, where it goes, relative to the folder; see
-            :func:`make_condition_table` and :func:`translation_inputs`. Without ``file`` it goes to its place in BIDS.
+        items: one mapping per item with ``participant_id``; see :func:`make_condition_table` and
+            :func:`translation_inputs`. An item with ``files``, where its images go, relative to the folder, makes one
+            image for each, and its ``targets`` and ``seeds`` have one entry for each. One without makes one image,
+            which goes to its place in BIDS.
         settings: what the images depend on, such as sampler, num_inference_steps, precision, seed, hashes of weights.
             Kept in run.json; a later start in the same folder must have the same.
         spacing: voxel size of the images, mm; None where every image has the grid of its source.
@@ -57,18 +61,20 @@ class RunOutput:
         bids: write participants.tsv and what else makes the folder a BIDS dataset.
 
     Attributes:
+        items: the items.
+        rows: one per image: its item with the image's own ``file``, ``target`` and ``seed``.
         affine: (4, 4), voxel to RAS+ mm, of every image: the grid's centre is the world's origin. None without a grid.
         derived: whether the images are made from others.
 
     Raises:
-        ValueError: if one of ``spacing`` and ``spatial_size`` is missing, or both where a row has no ``image``; if a
-            file lies outside of the folder, or two rows have the same.
+        ValueError: if one of ``spacing`` and ``spatial_size`` is missing, or both where an item has no ``image``; if
+            a file lies outside of the folder, or two images have the same.
     """
 
     def __init__(
         self,
         output_dir: str | os.PathLike[str],
-        rows: Sequence[Mapping[str, Any]],
+        items: Sequence[Mapping[str, Any]],
         *,
         settings: Mapping[str, Any],
         spacing: float | Sequence[float] | None = None,
@@ -78,7 +84,8 @@ class RunOutput:
         bids: bool = True,
     ) -> None:
         self.output_dir = Path(output_dir)
-        self.rows = [dict(row) for row in rows]
+        self.items = [dict(item) for item in items]
+        self.rows = [row for item in self.items for row in image_rows(item)]
         self.suffix, self.name, self.bids = suffix, name, bids
         self.derived = any("image" in row for row in self.rows)
         self.spatial_size: tuple[int, ...] | None = None
@@ -91,7 +98,7 @@ class RunOutput:
         elif spacing is not None or spatial_size is not None:
             raise ValueError(f"spacing is {spacing} and spatial_size {spatial_size}; give both, or neither.")
         elif not all("image" in row for row in self.rows):
-            raise ValueError("without spacing and spatial_size every row needs an image that gives its grid.")
+            raise ValueError("without spacing and spatial_size every item needs an image that gives its grid.")
         self._row_of = {row["participant_id"]: row for row in reversed(self.rows)}
         self._check_files()
         settings = {**settings, **grid, "suffix": suffix}
@@ -105,6 +112,10 @@ class RunOutput:
         if "file" in found:
             return self.output_dir / found["file"]
         return image_path(self.output_dir, found["participant_id"], self.suffix)
+
+    def paths(self, item: Mapping[str, Any]) -> list[Path]:
+        """Where the images of an item go, in order."""
+        return [self.path(row) for row in image_rows(item)]
 
     def prepare(self) -> None:
         """Write everything but the images. Every process of a run may call it: all write the same, each file whole.
@@ -140,17 +151,16 @@ class RunOutput:
             ) from error
 
     def pending(
-        self, batch_size: int = 1, *, key: str | None = None, rank: int | None = None, world_size: int | None = None
+        self, batch_size: int = 1, *, rank: int | None = None, world_size: int | None = None
     ) -> list[dict[str, Any]]:
-        """The rows that this process still has to do, after :meth:`prepare`.
+        """The items that this process still has to do, after :meth:`prepare`.
 
-        The table is cut into batches by position, batch b goes to rank b modulo world_size, and a batch is done whole
-        as long as one of its images is missing. So a batch has the same rows, hence an image the same bytes, for any
+        The items are cut into batches by position, batch b goes to rank b modulo world_size, and a batch is done whole
+        as long as one of its images is missing. So a batch has the same items, hence an image the same bytes, for any
         number of ranks and restarts; the savers do not write a finished image again.
 
         Args:
-            batch_size: of the data loader that takes the rows in order.
-            key: entry of the rows; a batch is then a run of rows that are alike in it, whatever their number.
+            batch_size: of the data loader that takes the items in order.
             rank: of this process, by default torch.distributed's, or 0.
             world_size: number of processes, by default torch.distributed's, or 1.
         """
@@ -164,18 +174,15 @@ class RunOutput:
             )
         chosen: list[dict[str, Any]] = []
         finished, damaged = 0, []
-        if key is None:
-            batches = [self.rows[start : start + batch_size] for start in range(0, len(self.rows), batch_size)]
-        else:
-            batches = [list(rows) for _, rows in itertools.groupby(self.rows, lambda row: row[key])]
+        batches = [self.items[start : start + batch_size] for start in range(0, len(self.items), batch_size)]
         for batch in batches[rank::world_size]:
-            paths = [self.path(row) for row in batch]
+            paths = [path for item in batch for path in self.paths(item)]
             done = [is_complete_nifti(path) for path in paths]
             damaged += [str(path) for path, ok in zip(paths, done, strict=True) if not ok and path.exists()]
             finished += sum(done)
             if not all(done):
                 chosen += batch
-        _remove_stale_temporaries({self.path(row).parent for row in chosen})
+        _remove_stale_temporaries({path.parent for item in chosen for path in self.paths(item)})
         if finished:
             logger.info("%s: %d images are finished, going on with the rest.", self.output_dir, finished)
         if damaged:
@@ -264,6 +271,15 @@ class RunOutput:
             what = "give another output_dir, or the settings that are there to go on with that run"
             raise DatasetError(self.output_dir, [*problems, ("the folder belongs to another run", what)])
         return rows_before
+
+
+def image_rows(item: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One row per image of an item: the item, with the image's own entries in place of the lists."""
+    number = len(item["files"]) if "files" in item else 1
+    return [
+        {PER_IMAGE.get(key, key): value[i] if key in PER_IMAGE else value for key, value in item.items()}
+        for i in range(number)
+    ]
 
 
 def _key(row: Mapping[str, Any]) -> tuple[Any, Any]:

@@ -41,18 +41,19 @@ _ENDINGS = {name: name for name in FOLDERS} | {
 
 @dataclass(frozen=True)
 class TranslationInputs:
-    """The volumes of a translation, those of one source one after the other.
+    """The sources of a translation, each with its targets.
 
     Attributes:
-        rows: one per volume to make, for :class:`RunOutput` and as items of a data set: ``participant_id`` (of BIDS, or
-            the name of the file without its ending), ``image`` (path), ``source_sha256``, ``file`` (where the
-            translation goes, relative to the output), ``source`` and ``target`` (contrasts), ``seed`` (of the volume).
+        items: one per source volume, for :class:`RunOutput` and for a data set: ``participant_id`` (of BIDS, or the
+            name of the file without its ending), ``image`` (path), ``source_sha256``, ``source`` (contrast) and, with
+            one entry for each volume to make of it, ``targets`` (contrasts), ``files`` (where the translations go,
+            relative to the output) and ``seeds``.
         problems: (kind, detail with the file's name) of each volume that is left out.
-        bids: whether the rows are subjects of a BIDS dataset.
+        bids: whether the items are of a BIDS dataset.
         where: what was asked for.
     """
 
-    rows: list[dict[str, Any]]
+    items: list[dict[str, Any]]
     problems: list[tuple[str, str]]
     bids: bool
     where: str
@@ -138,27 +139,28 @@ def translation_inputs(
         found, problems = _files(inputs, source, targets)
 
     checked: dict[Path, tuple[str, str] | None] = {}
-    rows = []
+    items: dict[Path, dict[str, Any]] = {}
     for job in found:
         for name, path in job.sources:
             if path not in checked:
                 checked[path] = image_problem(path)
             if checked[path] is None:
                 # No name here may begin with image_: MONAI's Spacingd takes such entries for metadata of the image.
-                row: dict[str, Any] = {"participant_id": job.person, "image": str(path), "file": job.file}
-                own_seed = derive_seed(seed, job.person, job.target)
-                rows.append({**row, "source": name, "target": job.target, "seed": own_seed})
+                new = {"participant_id": job.person, "image": str(path), "files": [], "source": name}
+                item = items.setdefault(path, {**new, "targets": [], "seeds": []})
+                item["files"].append(job.file)
+                item["targets"].append(job.target)
+                item["seeds"].append(derive_seed(seed, job.person, job.target))
                 break
     problems += [problem for problem in checked.values() if problem is not None]
-    if not rows:
+    if not items:
         raise_problems(where, problems or [("no images", "there is nothing to translate; expected .nii.gz or .nii")])
     for kind, detail in problems:
         logger.warning("Left out, %s: %s", kind, detail)
-    files = list(dict.fromkeys(row["image"] for row in rows))
-    warn_unoriented(files)
-    hashes = {file: hash_file(file) for file in files}
-    rows = [{**row, "source_sha256": digest} for file, digest in hashes.items() for row in rows if row["image"] == file]
-    return TranslationInputs(rows, problems, dataset_dir is not None, where)
+    warn_unoriented([item["image"] for item in items.values()])
+    for path, item in items.items():
+        item["source_sha256"] = hash_file(path)
+    return TranslationInputs(list(items.values()), problems, dataset_dir is not None, where)
 
 
 @dataclass(frozen=True)

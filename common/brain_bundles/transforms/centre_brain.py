@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 from monai.config import KeysCollection
-from monai.data import MetaTensor
 from monai.transforms import Crop, InvertibleTransform, MapTransform, Pad
 
 from brain_bundles.transforms.naming import file_of
+from brain_bundles.utils.plain_tensor import plain_tensor
 from brain_bundles.utils.user_warning import BrainBundlesWarning
 
 
@@ -37,7 +37,7 @@ def brain_bounds(
     Raises:
         ValueError: if no voxel is positive.
     """
-    values = torch.as_tensor(volume.as_tensor() if isinstance(volume, MetaTensor) else volume).amax(0)
+    values = plain_tensor(volume).amax(0)
     positive = values[values > 0]
     if positive.numel() == 0:
         raise ValueError(f"{file_of(volume)}: no voxel is above 0, so there is no brain to centre.")

@@ -11,6 +11,7 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform, Transform
 
 from brain_bundles.transforms.naming import file_of
+from brain_bundles.utils.plain_tensor import plain_tensor
 
 
 class ScaleForegroundPercentiles(Transform):
@@ -33,8 +34,7 @@ class ScaleForegroundPercentiles(Transform):
 
     def __call__(self, img: torch.Tensor) -> torch.Tensor:
         """Scale a volume (C, D, H, W), all channels together; returns a new float32 tensor with the same metadata."""
-        values = img.as_tensor() if isinstance(img, MetaTensor) else img
-        values = values.float()
+        values = plain_tensor(img).float()
         if not torch.isfinite(values).all():
             raise ValueError(f"{file_of(img)}: the volume has NaN or infinite voxels; repair or leave out the file.")
         foreground = values != 0

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-import torch
 from monai.config import KeysCollection
-from monai.data import MetaTensor
 from monai.transforms import MapTransform, Randomizable
+
+from brain_bundles.utils.plain_tensor import plain_tensor
 
 
 class RandSlicesd(Randomizable, MapTransform):
@@ -46,8 +46,7 @@ class RandSlicesd(Randomizable, MapTransform):
         number = min(self.num_slices or total, total)
         start = int(self.R.randint(total - number + 1))
         for key in lengths:
-            volume = d[key].as_tensor() if isinstance(d[key], MetaTensor) else torch.as_tensor(d[key])
-            d[key] = volume.narrow(axis, start, number)
+            d[key] = plain_tensor(d[key]).narrow(axis, start, number)
             if self.squeeze:
                 d[key] = d[key].squeeze(axis)
         return d

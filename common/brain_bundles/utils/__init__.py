@@ -15,6 +15,7 @@ from brain_bundles.utils.distributed import (
 )
 from brain_bundles.utils.fingerprint import hash_file
 from brain_bundles.utils.loading import load_weights, read_plain
+from brain_bundles.utils.plain_tensor import plain_tensor
 from brain_bundles.utils.precision import autocast, needs_loss_scaling, resolve_precision
 from brain_bundles.utils.random_state import random_states, restore_random_states
 from brain_bundles.utils.release import require_version
@@ -40,6 +41,7 @@ __all__ = [
     "local_device",
     "main_process_only",
     "needs_loss_scaling",
+    "plain_tensor",
     "random_states",
     "read_plain",
     "require_version",

@@ -12,6 +12,7 @@ from torch import nn
 
 from brain_bundles.utils.atomic import atomic_file
 from brain_bundles.utils.distributed import unwrap
+from brain_bundles.utils.plain_tensor import plain_tensor
 
 
 def to_plain(value: Any, where: str = "state") -> Any:
@@ -21,7 +22,7 @@ def to_plain(value: Any, where: str = "state") -> Any:
         TypeError: for anything else, naming where it stands.
     """
     if isinstance(value, torch.Tensor):
-        value = value.detach().as_subclass(torch.Tensor).cpu()
+        value = plain_tensor(value.detach()).cpu()
         # torch.save writes the whole storage of a view.
         whole = value.untyped_storage().nbytes() == value.numel() * value.element_size()
         return value if whole else value.clone()
@@ -47,5 +48,5 @@ def save_atomically(value: Any, path: str | Path) -> None:
 def save_network(network: nn.Module, path: str | Path) -> None:
     """Write the state dict of ``network`` as contiguous CPU tensors, atomically; the inverse of ``load_weights``."""
     state = unwrap(network).state_dict()
-    plain = {name: value.detach().as_subclass(torch.Tensor).cpu().clone().contiguous() for name, value in state.items()}
+    plain = {name: plain_tensor(value.detach()).cpu().clone().contiguous() for name, value in state.items()}
     save_atomically(plain, path)

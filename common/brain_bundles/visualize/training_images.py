@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from brain_bundles.utils.distributed import unwrap
+from brain_bundles.utils.plain_tensor import plain_tensor
 from brain_bundles.utils.seeding import derive_seed
 
 
@@ -32,7 +33,7 @@ class Reconstructions:
         network.eval()
         shown: dict[str, torch.Tensor] = {}
         for batch in self.data_loader:
-            for image in batch[self.image_key].as_subclass(torch.Tensor)[: self.num_images - len(shown) // 2]:
+            for image in plain_tensor(batch[self.image_key])[: self.num_images - len(shown) // 2]:
                 number = len(shown) // 2 + 1
                 shown[f"image {number}"] = image[None]
                 shown[f"reconstruction {number}"] = network.reconstruct(
@@ -60,7 +61,7 @@ class Samples:
         self.sampler, self.network, self.context, self.seed = sampler, network, context, seed
 
     def __call__(self) -> list[torch.Tensor]:
-        context = torch.stack(list(self.context)).as_subclass(torch.Tensor)
+        context = plain_tensor(torch.stack(list(self.context)))
         seeds = [derive_seed(self.seed, "preview", index) for index in range(len(context))]
         device = next(self.network.parameters()).device
         return list(self.sampler(context.to(device), self.network, seeds=seeds).cpu())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from brain_bundles.data import SeededDataset
+from brain_bundles.losses import WeightedMSELoss
 from brain_bundles.transforms import RandContrastPair
 from brain_bundles.utils import load_weights
 from brain_mri_adaptive_translator import (
@@ -13,7 +14,6 @@ from brain_mri_adaptive_translator import (
     AdaptiveAutoencoderTrainer,
     LatentPairPrepareBatch,
     LatentTranslation,
-    LatentTranslationLoss,
     measure_channel_std,
 )
 from ignite.engine import Events
@@ -143,15 +143,15 @@ def test_without_a_cycle_there_is_no_term(adaptive):
 def test_only_ms_spade_learns_in_the_second_stage(adaptive):
     adaptive.set_latent_statistics([0.5, -1.0], [2.0, 0.5])
     network = LatentTranslation(adaptive)
-    loss_function, prepare = LatentTranslationLoss(adaptive, cycle_weight=0.5), LatentPairPrepareBatch()
+    loss_function, prepare = WeightedMSELoss(), LatentPairPrepareBatch(adaptive, cycle_weight=0.5)
     optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], 1e-2)
     before = {name: value.detach().clone() for name, value in adaptive.state_dict().items()}
     losses = []
     for _ in range(6):
         for batch in pairs(latents=True):
-            source, latents, indices, _ = prepare(batch, "cpu")
+            source, label, indices, _ = prepare(batch, "cpu")
             optimizer.zero_grad()
-            loss = loss_function(network.train()(source, *indices), latents)
+            loss = loss_function(network.train()(source, *indices), label)
             loss.backward()
             optimizer.step()
             losses.append(float(loss))
@@ -161,14 +161,19 @@ def test_only_ms_spade_learns_in_the_second_stage(adaptive):
     assert not adaptive.autoencoder.training
 
 
+def zero_pair() -> dict:
+    zeros = torch.zeros(1, 2, 1, 1, 1)
+    return {"image_mean": zeros, "label_mean": zeros, "source": torch.tensor([0]), "target": torch.tensor([1])}
+
+
 def test_the_latent_loss_is_on_the_raw_scale(adaptive):
     adaptive.set_latent_statistics([0.5, -1.0], [2.0, 0.5])
-    target = torch.zeros(2, 2, 1, 1, 1)
     prediction = torch.tensor([1.0, 1.0, 3.0, 0.0]).view(2, 2, 1, 1, 1)
-    loss = LatentTranslationLoss(adaptive, cycle_weight=0.5)
     there, back = ((2 * 1) ** 2 + (0.5 * 1) ** 2) / 2, (2 * 3) ** 2 / 2
-    torch.testing.assert_close(loss(prediction, target), torch.tensor(there + 0.5 * back))
-    torch.testing.assert_close(loss(prediction[:1], target), torch.tensor(there))
+    _, both, _, _ = LatentPairPrepareBatch(adaptive, cycle_weight=0.5)(zero_pair(), "cpu")
+    torch.testing.assert_close(WeightedMSELoss()(prediction, both), torch.tensor(there + 0.5 * back))
+    _, alone, _, _ = LatentPairPrepareBatch(adaptive, cycle_weight=0)(zero_pair(), "cpu")
+    torch.testing.assert_close(WeightedMSELoss()(prediction[:1], alone), torch.tensor(there))
 
 
 def test_channels_are_measured_once_and_never_under_trained_weights(adaptive):
@@ -187,12 +192,15 @@ def test_channels_are_measured_once_and_never_under_trained_weights(adaptive):
 
 def test_faint_channels_count_more_with_a_power(adaptive):
     adaptive.ms_spade.channel_std.copy_(torch.tensor([2.0, 0.5]))
-    prediction, target = torch.ones(1, 2, 1, 1, 1), torch.zeros(2, 2, 1, 1, 1)
-    prediction[:, 1] = 3.0
-    loss = LatentTranslationLoss(adaptive, channel_weight_power=1)  # weights 1/2 and 2, over their mean: 0.4 and 1.6
-    torch.testing.assert_close(loss(prediction, target), torch.tensor((0.4 * 1 + 1.6 * 9) / 2))
-    with pytest.raises(ValueError, match="channel_weight_power must not be negative, got -1"):
-        LatentTranslationLoss(adaptive, channel_weight_power=-1)
+    prediction = torch.tensor([1.0, 3.0]).view(1, 2, 1, 1, 1)
+    # Weights 1/2 and 2, over their mean: 0.4 and 1.6.
+    prepare = LatentPairPrepareBatch(adaptive, cycle_weight=0, channel_weight_power=-1)
+    loss = WeightedMSELoss()(prediction, prepare(zero_pair(), "cpu")[1])
+    torch.testing.assert_close(loss, torch.tensor((0.4 * 1 + 1.6 * 9) / 2))
+    with pytest.raises(ValueError, match="channel_weight_power must not be positive, got 1"):
+        LatentPairPrepareBatch(adaptive, channel_weight_power=1)
+    with pytest.raises(ValueError, match="cycle_weight must not be negative, got -1"):
+        LatentPairPrepareBatch(adaptive, cycle_weight=-1)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ import pytest
 import torch
 from brain_bundles.inferers import Denoiser, LatentDecoder, LatentSampler
 from brain_bundles.schedulers import DenoisingSteps, make_scheduler
-from brain_mri_adaptive_translator import AdaptiveTranslator, SplitTargetsd, TargetsPrepareBatch, group_by_image
-from monai.data import DataLoader, Dataset
+from brain_bundles.utils import derive_seed
+from brain_mri_adaptive_translator import AdaptiveTranslator, TranslationSamples
+from monai.data import MetaTensor
 
 
 def translator(
@@ -24,40 +25,38 @@ def translator(
     return AdaptiveTranslator(sampler, **options)
 
 
-def volumes(number: int) -> torch.Tensor:
-    return torch.rand(number, 1, 8, 8, 8, generator=torch.Generator().manual_seed(1))
+def volume(seed: int = 1) -> torch.Tensor:
+    return torch.rand(1, 1, 8, 8, 8, generator=torch.Generator().manual_seed(seed))
 
 
-def test_each_source_is_encoded_once_and_its_targets_are_one_batch(adaptive, network):
+def test_a_source_is_encoded_once_and_its_targets_are_one_batch(adaptive, network):
     encoded, denoised = [], []
     adaptive.autoencoder.encoder.register_forward_pre_hook(lambda module, inputs: encoded.append(len(inputs[0])))
     network.register_forward_pre_hook(lambda module, inputs: denoised.append(len(inputs[0])))
-    source = volumes(2)[[0, 0, 1]]
-    images = ["a", "a", "b"]
-    out = translator(adaptive)(source, network, seeds=[1, 2, 3], targets=["T2w", "FLAIR", "T1w"], images=images)
-    assert out.shape == source.shape
-    assert encoded == [2]
+    out = translator(adaptive)(volume(), network, targets=["T2w", "FLAIR", "T1w"], seeds=[1, 2, 3])
+    assert out.shape == (1, 3, 8, 8, 8)
+    assert encoded == [1]
     assert denoised == [3] * 4
-    alone = translator(adaptive)(source[1:2], network, seeds=[2], targets=["FLAIR"])
-    torch.testing.assert_close(out[1:2], alone, rtol=1e-4, atol=1e-5)
-    other = translator(adaptive)(source[2:3], network, seeds=[3], targets=["T1w"])
-    torch.testing.assert_close(out[2:3], other, rtol=1e-4, atol=1e-5)
+    for number, name in enumerate(["T2w", "FLAIR", "T1w"]):
+        alone = translator(adaptive)(volume(), network, targets=[name], seeds=[number + 1])
+        torch.testing.assert_close(out[:, number : number + 1], alone, rtol=1e-4, atol=1e-5)
+    other = translator(adaptive)(volume(2), network, targets=["T1w"], seeds=[3])
+    assert not torch.allclose(out[:, 2:], other, atol=1e-3)
 
 
 def test_ms_spade_alone_needs_no_network(adaptive):
-    source = volumes(2)
-    out = translator(adaptive, diffusion=False)(source, None, seeds=[1, 2], targets=["T2w", "FLAIR"])
+    out = translator(adaptive, diffusion=False)(volume(), None, targets=["T2w", "FLAIR"], seeds=[1, 2])
     with torch.no_grad():
-        like = adaptive.target_like(adaptive.encode_moments(source)[0], [1, 2])
+        like = adaptive.target_like(adaptive.encode_moments(volume())[0].repeat(2, 1, 1, 1, 1), [1, 2])
         expected = adaptive.decode_stage_2_outputs(like).clamp(0, 1)
-    torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(out, expected.transpose(0, 1), rtol=1e-4, atol=1e-5)
 
 
 def test_decoding_in_slabs_gives_the_same_volumes(adaptive, network):
     whole, slabs = translator(adaptive), translator(adaptive, decode_slab_size=2)
     options = {"seeds": [1], "targets": ["T2w"]}
     torch.testing.assert_close(
-        slabs(volumes(1), network, **options), whole(volumes(1), network, **options), rtol=1e-4, atol=1e-5
+        slabs(volume(), network, **options), whole(volume(), network, **options), rtol=1e-4, atol=1e-5
     )
 
 
@@ -65,35 +64,37 @@ def test_a_start_at_the_target_like_latent_takes_fewer_steps(adaptive, network):
     calls = []
     network.register_forward_pre_hook(lambda module, inputs: calls.append(1))
     middle = translator(adaptive, start="target_like", denoising_start=0.7)
-    out = middle(volumes(1), network, seeds=[1], targets=["T2w"])
+    out = middle(volume(), network, seeds=[1], targets=["T2w"])
     assert 0 < len(calls) < 4
-    whole = translator(adaptive)(volumes(1), network, seeds=[1], targets=["T2w"])
+    whole = translator(adaptive)(volume(), network, seeds=[1], targets=["T2w"])
     assert not torch.equal(out, whole)
 
 
-def test_rows_of_a_source_become_a_batch():
-    rows = [
-        {"participant_id": who, "image": f"{who}.nii", "target": target, "seed": seed}
-        for seed, (who, target) in enumerate([("a", "T2w"), ("a", "FLAIR"), ("b", "T2w")])
-    ]
-    groups = group_by_image(rows)
-    assert [len(group["rows"]) for group in groups] == [2, 1]
+def test_a_preview_shows_the_same_volume_in_all_other_contrasts(adaptive, network):
+    datalist = [{"T2w": "a_T2w.nii.gz", "FLAIR": "a_FLAIR.nii.gz"}, {"T1w": "b_T1w.nii.gz"}]
+    loaded = []
 
-    def load(item: dict) -> list[dict]:
-        return SplitTargetsd()({**item, "image": torch.full((1, 2, 2, 2), float(ord(item["image"][0])))})
+    def load(item: dict) -> dict:
+        loaded.append(item)
+        return {name: MetaTensor(volume()[0]) for name in item}
 
-    batches = list(DataLoader(Dataset(groups, load), batch_size=1))
-    source, label, args, options = TargetsPrepareBatch()(batches[0], "cpu")
-    assert source.shape == (2, 1, 2, 2, 2)
-    assert label is None
-    assert args == ()
-    assert options == {"seeds": [0, 1], "targets": ["T2w", "FLAIR"], "images": ["a.nii", "a.nii"]}
-    assert batches[1]["target"] == ["T2w"]
+    preview = TranslationSamples(translator(adaptive), network, datalist, load, ["T1w", "T2w", "FLAIR"], seed=3)
+    shown = preview()
+    assert loaded == [{"T2w": "a_T2w.nii.gz"}]
+    assert list(shown) == ["T1w", "FLAIR"]
+    seeds = [derive_seed(3, "preview", number) for number in (0, 1)]
+    expected = translator(adaptive)(volume(), network, targets=["T1w", "FLAIR"], seeds=seeds)
+    assert torch.equal(torch.cat(list(shown.values()), dim=1), expected)
+    assert torch.equal(preview()["FLAIR"], shown["FLAIR"])
 
 
 def test_bad_arguments(adaptive, network):
+    with pytest.raises(ValueError, match="got 2 sources, 1 targets and 1 seeds; expected one source"):
+        translator(adaptive)(volume().repeat(2, 1, 1, 1, 1), network, targets=["T2w"], seeds=[1])
+    with pytest.raises(ValueError, match=r"got 1 sources, 2 targets and 1 seeds; .* as many seeds as targets"):
+        translator(adaptive)(volume(), network, targets=["T2w", "FLAIR"], seeds=[1])
     with pytest.raises(ValueError, match="unknown contrast 'PDw'; this model knows T1w, T2w, FLAIR"):
-        translator(adaptive)(volumes(1), network, seeds=[1], targets=["PDw"])
+        translator(adaptive)(volume(), network, seeds=[1], targets=["PDw"])
     with pytest.raises(ValueError, match="start is 'middle'; allowed: noise, target_like"):
         translator(adaptive, start="middle")
     with pytest.raises(ValueError, match=r"temperature is 0\.5; a translation needs 1"):

@@ -9,7 +9,7 @@ import torch
 from brain_bundles.schedulers import make_scheduler
 from brain_mri_adaptive_translator import (
     ResidualPreconditioning,
-    TargetPrepareBatch,
+    TargetDiffusionPrepareBatch,
     remember_autoencoder,
     require_autoencoder,
     target_condition,
@@ -58,8 +58,8 @@ def test_the_source_counts_where_it_is_used(make_network, use_source):
 
 def test_batches_hold_the_target_beside_the_translated_source_and_the_source(network, adaptive):
     scheduler = DDPMScheduler(1000, prediction_type="v_prediction")
-    prepare = TargetPrepareBatch(scheduler, adaptive, prediction_type="v_prediction")
-    latent, target, args, extra = prepare(batch(), "cpu")
+    prepare = TargetDiffusionPrepareBatch(scheduler, adaptive, prediction_type="v_prediction")
+    latent, (target, _), args, extra = prepare(batch(), "cpu")
     torch.testing.assert_close(latent, batch()["label_mean"])
     like = adaptive.target_like(batch()["image_mean"], [1, 2, 0, 2])
     torch.testing.assert_close(extra["condition"], target_condition(like, batch()["image_mean"], [1, 2, 0, 2], 3))
@@ -77,18 +77,18 @@ def test_a_pair_counts_by_its_error_relative_to_that_of_its_target_like_latent(a
     with torch.no_grad():
         like = adaptive.target_like(items["image_mean"], [1, 2, 0, 2])
     items["label_mean"] = like + torch.tensor([1.0, 2.0, 4.0, 0.0]).reshape(4, 1, 1, 1, 1)
-    _, (velocity, variance, unit), _, _ = TargetPrepareBatch(scheduler, adaptive, **options)(items, "cpu")
-    _, relative, _, _ = TargetPrepareBatch(scheduler, adaptive, relative_error=True, **options)(items, "cpu")
-    torch.testing.assert_close(relative[:2], (velocity, variance))
+    _, (velocity, weight), _, _ = TargetDiffusionPrepareBatch(scheduler, adaptive, **options)(items, "cpu")
+    _, relative, _, _ = TargetDiffusionPrepareBatch(scheduler, adaptive, relative_error=True, **options)(items, "cpu")
+    torch.testing.assert_close(relative[0], velocity)
     # Squared errors 1, 4, 16 and 0, over the mean of the squared standard deviations, 2.5; the last one is bounded.
-    expected = torch.tensor([1 / 2.5, 4 / 2.5, 16 / 2.5, 0.01]).sqrt().reshape(4, 1, 1, 1, 1) * unit
-    torch.testing.assert_close(relative[2], expected, atol=1e-4, rtol=1e-4)
+    expected = weight / torch.tensor([1 / 2.5, 4 / 2.5, 16 / 2.5, 0.01]).reshape(4, 1, 1, 1, 1)
+    torch.testing.assert_close(relative[1], expected, atol=1e-4, rtol=1e-4)
 
 
 def test_every_parameter_of_the_network_learns(network, adaptive):
     scheduler = DDPMScheduler(1000, prediction_type="v_prediction")
-    prepare = TargetPrepareBatch(scheduler, adaptive, prediction_type="v_prediction")
-    latent, target, _, extra = prepare(batch(), "cpu")
+    prepare = TargetDiffusionPrepareBatch(scheduler, adaptive, prediction_type="v_prediction")
+    latent, (target, _), _, extra = prepare(batch(), "cpu")
     (DiffusionInferer(scheduler)(latent, network.train(), **extra) - target).square().mean().backward()
     still = {name for name, p in network.named_parameters() if p.grad is None or p.grad.abs().max() == 0}
     # Attention to a single token gives it the weight 1, whatever the query and the key are.

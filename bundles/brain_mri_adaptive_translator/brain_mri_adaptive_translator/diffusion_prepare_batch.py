@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from brain_bundles.engines import LatentDiffusionPrepareBatch
-from brain_bundles.utils import autocast
+from brain_bundles.utils import autocast, plain_tensor
 from monai.networks.schedulers import Scheduler
 
 from brain_mri_adaptive_translator.adaptive_autoencoder import AdaptiveAutoencoder
@@ -16,7 +16,7 @@ CONDITION = "condition"
 SMALLEST_RELATIVE_ERROR = 1e-2  # squared, of a target-like latent, relative to that of all pairs
 
 
-class TargetPrepareBatch(LatentDiffusionPrepareBatch):
+class TargetDiffusionPrepareBatch(LatentDiffusionPrepareBatch):
     """Makes the condition of a :class:`TargetDiffusionUNet` from a batch of cached latents, drawn by
     :class:`~brain_bundles.transforms.RandContrastPair`, and hands it on as
     :class:`~brain_bundles.engines.LatentDiffusionPrepareBatch` does.
@@ -48,20 +48,20 @@ class TargetPrepareBatch(LatentDiffusionPrepareBatch):
         device: str | torch.device | None = None,
         non_blocking: bool = False,
         **kwargs: Any,
-    ) -> tuple[torch.Tensor, torch.Tensor | tuple[torch.Tensor, ...], tuple, dict[str, Any]]:
+    ) -> tuple[torch.Tensor, torch.Tensor | tuple[torch.Tensor, torch.Tensor], tuple, dict[str, Any]]:
         targets = batchdata["target"].tolist()
-        source = batchdata["image_mean"].as_subclass(torch.Tensor).float().to(device=device, non_blocking=non_blocking)
+        source = plain_tensor(batchdata["image_mean"]).float().to(device=device, non_blocking=non_blocking)
         with torch.no_grad(), autocast(self.precision, source.device):
             like = self.autoencoder.target_like(source, targets).float()
         condition = target_condition(like, source, targets, len(self.autoencoder.contrasts))
         latent, target, args, extra = super().__call__(
             {**batchdata, CONDITION: condition}, device, non_blocking, **kwargs
         )
-        if self.preconditioning is None or not self.relative_error:
+        if self.preconditioning is None or not self.relative_error or not isinstance(target, tuple):
             return latent, target, args, extra
-        velocity, variance, unit = target
+        velocity, weight = target
         estimate = extra["condition"][:, : latent.shape[1]]
         error = (latent - estimate).square().flatten(1).mean(1) / self.preconditioning.std.square().mean()
         # The bound keeps a pair whose target-like latent is all but right from counting without end.
         relative = error.clamp(min=SMALLEST_RELATIVE_ERROR).view(-1, *(1,) * (latent.ndim - 1))
-        return latent, (velocity, variance * relative, unit * relative.sqrt()), args, extra
+        return latent, (velocity, weight / relative), args, extra

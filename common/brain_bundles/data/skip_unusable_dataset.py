@@ -12,7 +12,7 @@ from torch.utils.data import get_worker_info
 logger = logging.getLogger(__name__)
 
 
-class UsableItems(IterableDataset):
+class SkipUnusableDataset(IterableDataset):
     """Items one after the other, transformed. One that the transform refuses is noted and left out, the others come.
 
     What can be seen in a file is found before a run begins; this is for what only the preprocessing shows, such as a
