@@ -10,9 +10,31 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+os.environ["OMP_NUM_THREADS"] = (
+    "1"  # before torch: a worker and what it starts take one thread each, as bits depend on it
+)
+
 import pytest
 import torch
 from brain_bundles.networks import LatentVQAutoencoder
+
+torch.set_num_threads(1)
+
+SHARED = ("trained", "bare_python")  # fixtures of a folder that take long: one worker makes each, for all their tests
+LONGEST_FIRST: tuple[str, ...] = ()  # the groups that take most of the time, so that all workers end together
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a module, or those of a folder that share a fixture, on one worker; the longest come first."""
+    rank = {name: number for number, name in enumerate(LONGEST_FIRST)}
+    groups = {}
+    for item in items:
+        module = item.path.relative_to(Path(__file__).parent)
+        shared = [name for name in SHARED if name in getattr(item, "fixturenames", ())]
+        groups[item] = f"{module.parent}:{shared[0]}" if shared else str(module)
+        item.add_marker(pytest.mark.xdist_group(groups[item]))
+    items.sort(key=lambda item: rank.get(groups[item], len(rank)))
 
 
 class RealData(type(Path())):  # type: ignore[misc]
