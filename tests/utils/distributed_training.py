@@ -125,7 +125,6 @@ def train_diffusion(folder: Path) -> Curve:
 
 
 def main(folder: Path) -> None:
-    torch.set_num_threads(1)
     init_distributed()
     curves = {"autoencoder": train_autoencoder(folder).values, "diffusion": train_diffusion(folder).values}
     # Batch statistics are those of a rank's part, so there is no equality, but it must run, and be resumed.

@@ -69,4 +69,4 @@ def bare_environment() -> dict[str, str]:
     """The environment variables of this process but for those that tell Python where to look."""
     hidden = {"PYTHONPATH", "VIRTUAL_ENV", "PYTHONHOME"}
     kept = {name: value for name, value in os.environ.items() if name not in hidden}
-    return {**kept, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    return {**kept, "CUDA_VISIBLE_DEVICES": ""}
