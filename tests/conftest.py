@@ -1,4 +1,4 @@
-"""Fixtures that more than one sub-package's tests need."""
+"""How tests are shared among workers, and fixtures that more than one sub-package's tests need."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-os.environ["OMP_NUM_THREADS"] = (
-    "1"  # before torch: a worker and what it starts take one thread each, as bits depend on it
-)
+# A worker and the processes that its tests start take one thread each: bits depend on it. Torch reads it at its import.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 import torch
-from brain_bundles.networks import LatentVQAutoencoder
 
 torch.set_num_threads(1)
 
@@ -71,8 +69,10 @@ def bids_errors() -> Callable[[Path], list[str]]:
 
 
 @pytest.fixture
-def make_vq_autoencoder() -> Callable[..., LatentVQAutoencoder]:
+def make_vq_autoencoder() -> Callable[..., Any]:
     """A factory of small vector-quantised autoencoders, with the same weights each time."""
+
+    from brain_bundles.networks import LatentVQAutoencoder  # here: the coverage of workers begins after this file
 
     def make(spatial_dims: int = 3, num_embeddings: int = 8, **options: Any) -> LatentVQAutoencoder:
         torch.manual_seed(0)
