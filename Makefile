@@ -1,15 +1,21 @@
-# `make demo` and `make test` do all the set-up themselves. PYTHON chooses the interpreter (3.11 or newer).
+# Every target does the set-up itself. PYTHON chooses the interpreter (3.11 or newer), WORKERS how many tests run at once.
 PYTHON ?= python3
+WORKERS ?= auto
 VENV := .venv
 BIN := $(VENV)/bin
 GENERATOR := bundles/brain_mri_generator
 TRANSLATOR := bundles/brain_mri_slice2volume_translator
 ADAPTIVE := bundles/brain_mri_adaptive_translator
 DEMO_DIR := output/demo
+# One worker for each core, up to 8, and one thread in each (tests/conftest.py).
+PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 8
 
-.PHONY: demo test lint install clean
+.PHONY: help install demo lint test test-all clean
 
-install: $(VENV)/.installed
+help: ## what each target does
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed ## .venv with this package, at the versions of constraints.txt
 
 # A change of the dependencies makes the environment anew.
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -19,7 +25,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[phantom,report,legacy,test]'
 	touch $@
 
-demo: install
+demo: install ## generate 8 brains and translate 4 phantoms, into output/demo
 	rm -rf $(DEMO_DIR)
 	$(BIN)/python -m monai.bundle run --config_file $(GENERATOR)/configs/inference.json --bundle_root $(GENERATOR) \
 		--output_dir $(DEMO_DIR)/generated --num_samples 8
@@ -40,13 +46,16 @@ demo: install
 	@echo "  picture:    $(DEMO_DIR)/filled_in/preview.png"
 	@echo "  volumes:    $(DEMO_DIR)/filled_in/sub-*/anat/*.nii.gz, each with a .json that says what it was made from"
 
-lint: install
+lint: install ## formatting, linting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: lint
-	$(BIN)/python -m pytest
+test: lint ## lint, then the tests without the long ones
+	$(PYTEST) -m "not long"
 
-clean:
-	rm -rf $(VENV) output build
+test-all: lint ## lint, then every test, with the share of lines that they run (at least 95 %)
+	$(PYTEST) --cov
+
+clean: ## remove .venv and what runs have written here
+	rm -rf $(VENV) output build .coverage*

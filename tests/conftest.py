@@ -1,4 +1,4 @@
-"""Fixtures that more than one sub-package's tests need."""
+"""How tests are shared among workers, and fixtures that more than one sub-package's tests need."""
 
 from __future__ import annotations
 
@@ -10,9 +10,29 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+# A worker and the processes that its tests start take one thread each: bits depend on it. Torch reads it at its import.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 import pytest
 import torch
-from brain_bundles.networks import LatentVQAutoencoder
+
+torch.set_num_threads(1)
+
+SHARED = ("trained", "bare_python")  # fixtures of a folder that take long: one worker makes each, for all their tests
+LONGEST_FIRST: tuple[str, ...] = ()  # the groups that take most of the time, so that all workers end together
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a module, or those of a folder that share a fixture, on one worker; the longest come first."""
+    rank = {name: number for number, name in enumerate(LONGEST_FIRST)}
+    groups = {}
+    for item in items:
+        module = item.path.relative_to(Path(__file__).parent)
+        shared = [name for name in SHARED if name in getattr(item, "fixturenames", ())]
+        groups[item] = f"{module.parent}:{shared[0]}" if shared else str(module)
+        item.add_marker(pytest.mark.xdist_group(groups[item]))
+    items.sort(key=lambda item: rank.get(groups[item], len(rank)))
 
 
 class RealData(type(Path())):  # type: ignore[misc]
@@ -49,8 +69,10 @@ def bids_errors() -> Callable[[Path], list[str]]:
 
 
 @pytest.fixture
-def make_vq_autoencoder() -> Callable[..., LatentVQAutoencoder]:
+def make_vq_autoencoder() -> Callable[..., Any]:
     """A factory of small vector-quantised autoencoders, with the same weights each time."""
+
+    from brain_bundles.networks import LatentVQAutoencoder  # here: the coverage of workers begins after this file
 
     def make(spatial_dims: int = 3, num_embeddings: int = 8, **options: Any) -> LatentVQAutoencoder:
         torch.manual_seed(0)

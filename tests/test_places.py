@@ -6,8 +6,6 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
 COMMON = ROOT / "common"
 # From the ground up; places of one row may use each other, but not in a circle.
@@ -74,13 +72,6 @@ def test_imports_point_downwards():
     assert len(edges) > 30
     assert upward(edges) == {}
     assert circles(edges) == []
-
-
-@pytest.mark.parametrize(
-    ("source", "target"), [("data", "handlers"), ("inferers", "handlers"), ("utils", "networks"), ("runs", "zoo")]
-)
-def test_an_arrow_from_a_lower_place_to_a_higher_one_is_found(source, target):
-    assert list(upward({**graph(), (source, target): ["x.py"]})) == [(source, target)]
 
 
 MATHEMATICS = ("networks", "schedulers", "losses", "metrics")

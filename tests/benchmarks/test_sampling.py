@@ -12,6 +12,7 @@ import pytest
 FOLDER = Path(__file__).parent
 
 
+@pytest.mark.long
 def test_sampling_writes_a_row_for_each_path(tmp_path):
     pytest.importorskip("generative", reason="the official networks come with the extra 'legacy'")
     command = [

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-import pytest
 import torch
 from brain_bundles.utils.loading import read_plain
 from monai.bundle import ConfigWorkflow
@@ -66,7 +65,7 @@ class BundleRunner:
         return [*launcher, "monai.bundle", "run", "--config_file", str(self.files(name, *overlays)), *arguments]
 
     def start(self, command: list[str], cwd: Path) -> subprocess.Popen:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
         return subprocess.Popen(
             command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -126,12 +125,3 @@ class BundleRunner:
             bundle.run(name, output, resume=True, **options)
             results.append(read_plain(bundle.ckpt_dir / file))
         return results
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread():
-    """As many threads as in the processes that tests start: bits depend on the order of sums."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)

@@ -40,12 +40,8 @@ def problems(words: list[str]) -> list[list[str]]:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=[str(path.relative_to(ROOT)) for path in DOCUMENTS])
 def test_documented_commands_name_what_exists(document):
-    for words in commands(document.read_text()):
+    found = commands(document.read_text())
+    assert found or document.name != "README.md"  # every front page shows how to run something
+    for words in found:
         lacking = problems(words)
         assert [] in lacking, f"{' '.join(words)}: {lacking}"
-
-
-def test_a_misspelt_setting_would_be_found():
-    (words,) = commands("`python -m monai.bundle run --config_file configs/train_spade.json --max_epoch 3`")
-    assert ["max_epoch"] in problems(words)
-    assert sum(len(commands(document.read_text())) for document in DOCUMENTS) > 40

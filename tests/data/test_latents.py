@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 import torch
 from brain_bundles.data import CachedLatents, measure_latent_statistics
-from brain_bundles.handlers import LatentStatisticsHandler
 from brain_bundles.networks import LatentAutoencoderKL
-from ignite.engine import Engine
 from monai.data import DataLoader, Dataset
 from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged, ScaleIntensityd
 from torch import nn
@@ -231,32 +229,6 @@ def test_statistics_normalise_the_latents_of_the_cache(datalist, tmp_path):
 def test_empty_loader_is_refused():
     with pytest.raises(ValueError, match="the loader is empty"):
         measure_latent_statistics(Moments(), [])
-
-
-@pytest.mark.parametrize(("interval", "calls"), [(None, [3]), (2, [2, 3])])
-def test_handler_measures_when_the_run_completes(monkeypatch, interval, calls):
-    network = Moments().train()
-    seen = []
-    monkeypatch.setattr(network, "set_latent_statistics", lambda mean, std: seen.append(engine.state.epoch))
-    engine = Engine(lambda engine, batch: None)
-    LatentStatisticsHandler(network, [{"image": torch.ones(1, 2, 4, 4, 4)}], interval=interval).attach(engine)
-    engine.run([0], max_epochs=3)
-    assert seen == calls
-    assert network.training
-
-
-def test_one_scale_for_all_channels_is_their_root_mean_square(monkeypatch):
-    network, seen = Moments(), []
-    monkeypatch.setattr(network, "set_latent_statistics", lambda mean, std: seen.append((mean, std)))
-    image = torch.randn(1, 2, 4, 4, 4, generator=torch.Generator().manual_seed(0)) * torch.tensor([3.0, 0.5]).view(
-        1, 2, 1, 1, 1
-    )
-    for per_channel in (True, False):
-        LatentStatisticsHandler(network, [{"image": image}], per_channel=per_channel)(Engine(lambda *_: None))
-    (mean, each), (same_mean, shared) = seen
-    assert torch.equal(mean, same_mean)
-    assert each[0] != each[1]
-    torch.testing.assert_close(shared, each.square().mean().sqrt().expand(2))
 
 
 def test_items_may_lack_an_image_when_that_is_allowed(datalist, tmp_path):

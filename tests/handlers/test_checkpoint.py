@@ -162,7 +162,6 @@ spec = importlib.util.spec_from_file_location("helpers", {file!r})
 helpers = importlib.util.module_from_spec(spec); spec.loader.exec_module(helpers)
 from pathlib import Path
 from ignite.engine import Events
-torch.set_num_threads(1)
 trainer, network, losses = helpers.training(Path(sys.argv[1]), resume=True, interval=1)
 @trainer.on(Events.ITERATION_STARTED)
 def wait(engine):
@@ -174,9 +173,8 @@ torch.save(network.state_dict(), sys.argv[1] + ".final")
 """
 
 
-@pytest.mark.parametrize("name", ["KILL", "TERM"])
+@pytest.mark.parametrize("name", [pytest.param("KILL", marks=pytest.mark.long), "TERM"])
 def test_a_killed_process_and_its_successor_equal_the_uninterrupted_run(tmp_path, name):
-    torch.set_num_threads(1)
     expected, _ = uninterrupted(tmp_path / "a.pt")
     path = tmp_path / "b.pt"
     script = tmp_path / "child.py"

@@ -1,7 +1,6 @@
 import pytest
 import torch
 from brain_bundles.handlers import ModelSaver
-from brain_bundles.utils import load_weights, save_network
 from ignite.engine import Engine, Events
 from ignite.metrics import Average
 from monai.engines import Workflow
@@ -70,13 +69,6 @@ def test_best_follows_the_key_metric(tmp_path):
     )
     workflow.run()
     assert saved_bias(tmp_path / "m.pt") == 2.0
-
-
-def test_file_is_loadable_from_a_permuted_layout(tmp_path):
-    network = nn.Conv3d(2, 2, 3).to(memory_format=torch.channels_last_3d)
-    save_network(network, tmp_path / "m.pt")
-    assert torch.load(tmp_path / "m.pt", weights_only=True)["weight"].is_contiguous()
-    assert torch.equal(load_weights(nn.Conv3d(2, 2, 3), tmp_path / "m.pt").weight, network.weight)
 
 
 def test_bad_arguments_are_named(tmp_path):

@@ -3,10 +3,8 @@ import sys
 
 import pytest
 import torch
-from brain_bundles.engines import scalar_losses
 from brain_bundles.handlers import ProgressBar
 from ignite.engine import Engine
-from monai.utils import CommonKeys
 
 
 def run(bar: ProgressBar, outputs: list, epochs: int = 1) -> None:
@@ -45,12 +43,6 @@ def test_bar_is_quiet_without_a_terminal(capsys, monkeypatch, terminal):
     run(ProgressBar("autoencoder"), [{"loss": 1.0}] * 3)
     shown = capsys.readouterr().err
     assert ("autoencoder 1/1" in shown) == terminal
-
-
-def test_losses_of_every_shape_of_output():
-    item = {CommonKeys.LOSS: torch.tensor(1.0), "kl_loss": 2.0, "image": torch.zeros(2), "label": 3}
-    assert scalar_losses(item) == scalar_losses([item, item]) == {"loss": 1.0, "kl_loss": 2.0}
-    assert scalar_losses(None) == scalar_losses([]) == scalar_losses(3.0) == {}
 
 
 def test_log_every_must_be_positive():

@@ -1,4 +1,4 @@
-"""Saving samples from a MONAI evaluator, and the picture at the end."""
+"""Saving samples from a MONAI evaluator."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import torch
 from brain_bundles.data import grid_affine
 from brain_bundles.handlers import SampleSaver
-from brain_bundles.runs import RunOutput, make_condition_table, write_preview
+from brain_bundles.runs import RunOutput, make_condition_table
 from monai.data import DataLoader, Dataset
 from monai.engines import IterationEvents, SupervisedEvaluator
 
@@ -80,25 +80,3 @@ def test_samples_that_are_none(output):
         saver.save("sub-1", torch.full((1, *SIZE), float("nan")))
     with pytest.raises(ValueError, match="leave the evaluator's decollate at true"):
         run(output, decollate=False)
-
-
-def test_the_preview_shows_the_first_finished_samples(output, monkeypatch):
-    shown = {}
-
-    def save_montage(path, volumes, labels, spacing):
-        shown.update(path=path, volumes=volumes, labels=labels, spacing=spacing)
-
-    monkeypatch.setattr("brain_bundles.runs.previews.save_montage", save_montage)
-    output.prepare()
-    write_preview(output)
-    assert not shown  # nothing is finished
-    run(output)
-    output.path("sub-0002").unlink()
-    write_preview(output, max_samples=3)
-    assert shown["path"] == output.output_dir / "preview.png"
-    assert shown["spacing"] == [2.0, 2.0, 2.0]
-    assert shown["volumes"].shape == (3, *SIZE)
-    assert [label.split(":")[0] for label in shown["labels"]] == ["sub-0001", "sub-0003", "sub-0004"]
-    row = output.rows[0]
-    assert f"{row['age']:g} years, {row['sex']}" in shown["labels"][0]
-    assert f"ventricles {row['ventricular_volume']:g} mL, brain {row['brain_volume']:g} mL" in shown["labels"][0]

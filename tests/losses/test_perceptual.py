@@ -1,7 +1,6 @@
 import pytest
 import torch
 from brain_bundles.losses import make_perceptual_loss, perceptual
-from brain_bundles.utils.hub_weights import LPIPS_BACKBONES, backbone_from
 
 
 @pytest.fixture(autouse=True)
@@ -51,17 +50,3 @@ def test_missing_package_is_named(monkeypatch):
     monkeypatch.setattr(perceptual, "find_spec", lambda name: None if name == "lpips" else object())
     with pytest.raises(ImportError, match="'alex' needs lpips: pip install lpips"):
         make_perceptual_loss("alex")
-
-
-def test_local_backbone_stands_where_torchvision_looks(tmp_path, monkeypatch):
-    weights = tmp_path / "my_alexnet.pth"
-    weights.write_bytes(b"weights")
-    folders = [str(tmp_path / "hub")]
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: folders[-1])
-    monkeypatch.setattr(torch.hub, "set_dir", folders.append)
-    with backbone_from(str(weights), LPIPS_BACKBONES["alex"]):
-        from pathlib import Path
-
-        found = Path(torch.hub.get_dir()) / "checkpoints" / "alexnet-owt-7be5be79.pth"
-        assert found.read_bytes() == b"weights"
-    assert torch.hub.get_dir() == str(tmp_path / "hub")

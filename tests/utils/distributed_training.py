@@ -125,7 +125,6 @@ def train_diffusion(folder: Path) -> Curve:
 
 
 def main(folder: Path) -> None:
-    torch.set_num_threads(1)
     init_distributed()
     curves = {"autoencoder": train_autoencoder(folder).values, "diffusion": train_diffusion(folder).values}
     # Each rank has its own batch statistics, so the results differ from one process. It must run and resume.

@@ -69,4 +69,4 @@ def bare_environment() -> dict[str, str]:
     """Environment variables of this process, without those that set Python's search paths."""
     hidden = {"PYTHONPATH", "VIRTUAL_ENV", "PYTHONHOME"}
     kept = {name: value for name, value in os.environ.items() if name not in hidden}
-    return {**kept, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    return {**kept, "CUDA_VISIBLE_DEVICES": ""}

@@ -65,6 +65,7 @@ def test_a_run_goes_on_where_it_stopped(trained, translated, tmp_path):
     assert images(tmp_path / "again") == images(translated)
 
 
+@pytest.mark.long
 @pytest.mark.distributed
 def test_two_processes_write_the_same_bytes_as_one(trained, translated, tmp_path):
     trained.run_in_two_processes("inference", tmp_path / "two", "multi_gpu_inference", split="test")

@@ -80,6 +80,7 @@ def test_the_first_stage_validates_reconstruction_and_translation(trained, tmp_p
         ("baseline_pix2pix", "pix2pix_T1w_T2w"),
     ],
 )
+@pytest.mark.long
 def test_a_killed_training_that_is_resumed_ends_like_an_uninterrupted_one(trained, tmp_path, name, file):
     whole, killed = trained.train_twice(name, f"{file}.pt", tmp_path, max_epochs=4)
     assert whole.keys() == killed.keys()
@@ -87,7 +88,13 @@ def test_a_killed_training_that_is_resumed_ends_like_an_uninterrupted_one(traine
 
 
 @pytest.mark.distributed
-@pytest.mark.parametrize("name", ["train_autoencoder", "train_spade", "train", "baseline_pix2pix"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "train_autoencoder",
+        *(pytest.param(name, marks=pytest.mark.long) for name in ("train_spade", "train", "baseline_pix2pix")),
+    ],
+)
 def test_stages_train_in_two_processes(trained, tmp_path, name):
     """A batch leaves the layers of the targets that it lacks without a gradient, which DDP minds unless it is told."""
     bundle = trained.copy_to(tmp_path / "models")
@@ -96,6 +103,7 @@ def test_stages_train_in_two_processes(trained, tmp_path, name):
     assert any(path.stat().st_mtime_ns != before.get(path.name) for path in bundle.ckpt_dir.glob("*.pt"))
 
 
+@pytest.mark.long
 def test_compiled_networks_train_and_sample_as_plain_ones(trained, tmp_path):
     trained.compare_compiled(tmp_path, split="test")
 

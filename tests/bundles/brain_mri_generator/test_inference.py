@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from brain_bundles.data import read_participants
+from monai.bundle import run
 
 from .conftest import BUNDLE
 
@@ -178,13 +178,11 @@ def test_two_processes_write_the_same_bytes_as_one_and_go_on_after_a_dead_one(tr
     assert (double / "participants.tsv").read_bytes() == (single / "participants.tsv").read_bytes()
 
 
-def test_the_weights_that_ship_make_a_brain_from_another_folder(tmp_path):
-    """As a user would: the command line, ``--bundle_root``, no other path."""
-    command = [sys.executable, "-W", "ignore", "-m", "monai.bundle", "run"]
-    command += ["--config_file", str(BUNDLE / "configs" / "inference.json"), "--bundle_root", str(BUNDLE)]
-    command += ["--output_dir", str(tmp_path / "out"), "--num_samples", "1"]
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=dict(os.environ))
-    assert result.returncode == 0, result.stderr
+def test_the_weights_that_ship_make_a_brain_from_another_folder(tmp_path, monkeypatch):
+    """What the command line calls, with ``--bundle_root`` and no other path."""
+    monkeypatch.chdir(tmp_path)
+    config = str(BUNDLE / "configs" / "inference.json")
+    run(config_file=config, bundle_root=str(BUNDLE), output_dir=str(tmp_path / "out"), num_samples=1)
     data = nib.load(tmp_path / "out" / "sub-0001" / "anat" / "sub-0001_T1w.nii.gz").get_fdata()
     assert data.shape == (80, 96, 80)
     assert 0.1 < (data > 0.2).mean() < 0.4  # the share of the grid that a brain fills

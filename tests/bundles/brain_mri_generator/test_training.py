@@ -114,7 +114,7 @@ def test_a_killed_training_that_is_resumed_ends_like_an_uninterrupted_one(traine
 
 
 @pytest.mark.distributed
-@pytest.mark.parametrize("name", ["train_autoencoder", "train"])
+@pytest.mark.parametrize("name", [pytest.param("train_autoencoder", marks=pytest.mark.long), "train"])
 def test_two_processes_train_like_one_with_the_same_global_batch(trained, tmp_path, name):
     """What the trained networks compute, batch 2 in one process against batch 1 in each of two (gloo).
 
@@ -125,10 +125,8 @@ def test_two_processes_train_like_one_with_the_same_global_batch(trained, tmp_pa
     for processes in (1, 2):
         bundle = trained.copy_to(tmp_path / str(processes) / "models")
         options = {"batch_size": 2 // processes, "max_epochs": 1, "learning_rate": 0.01}
-        command = bundle.command(name, tmp_path / str(processes), "multi_gpu_train", processes=processes, **options)
-        process = bundle.start(command, tmp_path)
-        log = process.communicate(timeout=300)[0]
-        assert process.returncode == 0, log
+        run = bundle.run if processes == 1 else bundle.run_in_two_processes
+        run(name, tmp_path / str(processes), "multi_gpu_train", **options)
         outputs.append(output_of(bundle, name, tmp_path))
     before = output_of(trained, name, tmp_path)
     change, difference = (float((outputs[0] - other).abs().max()) for other in (before, outputs[1]))

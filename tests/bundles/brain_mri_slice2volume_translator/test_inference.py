@@ -142,6 +142,7 @@ def test_source_equal_to_target_is_refused(trained, tmp_path):
     assert "two contrasts" in str(error.value.__cause__)
 
 
+@pytest.mark.long
 @pytest.mark.distributed
 def test_two_processes_write_the_same_bytes_as_one(trained, translated, tmp_path):
     trained.run_in_two_processes("inference", tmp_path / "two", "multi_gpu_inference", split="test")

@@ -112,6 +112,7 @@ def test_all_stages_are_fine_tuned_from_the_two_files_that_ship(trained, tmp_pat
     assert all(torch.equal(value, before[name]) for name, value in weights(bundle, "train").items())
 
 
+@pytest.mark.long
 @pytest.mark.distributed
 @pytest.mark.parametrize("stage", [*STAGES, "baseline_pix2pix"])
 def test_stages_train_in_two_processes(trained, tmp_path, stage):
@@ -163,11 +164,13 @@ def test_all_bad_pairs_are_reported_before_the_training(tiny_pairs, trained, tmp
         assert text in str(cause)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("stage", [*STAGES, "baseline_pix2pix"])
 def test_a_killed_training_that_is_resumed_ends_like_an_uninterrupted_one(trained, tmp_path, stage):
     whole, killed = trained.train_twice(stage, FILES[stage], tmp_path, max_epochs=4)
     assert all(torch.equal(whole[key], killed[key]) for key in whole)
 
 
+@pytest.mark.long
 def test_compiled_networks_train_and_sample_as_plain_ones(trained, tmp_path):
     trained.compare_compiled(tmp_path, split="test")
