@@ -6,6 +6,7 @@ from brain_mri_adaptive_translator.adaptive_translator import AdaptiveTranslator
 from brain_mri_adaptive_translator.autoencoder_match import remember_autoencoder, require_autoencoder
 from brain_mri_adaptive_translator.ms_spade import MSSPADE, MSSPADEBlock, SelfModulatedSPADE, SwitchableSPADE
 from brain_mri_adaptive_translator.pair_validation import ReconstructionAndTranslation
+from brain_mri_adaptive_translator.preview_translations import PreviewTranslations
 from brain_mri_adaptive_translator.residual_preconditioning import ResidualPreconditioning, measure_residuals
 from brain_mri_adaptive_translator.spade_training import (
     LatentPairPrepareBatch,
@@ -16,7 +17,6 @@ from brain_mri_adaptive_translator.spade_training import (
 from brain_mri_adaptive_translator.target_prepare_batch import TargetPrepareBatch
 from brain_mri_adaptive_translator.target_rows import SplitTargetsd, TargetsPrepareBatch, group_by_image
 from brain_mri_adaptive_translator.target_unet import TargetDiffusionUNet, target_condition
-from brain_mri_adaptive_translator.translation_samples import TranslationSamples
 
 __all__ = [
     "MSSPADE",
@@ -28,6 +28,7 @@ __all__ = [
     "LatentTranslation",
     "LatentTranslationLoss",
     "MSSPADEBlock",
+    "PreviewTranslations",
     "ReconstructionAndTranslation",
     "ResidualPreconditioning",
     "SelfModulatedSPADE",
@@ -37,7 +38,6 @@ __all__ = [
     "TargetPrepareBatch",
     "TargetsPrepareBatch",
     "Translation",
-    "TranslationSamples",
     "group_by_image",
     "measure_channel_std",
     "measure_residuals",
