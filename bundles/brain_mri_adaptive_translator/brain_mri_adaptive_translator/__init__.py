@@ -7,6 +7,7 @@ from brain_mri_adaptive_translator.autoencoder_match import remember_autoencoder
 from brain_mri_adaptive_translator.diffusion_prepare_batch import TargetDiffusionPrepareBatch
 from brain_mri_adaptive_translator.ms_spade import MSSPADE, MSSPADEBlock, SelfModulatedSPADE, SwitchableSPADE
 from brain_mri_adaptive_translator.pair_validation import ReconstructionAndTranslation
+from brain_mri_adaptive_translator.preview_translations import PreviewTranslations
 from brain_mri_adaptive_translator.residual_preconditioning import ResidualPreconditioning, measure_residuals
 from brain_mri_adaptive_translator.spade_training import (
     LatentPairPrepareBatch,
@@ -14,7 +15,6 @@ from brain_mri_adaptive_translator.spade_training import (
     measure_channel_std,
 )
 from brain_mri_adaptive_translator.target_unet import TargetDiffusionUNet, target_condition
-from brain_mri_adaptive_translator.translation_samples import TranslationSamples
 
 __all__ = [
     "MSSPADE",
@@ -25,13 +25,13 @@ __all__ = [
     "LatentPairPrepareBatch",
     "LatentTranslation",
     "MSSPADEBlock",
+    "PreviewTranslations",
     "ReconstructionAndTranslation",
     "ResidualPreconditioning",
     "SelfModulatedSPADE",
     "SwitchableSPADE",
     "TargetDiffusionPrepareBatch",
     "TargetDiffusionUNet",
-    "TranslationSamples",
     "measure_channel_std",
     "measure_residuals",
     "remember_autoencoder",

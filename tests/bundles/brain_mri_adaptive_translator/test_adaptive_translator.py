@@ -7,7 +7,7 @@ import torch
 from brain_bundles.inferers import Denoiser, LatentDecoder, LatentSampler
 from brain_bundles.schedulers import DenoisingSteps, make_scheduler
 from brain_bundles.utils import derive_seed
-from brain_mri_adaptive_translator import AdaptiveTranslator, TranslationSamples
+from brain_mri_adaptive_translator import AdaptiveTranslator, PreviewTranslations
 from monai.data import MetaTensor
 
 
@@ -78,7 +78,7 @@ def test_a_preview_shows_the_same_volume_in_all_other_contrasts(adaptive, networ
         loaded.append(item)
         return {name: MetaTensor(volume()[0]) for name in item}
 
-    preview = TranslationSamples(translator(adaptive), network, datalist, load, ["T1w", "T2w", "FLAIR"], seed=3)
+    preview = PreviewTranslations(translator(adaptive), network, datalist, load, ["T1w", "T2w", "FLAIR"], seed=3)
     shown = preview()
     assert loaded == [{"T2w": "a_T2w.nii.gz"}]
     assert list(shown) == ["T1w", "FLAIR"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -180,7 +181,11 @@ def test_weights_of_other_contrasts_are_refused(trained, tmp_path, stage):
     assert "the weights translate T1w to T2w, not T2w to T1w" in str(error.value.__cause__)
 
 
-def test_missing_weights_are_named(tiny_pairs, tmp_path):
-    with pytest.raises(RuntimeError) as error:
-        Bundle(tiny_pairs, tmp_path / "nothing").run("inference", tmp_path / "out", split="test")
-    assert "autoencoder.pt does not exist; train first" in str(error.value.__cause__)
+def test_missing_weights_are_named(trained, tmp_path):
+    bundle = Bundle(trained.dataset_dir, tmp_path / "models")
+    bundle.ckpt_dir.mkdir()
+    for name in ("model.pt", "autoencoder.pt"):
+        with pytest.raises(RuntimeError) as error:
+            bundle.run("inference", tmp_path / "out", split="test")
+        assert f"{name} does not exist; train first" in str(error.value.__cause__)
+        shutil.copy(trained.ckpt_dir / name, bundle.ckpt_dir / name)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 from brain_bundles.data import LazySequence
-from brain_mri_adaptive_translator import TranslationSamples
+from brain_mri_adaptive_translator import PreviewTranslations
 
 
 def test_the_first_contrast_of_the_first_subject_goes_to_all_others():
@@ -14,7 +14,7 @@ def test_the_first_contrast_of_the_first_subject_goes_to_all_others():
         return torch.stack([torch.full((2, 2, 2), float(len(name))) for name in targets])[None]
 
     datalist = LazySequence(lambda: [{"participant_id": "sub-1", "T2w": 5.0, "FLAIR": 7.0}])
-    samples = TranslationSamples(
+    samples = PreviewTranslations(
         translator,
         torch.nn.Linear(1, 1),
         datalist,

@@ -11,7 +11,7 @@ from brain_bundles.utils import derive_seed, plain_tensor
 from brain_mri_adaptive_translator.adaptive_translator import AdaptiveTranslator
 
 
-class TranslationSamples:
+class PreviewTranslations:
     """The first subject's first contrast, translated to all others, whether the subject has them or not; for
     ``ImagePreview``.
 
