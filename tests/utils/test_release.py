@@ -7,5 +7,5 @@ VERSION = brain_bundles.__version__
 
 def test_bundles_of_different_releases_do_not_share_a_process():
     require_version(VERSION)
-    with pytest.raises(RuntimeError, match=rf"this bundle is of release 7\.0\.0, but .* is of release {VERSION}"):
+    with pytest.raises(RuntimeError, match=rf"X
         require_version("7.0.0")
