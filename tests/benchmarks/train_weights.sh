@@ -19,7 +19,9 @@ stage() { # bundle, config, file that it writes, settings
     local left=$((deadline - SECONDS))
     [ "$left" -gt 20 ] || exit 1
     cd "$root/bundles/$bundle" || exit 2
-    timeout --signal TERM --kill-after 30 "$left" "$python" -m monai.bundle run --config_file "configs/$config.json" \
+    local files="configs/$config.json"
+    [ "$config" = train_slices ] && files="['configs/train.json','configs/train_slices.json']" # an overlay
+    timeout --signal TERM --kill-after 30 "$left" "$python" -m monai.bundle run --config_file "$files" \
         --ckpt_dir "$folder/$bundle/models" --output_dir "$folder/$bundle/$config" --resume True "$@" || exit 1
     touch "$folder/$bundle/models/$file.done"
 }

@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import nibabel as nib
 import numpy as np
@@ -22,9 +24,11 @@ class BundleRunner:
 
     Attributes:
         root: the bundle's folder.
+        variants: name of a stage that is an overlay -> the files that it is run with.
     """
 
     root: Path
+    variants: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     def __init__(self, dataset_dir: Path, ckpt_dir: Path) -> None:
         self.dataset_dir, self.ckpt_dir = dataset_dir, ckpt_dir
@@ -33,7 +37,8 @@ class BundleRunner:
         raise NotImplementedError
 
     def files(self, name: str, *overlays: str) -> list[str]:
-        return [str(self.root / "configs" / f"{part}.json") for part in (name, *overlays)]
+        parts = (*self.variants.get(name, (name,)), *overlays)
+        return [str(self.root / "configs" / f"{part}.json") for part in parts]
 
     def workflow(self, name: str, output_dir: Path, *overlays: str, **options: object) -> ConfigWorkflow:
         return ConfigWorkflow(

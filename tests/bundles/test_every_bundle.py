@@ -19,7 +19,8 @@ BUNDLES = sorted(path for path in (Path(__file__).parents[2] / "bundles").iterdi
 FILES = [path for bundle in BUNDLES for path in sorted((bundle / "configs").glob("*.json"))]
 TOOL_FILES = {"meta": "metadata", "config": "inference"}  # what MONAI's tools read
 ENTRIES = [path for path in FILES if "initialize" in json.loads(path.read_text())]  # what is no overlay
-TRAININGS = [path for path in ENTRIES if "train" in json.loads(path.read_text())]
+TRAININGS = [(path,) for path in ENTRIES if "train" in json.loads(path.read_text())]
+TRAININGS += [(path.with_name("train.json"), path) for path in FILES if path.stem == "train_slices"]  # an overlay
 
 
 def metadata(bundle: Path) -> dict[str, Any]:
@@ -53,14 +54,14 @@ def test_the_paper_overlay_means_the_same_by_every_id(path):
             assert below[key]["_target_"] == value["_target_"], key
 
 
-@pytest.mark.parametrize("path", TRAININGS, ids=lambda path: f"{path.parents[1].name}-{path.stem}")
-def test_a_training_as_it_ships_has_every_property_and_needs_no_data_to_show_them(path, tmp_path):
+@pytest.mark.parametrize("paths", TRAININGS, ids=lambda paths: f"{paths[0].parents[1].name}-{paths[-1].stem}")
+def test_a_training_as_it_ships_has_every_property_and_needs_no_data_to_show_them(paths, tmp_path):
     """The whole workflow is made, no option is switched off, and nothing is written: neither data nor a cache."""
     for folder in ("configs", "models"):
-        shutil.copytree(path.parents[1] / folder, tmp_path / folder)
+        shutil.copytree(paths[0].parents[1] / folder, tmp_path / folder)
     before = {item: item.stat().st_mtime_ns for item in tmp_path.rglob("*")}
     workflow = ConfigWorkflow(
-        config_file=str(tmp_path / "configs" / path.name),
+        config_file=[str(tmp_path / "configs" / path.name) for path in paths],
         workflow_type="train",
         logging_file=False,
         bundle_root=str(tmp_path),

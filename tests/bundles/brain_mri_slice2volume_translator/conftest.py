@@ -22,6 +22,7 @@ STAGES = ("train_autoencoder", "train_slices", "train")
 
 class Bundle(BundleRunner):
     root = BUNDLE
+    variants = {"train_slices": ("train", "train_slices")}  # noqa: RUF012
 
     def overrides(self, name: str, output_dir: Path, **options: object) -> dict[str, object]:
         common: dict[str, object] = {
