@@ -18,29 +18,6 @@ def load(name: str) -> dict[str, Any]:
     return json.loads((BUNDLE / "configs" / f"{name}.json").read_text())
 
 
-@pytest.mark.parametrize(
-    "key",
-    [
-        "vq_def",
-        "ms_spade_def",
-        "autoencoder_def",
-        "network_def",
-        "contrasts",
-        "spacing",
-        "spatial_size",
-        "prediction_type",
-        "beta_start",
-        "beta_end",
-        "intensity_percentiles",
-        "ckpt_dir",
-    ],
-)
-def test_copies_of_one_setting_are_equal(key):
-    copies = [content[key] for name in STAGES if key in (content := load(name))]
-    assert len(copies) >= 2
-    assert all(copy == copies[0] for copy in copies)
-
-
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_paper_overlay_has_the_published_sizes(stage):
     """A codebook of 8192, latents of 36x48x36x4 for 144x192x144, attention at down-sampling 2 and 4."""

@@ -24,30 +24,6 @@ def parser(*names: str) -> ConfigParser:
     return parsed
 
 
-@pytest.mark.parametrize(
-    "key",
-    [
-        "autoencoder_def",
-        "slice_network_def",
-        "spacing",
-        "spatial_size",
-        "slice_axis",
-        "source",
-        "target",
-        "prediction_type",
-        "beta_start",
-        "beta_end",
-        "intensity_percentiles",
-        "ckpt_dir",
-    ],
-)
-def test_copies_of_one_setting_are_equal(key):
-    names = ("train_autoencoder", "train_slices", "train", "inference", "baseline_pix2pix")
-    copies = [content[key] for name in names if key in (content := load(name))]
-    assert len(copies) >= 2
-    assert all(copy == copies[0] for copy in copies)
-
-
 def test_the_baselines_network_is_the_one_that_is_compared():
     assert load("baseline_pix2pix")["network_def"] == load("evaluate")["pix2pix_def"]
 

@@ -1,0 +1,73 @@
+"""What several config files repeat is the same in all of them, since MONAI's tools read each file alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+# The one source of the blocks that all bundles share: change one here, and in the files that the test then names.
+SHARED: dict[str, Any] = json.loads((HERE / "shared_blocks.json").read_text())
+BUNDLES = sorted(path for path in (HERE.parents[1] / "bundles").iterdir() if (path / "configs").is_dir())
+# What a stage has of its own, beside its engines (train, validate) and what stands between it and the data.
+OF_A_STAGE = {
+    *(
+        "_desc_",
+        "imports",
+        "dataset_dir",
+        "output_dir",
+        "image_preprocessing",
+        "train",
+        "validate",
+        "initialize",
+        "run",
+    ),
+    *("batch_size", "samples_per_epoch", "max_epochs", "val_interval", "preview_interval", "slices_per_window"),
+    *("learning_rate", "muon_learning_rate", "ema_decay", "optimizer", "scheduler"),
+    *("adversarial_weight", "adversarial_warmup_epochs", "channel_weight_power", "cycle_weight", "discriminator_def"),
+    *("network", "autoencoder", "slicewise"),
+}
+# The baseline, and the overlay that puts a network for slices in the place of one for volumes, name another network.
+OTHER_NETWORK = {("brain_mri_slice2volume_translator", "network_def")}
+
+
+def entries(bundle: Path) -> dict[str, dict[str, Any]]:
+    """File -> content of the configs that run without another one."""
+    contents = {path.name: json.loads(path.read_text()) for path in sorted((bundle / "configs").glob("*.json"))}
+    return {name: content for name, content in contents.items() if "initialize" in content}
+
+
+def look_up(config: Any, key: str) -> tuple[Any, bool]:
+    """The value of a nested key, and whether it is there."""
+    for part in key.split("::"):
+        if not isinstance(config, dict) or part not in config:
+            return None, False
+        config = config[part]
+    return config, True
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
+def test_one_setting_has_one_default_in_all_files_of_a_bundle(bundle):
+    files = entries(bundle)
+    assert len(files) >= 3
+    for key in {key for content in files.values() for key in content} - OF_A_STAGE:
+        if (bundle.name, key) not in OTHER_NETWORK:
+            values = {name: content[key] for name, content in files.items() if key in content}
+            assert len({json.dumps(value) for value in values.values()}) == 1, (key, values)
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
+def test_shared_blocks_are_those_of_their_source(bundle):
+    for name, content in entries(bundle).items():
+        for key, block in SHARED.items():
+            found, there = look_up(content, key)
+            assert not there or found == block, f"{bundle.name}/{name}: {key}"
+
+
+def test_every_shared_block_is_used_by_several_files():
+    for key in SHARED:
+        uses = [name for bundle in BUNDLES for name, content in entries(bundle).items() if look_up(content, key)[1]]
+        assert len(uses) > 1, key
