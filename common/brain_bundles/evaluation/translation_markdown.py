@@ -64,7 +64,7 @@ def _methods_table(report: Report, region: str, entry: str) -> list[str]:
         [*first[method], *(_with_spread(entries[entry][name], METRICS[name][1]) for name in report["metrics"])]
         for method, entries in found.items()
     ]
-    return [*lines, *table([*header, *(METRICS[name][0] for name in report["metrics"])], rows), ""]
+    return [*lines, *table([*header, *(METRICS[name][0] for name in report["metrics"])], rows)]
 
 
 def _psnr_matrices(report: Report) -> list[str]:
@@ -77,7 +77,7 @@ def _psnr_matrices(report: Report) -> list[str]:
         for source in contrasts:
             entries = [cells.get(cell_name(source, target)) for target in contrasts]
             rows.append([source, *("" if one is None else _with_spread(one["psnr"], ".2f") for one in entries)])
-        lines += [f"## PSNR (dB), source by target: {method}", "", *table(["source", *contrasts], rows), ""]
+        lines += [f"## PSNR (dB), source by target: {method}", "", *table(["source", *contrasts], rows)]
     return lines
 
 
@@ -98,7 +98,7 @@ def _nearest_contrasts(report: Report) -> list[str]:
             if target in targets
         ]
         lines += [f"## Contrast whose intensities a prediction is nearest to: {method}", ""]
-        lines += [*table(["asked for", *contrasts, "mean of all"], rows), ""]
+        lines += table(["asked for", *contrasts, "mean of all"], rows)
     return lines
 
 
