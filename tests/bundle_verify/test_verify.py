@@ -32,8 +32,23 @@ def bundle(tmp_path) -> Path:
 
 
 @pytest.fixture
-def packed(tmp_path) -> Path:
-    return pack(tmp_path / "dist", bundles_dir=BUNDLES, bundles=[NAME], index=tmp_path / "model_info.json")[0]
+def configs_alone(bundle) -> Path:
+    """The copy without its weights, whose reading takes most of the time of a check."""
+    shutil.rmtree(bundle / "models")
+    return bundle
+
+
+@pytest.fixture(scope="module")
+def packed_once(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("packed")
+    return pack(folder / "dist", bundles_dir=BUNDLES, bundles=[NAME], index=folder / "model_info.json")[0]
+
+
+@pytest.fixture
+def packed(packed_once, tmp_path) -> Path:
+    """A zip that ships, to be changed."""
+    (tmp_path / "dist").mkdir()
+    return Path(shutil.copy(packed_once, tmp_path / "dist"))
 
 
 def change(path: Path, key: str, value: object) -> None:
@@ -250,10 +265,10 @@ def test_what_is_no_bundle(tmp_path):
         ({"_target_": "UNet", "_mode_": "$'debug'"}, "may stop in a debugger"),
     ],
 )
-def test_what_a_config_has_no_need_to(bundle, value, message, monkeypatch, tmp_path):
+def test_what_a_config_has_no_need_to(configs_alone, value, message, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    change(bundle / "configs" / "inference.json", "evil", {"deep": [value]})
-    lines = found(bundle)
+    change(configs_alone / "configs" / "inference.json", "evil", {"deep": [value]})
+    lines = found(configs_alone)
     assert [line for line in lines if message in line and line.startswith("configs/inference.json, evil::deep::0")]
     assert not (tmp_path / "ran").exists()
 

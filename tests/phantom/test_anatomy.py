@@ -33,6 +33,7 @@ def test_fractions_are_a_partition_of_the_head(middle):
     assert float(middle.intracranial.max()) < 1.15  # interpolation of blurred maps; the signal is linear in them
 
 
+@pytest.mark.long
 def test_one_millimetre_voxels_give_the_same_volumes():
     anatomy = render_anatomy(Covariates(60.0, "F", 22.0, 1000.0), seed=1, spatial_size=(150, 180, 150), spacing=1.0)
     assert anatomy.ventricular_volume == pytest.approx(22.0, rel=0.02)

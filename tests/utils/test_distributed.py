@@ -14,20 +14,18 @@ from brain_bundles.utils import (
     wrap_distributed,
 )
 
-SCRIPT = Path(__file__).with_name("distributed_training.py")
+from . import distributed_training
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory) -> dict[int, Path]:
     """Folder with the results of the same training in 1 and in 2 processes."""
-    folders = {}
-    for processes in (1, 2):
-        folder = tmp_path_factory.mktemp(f"processes{processes}")
-        start = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"] if processes == 2 else []
-        command = [sys.executable, *start, str(SCRIPT), str(folder)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=500)
-        assert done.returncode == 0, done.stderr[-4000:]
-        folders[processes] = folder
+    folders = {processes: tmp_path_factory.mktemp(f"processes{processes}") for processes in (1, 2)}
+    distributed_training.main(folders[1])
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    command += [distributed_training.__file__, str(folders[2])]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stderr[-4000:]
     return folders
 
 
