@@ -14,6 +14,8 @@ from typing import Any
 from monai.bundle import ConfigParser, scripts
 from monai.utils import optional_import
 
+from brain_bundles.utils.failure import end_with_the_cause
+
 # Words that are written for None and for truth values in other languages; Fire leaves them as texts.
 _SPELLINGS = {"null": "'$None'", "none": "'$None'", "nil": "'$None'", "true": "True", "false": "False"}
 # Keys that hold a path or a name, by their ends; of 2024_01 Fire makes the number 202401.
@@ -23,7 +25,8 @@ _TEXT = re.compile(r"(^|_)(dir|root|path|file|weights|name|input|conditions|sour
 def check_command_line(arguments: Sequence[str] | None = None) -> None:
     """Check the overrides of ``python -m monai.bundle run``; the first entry of ``initialize`` in every config.
 
-    Runs that were not started by that command, such as those of a ``ConfigWorkflow`` in Python, are left alone.
+    Runs that were not started by that command, such as those of a ``ConfigWorkflow`` in Python, are left alone. A run
+    that fails later ends with the line of its cause, see :func:`~brain_bundles.utils.failure.end_with_the_cause`.
 
     Args:
         arguments: the command line after the interpreter; by default ``sys.argv``.
@@ -35,6 +38,7 @@ def check_command_line(arguments: Sequence[str] | None = None) -> None:
     words = list(sys.argv if arguments is None else arguments)
     if len(words) < 2 or Path(words[0]).parts[-3:-1] != ("monai", "bundle") or words[1] != "run":
         return
+    end_with_the_cause()
     given = list(_flags(words[2:]))
     own = set(inspect.signature(scripts.run).parameters) - {"override"}
     files = [value for key, value in given if key == "config_file"]
@@ -90,7 +94,9 @@ def _problem_with_value(key: str, raw: str | None) -> str | None:
     name = key.split("::")[-1]
     if _TEXT.search(name):
         if raw.startswith("~"):
-            return f"  --{key}={raw}: the shell leaves a ~ after = and within quotes; write --{key} {raw}, or the whole path"
+            return (
+                f"  --{key}={raw}: the shell leaves a ~ after = and in quotes; write --{key} {raw}, or the whole path"
+            )
         value = _parsed(raw)
         if not isinstance(value, (str, list, tuple, dict)):
             return f"  --{key} {raw} is read as {value!r}, not as a name; quote it twice: --{key} \"'{raw}'\""
