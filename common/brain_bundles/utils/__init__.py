@@ -1,6 +1,7 @@
 """Foundations of all other places: seeds, precision, checkpoints, hashes, processes, atomic files, warnings."""
 
 from brain_bundles.utils.atomic import atomic_file, atomic_write, write_json
+from brain_bundles.utils.command_line import check_command_line
 from brain_bundles.utils.distributed import (
     DistributedDataParallel,
     finish_distributed,
@@ -30,6 +31,7 @@ __all__ = [
     "atomic_file",
     "atomic_write",
     "autocast",
+    "check_command_line",
     "derive_seed",
     "finish_distributed",
     "first_after_all",
