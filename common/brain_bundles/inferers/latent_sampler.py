@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 
 import torch
 from monai.inferers import Inferer
-from monai.utils import convert_to_tensor
 
 from brain_bundles.inferers.denoise import denoise
 from brain_bundles.inferers.denoiser import Denoiser
 from brain_bundles.inferers.latent_decoder import LatentDecoder
 from brain_bundles.inferers.padded_batches import in_padded_batches
 from brain_bundles.schedulers.denoising_steps import DenoisingSteps
+from brain_bundles.utils.plain_tensor import plain_tensor
 from brain_bundles.utils.precision import autocast
 from brain_bundles.utils.seeding import generator_for
 
@@ -91,7 +91,7 @@ class LatentSampler(Inferer):
 
         ``start`` are latents of that shape from which to begin, see ``denoising_start``; None begins with noise.
         """
-        condition = convert_to_tensor(inputs, track_meta=False)
+        condition = plain_tensor(inputs)
         numbers = [int(seed) for seed in seeds]
         self.denoiser.check_condition(condition)
         if len(numbers) != len(condition):

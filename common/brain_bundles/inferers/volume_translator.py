@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 
 import torch
 from monai.inferers import Inferer
-from monai.utils import convert_to_tensor
 
 from brain_bundles.inferers.latent_sampler import LatentSampler
 from brain_bundles.inferers.slice_windows import SliceWindows
+from brain_bundles.utils.plain_tensor import plain_tensor
 from brain_bundles.utils.precision import autocast
 from brain_bundles.utils.seeding import derive_seed
 
@@ -49,7 +49,7 @@ class VolumeTranslator(Inferer):
             (B, 1, D, H, W) in [0, 1], float32. With several draws (B, 2, D, H, W): their mean, and their voxel-wise
             standard deviation (with the number of draws less one).
         """
-        condition = self.encode(convert_to_tensor(inputs, track_meta=False))
+        condition = self.encode(plain_tensor(inputs))
         windows = copy.copy(self.windows)  # remembers what fits into memory: for the steps of this call alone
 
         def in_windows(x: torch.Tensor, *, timesteps: torch.Tensor) -> torch.Tensor:
