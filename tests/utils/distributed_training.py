@@ -9,6 +9,7 @@ from brain_bundles.data import CachedLatents, EpochSampler, SeededDataset
 from brain_bundles.engines import AutoencoderTrainer, LatentDiffusionPrepareBatch, scalar_losses
 from brain_bundles.handlers import EMAHandler, GradientClip, ModelSaver, ProgressBar, ResumableCheckpoint
 from brain_bundles.inferers import AutocastDiffusionInferer
+from brain_bundles.losses import WeightedMSELoss
 from brain_bundles.networks import LatentAutoencoderKL
 from brain_bundles.utils import (
     finish_distributed,
@@ -116,7 +117,7 @@ def train_diffusion(folder: Path) -> Curve:
         loader(latents),
         network,
         torch.optim.Adam(network.parameters(), lr=1e-3),
-        torch.nn.MSELoss(),
+        WeightedMSELoss(),
         prepare_batch=LatentDiffusionPrepareBatch(scheduler),
         inferer=AutocastDiffusionInferer(scheduler),
         train_handlers=[curve, ema, GradientClip(network), ModelSaver(ema.ema_network, folder / "diffusion.pt")],
