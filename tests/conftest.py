@@ -21,11 +21,10 @@ torch.set_num_threads(1)
 SHARED = ("trained", "bare_python")  # fixtures of a folder that take long: one worker makes each, for all their tests
 LONGEST_FIRST = (  # the groups of half a minute and more; what is short comes last, so that all workers end together
     "bundles/brain_mri_generator:trained",
-    "bundles/brain_mri_slice2volume_translator:trained",
     "bundles/brain_mri_adaptive_translator:trained",
     "zoo:bare_python",
+    "bundles/brain_mri_slice2volume_translator:trained",
     "bundles/brain_mri_adaptive_translator/test_weights.py",
-    "bundles/brain_mri_slice2volume_translator/test_weights.py",
     "bundle_verify/test_verify.py",
     "phantom/test_anatomy.py",
 )

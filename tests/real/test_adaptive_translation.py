@@ -20,7 +20,9 @@ CONTRASTS = {  # the names of both years of BraTS
 pytestmark = pytest.mark.real
 
 
-@pytest.mark.parametrize("source", CONTRASTS)
+@pytest.mark.parametrize(
+    "source", ["T1w", *(pytest.param(name, marks=pytest.mark.long) for name in CONTRASTS if name != "T1w")]
+)
 def test_patients_come_back_on_their_own_grid_in_every_target(real_data_dir, tmp_path, source):
     """1 mm, 240x240x155, one of them stored from left to right and with a slightly negative background."""
     files = [
