@@ -150,7 +150,7 @@ def peak_bytes(device: torch.device) -> int:
 
 
 def measure(part: str, options: argparse.Namespace) -> dict[str, float]:
-    """Measure seconds and peak memory of one part in this process, beyond the small networks; or what slabs change.
+    """Measure seconds and peak memory of one part in this process, beyond the small networks; or what slabs change."""
     kind, _, path = part.partition(":")
     device, official = torch.device(options.device), path == "official"
     size = SIZES["smoke" if options.smoke else "paper"]
