@@ -3,11 +3,11 @@
     python tests/benchmarks/adaptive_steps.py --num_subjects 4
     python tests/benchmarks/adaptive_steps.py --starts noise target_like:0.7 --steps 1 2 5
 
-Takes the weights that ship and the default phantoms' split "val", so that what is chosen by this table is not chosen on
-the test subjects. The first row is MS-SPADE alone. From a target-like latent a walk takes the steps of the schedule
-that are left after `denoising_start`; the third column counts them. The two lines before the table have the seconds of
-one target and of all others at once, with the settings of inference.json. A single step is that of the last time step,
-where there is noise alone: it is run once, whatever the start.
+Uses the weights that ship and the default phantoms' split "val", so that no setting is chosen on the test subjects. The
+first row is MS-SPADE alone. From a target-like latent the sampler takes the steps of the schedule that are left after
+`denoising_start`; the third column counts them. The two lines before the table have the seconds of one target and of
+all others at once, with the settings of inference.json. A single step starts at the last time step, where there is
+noise alone: it is run once, for any start.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def main() -> None:
 def time_targets(
     translate: NetworkMethod, volumes: dict[str, torch.Tensor], source: str, targets: list[str], repeats: int = 5
 ) -> float:
-    """Median seconds from one source to the volumes of its targets; one call before them does not count."""
+    """Median seconds from one source to the volumes of its targets, without a first call to warm up."""
     seconds = []
     for _ in range(repeats + 1):
         start = time.perf_counter()

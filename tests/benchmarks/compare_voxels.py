@@ -1,9 +1,9 @@
-"""Compare what two checkouts make with the weights that ship: phantoms, samples and translations, voxel by voxel.
+"""Compare the images of two checkouts with the weights that ship: phantoms, samples, translations, voxel by voxel.
 
     python tests/benchmarks/compare_voxels.py BEFORE AFTER [--threads 1] [--precision fp32]
 
-Both run in this environment, each with its own code, on the same machine and with the same number of threads. Exit code
-1 says that an array differs, or that one checkout made a file which the other did not.
+Both run in this environment, each with its own code, on the same machine and with the same number of threads. The exit
+code is 1 if an array differs, or if only one checkout made a file.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def infer(checkout: Path, bundle: str, settings: list[str], output: Path, thread
 
 
 def difference(before: Path, after: Path) -> list[str]:
-    """What differs between the images of two folders; empty where all arrays and affines are equal."""
+    """Describe the difference between the images of two folders; empty if all arrays and affines are equal."""
     names = [sorted(str(path.relative_to(folder)) for path in folder.rglob("*.nii.gz")) for folder in (before, after)]
     if names[0] != names[1] or not names[0]:
         return [f"files differ: {sorted(set(names[0]) ^ set(names[1]))}, {len(names[0])} in all"]

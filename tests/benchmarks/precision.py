@@ -2,7 +2,7 @@
 
     python tests/benchmarks/precision.py
 
-Takes the weights that ship. Images are compared with those of the first row, fp32 with plain channels.
+Uses the weights that ship. Images are compared with those of the first row, fp32 with plain channels.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def build_autoencoder(official: bool, size: dict[str, Any]) -> Any:
 
 
 def prepare_unet(official: bool, size: dict[str, Any], device: torch.device, steps: int) -> Callable[[], object]:
-    """A call that makes ``steps`` network steps."""
+    """Return a call that makes ``steps`` network steps."""
     network, context = build_unet(official, size).to(device), torch.full((1, 1, 4), 0.5, device=device)
     if not official:
         scheduler = make_scheduler("dpm_solver", prediction_type="epsilon")
@@ -118,7 +118,7 @@ def prepare_unet(official: bool, size: dict[str, Any], device: torch.device, ste
 
 
 def prepare_decode(path: str, size: dict[str, Any], device: torch.device) -> Callable[[], object]:
-    """A call that decodes one volume."""
+    """Return a call that decodes one volume."""
     official = path == "official"
     autoencoder, latent = build_autoencoder(official, size).to(device), torch.randn(1, *size["latent"], device=device)
     if official:
@@ -134,7 +134,7 @@ def prepare_decode(path: str, size: dict[str, Any], device: torch.device) -> Cal
 
 
 def largest_difference(size: dict[str, Any], device: torch.device) -> float:
-    """Between a volume decoded in slabs and the same decoded whole, in fp32, relative to the largest value."""
+    """Largest difference of a volume decoded in slabs and at once, in fp32, relative to the largest value."""
     autoencoder, latent = build_autoencoder(False, size).to(device), torch.randn(1, *size["latent"], device=device)
     with torch.inference_mode():
         whole = autoencoder.decode_stage_2_outputs(latent)
@@ -150,7 +150,7 @@ def peak_bytes(device: torch.device) -> int:
 
 
 def measure(part: str, options: argparse.Namespace) -> dict[str, float]:
-    """Seconds and peak memory above the small networks before, of one part in this process; or what slabs change."""
+    """Measure seconds and peak memory of one part in this process, beyond the small networks; or what slabs change."""
     kind, _, path = part.partition(":")
     device, official = torch.device(options.device), path == "official"
     size = SIZES["smoke" if options.smoke else "paper"]

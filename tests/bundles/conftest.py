@@ -1,4 +1,4 @@
-"""Running the configs of a bundle with tiny settings, in this process or in others."""
+"""Runs of a bundle's configs with tiny settings, in this process or in others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from monai.bundle import ConfigWorkflow
 
 
 class BundleRunner:
-    """One bundle with a dataset and a folder of weights; a subclass says which tiny settings each config gets.
+    """One bundle with a dataset and a folder of weights; a subclass names the tiny settings of each config.
 
     Attributes:
         root: the bundle's folder.
@@ -58,7 +58,7 @@ class BundleRunner:
         return workflow
 
     def command(self, name: str, output_dir: Path, *overlays: str, processes: int = 1, **options: object) -> list[str]:
-        """The same as a command line, under torchrun for more than one process."""
+        """Command line of the same run, under torchrun for more than one process."""
         launcher = [sys.executable, "-W", "ignore", "-m"]
         if processes > 1:
             launcher += ["torch.distributed.run", "--standalone", f"--nproc_per_node={processes}", "-m"]
@@ -76,13 +76,13 @@ class BundleRunner:
         )
 
     def run_in_two_processes(self, name: str, output_dir: Path, overlay: str, **options: object) -> None:
-        """The same under torchrun with ``overlay``; where it fails, with the log of the processes."""
+        """Run under torchrun with ``overlay``; a failure shows the log of the processes."""
         process = self.start(self.command(name, output_dir, overlay, processes=2, **options), output_dir.parent)
         log = process.communicate(timeout=300)[0]
         assert process.returncode == 0, log
 
     def compare_compiled(self, folder: Path, **options: object) -> None:
-        """Train and infer with ``compile`` and without it, and see that weights and volumes are alike.
+        """Train and infer with and without ``compile``, and check that weights and volumes are alike.
 
         The backend takes the graph as it was traced, which is quick; that the networks can be traced is what is ours.
         """
@@ -107,12 +107,12 @@ class BundleRunner:
             np.testing.assert_allclose(nib.load(other).get_fdata(), nib.load(one).get_fdata(), atol=1e-4)
 
     def copy_to(self, folder: Path) -> BundleRunner:
-        """The same with a copy of its weights, to train them further."""
+        """Copy the bundle with its weights, to train them further."""
         shutil.copytree(self.ckpt_dir, folder)
         return type(self)(self.dataset_dir, folder)
 
     def train_twice(self, name: str, file: str, folder: Path, **options: object) -> list[dict[str, torch.Tensor]]:
-        """The weights in ``file`` after a whole training, and after one that was killed and resumed.
+        """Return the weights in ``file`` after a whole training, and after a training that was killed and resumed.
 
         The kill is SIGKILL, somewhere after the first checkpoint.
         """

@@ -1,4 +1,4 @@
-"""Every command of the docs names files and settings that exist: MONAI takes a misspelt setting without a word."""
+"""Every command of the docs names files and settings that exist: MONAI accepts a misspelt setting silently."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RUNNERS = {"config_file", "bundle_root", "meta_file", "logging_file", "runner_id
 
 
 def commands(text: str) -> list[list[str]]:
-    """The words of each ``monai.bundle run`` in code blocks and between backticks, without comments."""
+    """List the words of each ``monai.bundle run`` in code blocks and between backticks, without comments."""
     lines = re.sub(r"\\\n", " ", text).splitlines()
     spans = [span for line in lines for span in re.findall(r"`([^`]+)`", line)]
     found = [one for one in [*lines, *spans] if "configs/" in one and re.search(r"monai\.bundle run|^\$run ", one)]
@@ -23,7 +23,7 @@ def commands(text: str) -> list[list[str]]:
 
 
 def problems(words: list[str]) -> list[list[str]]:
-    """For each bundle what of the command it does not have; a command fits if one of the lists is empty."""
+    """List for each bundle the parts of the command that it lacks; a command fits if one of the lists is empty."""
     files = [name for word in words for name in re.findall(r"configs/\w+\.json", word)]
     keys = [word[2:].split("=")[0] for word in words if word.startswith("--")]
     keys = [key for key in keys if key not in RUNNERS and not key.startswith(("nproc", "standalone", "nnodes", "rdzv"))]

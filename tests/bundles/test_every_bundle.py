@@ -1,4 +1,4 @@
-"""What holds for the configs and folders of every bundle."""
+"""Rules for the configs and folders of every bundle."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def strings(content: Any) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parents[1].name}-{path.stem}")
 def test_no_string_has_a_number_sign(path):
-    """MONAI's parser turns every one into ``::``, in URLs and prose as well."""
+    """MONAI's parser turns every number sign into ``::``, in URLs and prose as well."""
     assert [s for s in strings(json.loads(path.read_text())) if "#" in s] == []
 
 
 @pytest.mark.parametrize("path", ENTRIES, ids=lambda path: f"{path.parents[1].name}-{path.stem}")
 def test_the_paper_overlay_means_the_same_by_every_id(path):
-    """It may lie over every file, and then replaces what has the same id there."""
+    """The overlay may lie over every file, and then replaces the entries with the same id."""
     paper, below = (json.loads((path.parent / name).read_text()) for name in ("paper.json", path.name))
     for key, value in paper.items():
         if isinstance(value, dict) and "_target_" in value and key in below:
@@ -78,7 +78,7 @@ def test_the_name_has_no_version_mark(bundle):
 
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
 def test_metadata_follows_the_schema(bundle, tmp_path, monkeypatch, caplog):
-    """By the schema itself, and by MONAI's own command, which would fetch it if it were not there already."""
+    """By the schema itself, and by MONAI's own command, which fetches the schema only if it is missing."""
     jsonschema.validate(metadata(bundle), json.loads(SCHEMA.read_text()))
     assert metadata(bundle)["version"] == __version__
     assert __version__ in metadata(bundle)["changelog"]

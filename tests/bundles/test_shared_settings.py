@@ -1,4 +1,4 @@
-"""What several config files repeat is the same in all of them, since MONAI's tools read each file alone."""
+"""Settings that several config files repeat are the same in all: MONAI's tools read each file alone."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 HERE = Path(__file__).parent
-# The one source of the blocks that all bundles share: change one here, and in the files that the test then names.
+# The source of the blocks that all bundles share: change a block here, and in the files that the test then names.
 SHARED: dict[str, Any] = json.loads((HERE / "shared_blocks.json").read_text())
 BUNDLES = sorted(path for path in (HERE.parents[1] / "bundles").iterdir() if (path / "configs").is_dir())
-# What a stage has of its own, beside its engines (train, validate) and what stands between it and the data.
+# Settings of a single stage: its engines (train, validate), its data, and the rest that may differ between stages.
 OF_A_STAGE = {
     *(
         "_desc_",
@@ -30,18 +30,18 @@ OF_A_STAGE = {
     *("adversarial_weight", "adversarial_warmup_epochs", "channel_weight_power", "cycle_weight", "discriminator_def"),
     *("network", "autoencoder", "slicewise"),
 }
-# The baseline, and the overlay that puts a network for slices in the place of one for volumes, name another network.
+# The baseline names another network.
 OTHER_NETWORK = {("brain_mri_slice2volume_translator", "network_def")}
 
 
 def entries(bundle: Path) -> dict[str, dict[str, Any]]:
-    """File -> content of the configs that run without another one."""
+    """File -> content of the configs that are no overlays."""
     contents = {path.name: json.loads(path.read_text()) for path in sorted((bundle / "configs").glob("*.json"))}
     return {name: content for name, content in contents.items() if "initialize" in content}
 
 
 def look_up(config: Any, key: str) -> tuple[Any, bool]:
-    """The value of a nested key, and whether it is there."""
+    """Value of a nested key, and True if the key exists."""
     for part in key.split("::"):
         if not isinstance(config, dict) or part not in config:
             return None, False

@@ -1,4 +1,4 @@
-"""BIDS: names, the data list and all its complaints, and the validator's opinion of what is written here."""
+"""BIDS: names, the datalist and all its problems, and the validator's findings on the datasets that we write."""
 
 from __future__ import annotations
 

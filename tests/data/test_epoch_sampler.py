@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader
 
 
 def as_rank(sampler: EpochSampler, rank: int, world_size: int) -> EpochSampler:
-    """The sampler as it would be in one of several processes, without starting them."""
+    """Make the sampler of one of several processes, without starting them."""
     sampler.rank, sampler.num_replicas = rank, world_size
     sampler.num_samples = -(-sampler.total_size // world_size)
     sampler.total_size = sampler.num_samples * world_size

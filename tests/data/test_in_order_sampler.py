@@ -4,7 +4,7 @@ from monai.engines import Evaluator
 
 
 def test_an_engine_is_made_without_the_data_and_runs_over_all_of_it():
-    """In every epoch that it is run for, as a validation is."""
+    """In every epoch, as in a validation."""
     data = LazySequence(lambda: list(range(5)))
     loader = DataLoader(data, batch_size=2, sampler=InOrderSampler(data))
     seen = []

@@ -170,7 +170,7 @@ def test_bad_input_is_named(datalist, tmp_path):
 
 
 def test_several_images_per_item_are_encoded_under_their_names(datalist, tmp_path):
-    """What two caches of one image hold, one cache of two images holds."""
+    """One cache of two images has the content of two caches of one image."""
     both = zip(datalist, datalist[::-1], strict=True)
     pairs = [{"source": one["image"], "target": other["image"]} for one, other in both]
     net = autoencoder()
@@ -265,5 +265,5 @@ def test_the_spread_is_of_one_image(datalist, tmp_path):
     items = [{**item, "label": item["image"]} for item in datalist]
     keys = ("image", "label")
     several = cached(items, tmp_path, transform=preprocessing(keys=keys), image_key=list(keys))
-    with pytest.raises(ValueError, match="channel_std is of one image per item"):
+    with pytest.raises(ValueError, match="channel_std needs one image per item"):
         several.channel_std()

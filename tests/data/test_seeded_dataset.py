@@ -82,7 +82,7 @@ def test_existing_seed_entry_is_refused_and_none_leaves_items_alone():
 
 
 def test_a_part_of_a_larger_tensor_is_copied_alone():
-    """copy.deepcopy takes the whole storage of a view with it: every latent of a training set for each item."""
+    """copy.deepcopy copies the whole storage of a view: all latents of a training set for each item."""
     whole = torch.randn(100, 50)
     item = SeededDataset([{"image": whole[3], "other": [1, 2]}])[0]
     assert torch.equal(item["image"], whole[3])

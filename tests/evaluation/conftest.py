@@ -17,7 +17,7 @@ CONTRASTS = ["T1w", "T2w", "FLAIR"]
 
 @pytest.fixture
 def dataset(tmp_path):
-    """Balls of noise. T2w is 1 - 0.8 T1w within the ball, but for a little noise; the last three are the test split."""
+    """Balls of noise. T2w is 1 - 0.8 T1w in the ball, plus a little noise; the last three are the test split."""
     rng = np.random.default_rng(0)
     radius = np.sqrt(((np.stack(np.indices(SIZE)).T - (np.array(SIZE) - 1) / 2) ** 2).sum(-1)).T
     ball = radius < 7
@@ -40,13 +40,13 @@ def preprocessing():
 
 @pytest.fixture
 def datalists(dataset):
-    """Those of the test and of the training split."""
+    """Datalists of the test and of the training split."""
     return [bids_datalist(dataset, ["T1w", "T2w"], split, covariates=()) for split in ("test", "train")]
 
 
 @pytest.fixture
 def compare_one(dataset, datalists, preprocessing):
-    """Compare T1w to T2w; returns the report and its folder."""
+    """Compare T1w to T2w; return the report and its folder."""
 
     def run(methods, **options):
         out = dataset / "out"
@@ -60,7 +60,7 @@ def compare_one(dataset, datalists, preprocessing):
 
 @pytest.fixture
 def truth(dataset, preprocessing):
-    """A method that knows the answers by the source that it is given."""
+    """A method that looks up the true target of a source."""
     known = [preprocessing(item) for item in bids_datalist(dataset, ["T1w", "T2w"], covariates=())]
 
     def translate(source, *, targets, seeds):

@@ -4,7 +4,7 @@ import torch
 
 
 def test_the_switch_counts_what_predictions_are_nearest_to(compare_all, make_subjects, tmp_path):
-    """Right is right; a method that gives its source back has the contrast of the source."""
+    """The truth has the target's contrast; a method that returns its source has the contrast of the source."""
 
     def right(source, *, targets, seeds):
         item = next(

@@ -22,7 +22,7 @@ def autoencoder():
 
 
 def smooth_velocity(x, timesteps, context):
-    """A smooth velocity, so that solvers converge at their order; not that of any data."""
+    """A smooth velocity, so that solvers converge at their order; it belongs to no data."""
     return 0.3 * torch.tanh(x)
 
 
@@ -46,7 +46,7 @@ def test_errors_fall_with_steps_and_the_reference_is_exact(autoencoder):
 
 
 def test_rows_and_reference_are_drawn_alike(autoencoder):
-    """A row with all the steps of the reference is the reference, whatever the temperature and the end."""
+    """A row with all the steps of the reference is the reference, for any temperature and end."""
     options = {"latent_shape": (2, 4, 4, 4), "prediction_type": "v_prediction", "seeds": [1], "precision": "fp32"}
     found = {}
     for name, more in {"plain": {}, "cooler": {"temperature": 0.5}, "shorter": {"denoising_end": 0.5}}.items():

@@ -47,4 +47,4 @@ def test_training_subjects_in_the_test_set_are_noticed(dataset, preprocessing, c
     options = {"cells": ["T1w", "T2w"], "methods": {}, "output_dir": dataset / "out", "spacing": 1.0}
     with caplog.at_level(logging.WARNING):
         compare_translations(items[:2], items[1:], preprocessing, **options)
-    assert "1 test subjects are training subjects too" in caplog.text
+    assert "1 test subjects are also training subjects" in caplog.text

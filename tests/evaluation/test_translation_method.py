@@ -7,7 +7,7 @@ from monai.inferers import SimpleInferer, SliceInferer
 
 
 class Brighter(torch.nn.Module):
-    """A 2D network; in training mode it would give nothing."""
+    """A 2D network that returns zeros in training mode."""
 
     def forward(self, x):
         assert x.ndim == 4

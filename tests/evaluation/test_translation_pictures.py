@@ -10,7 +10,7 @@ from brain_bundles.evaluation.translation_pictures import error_scale
 
 @pytest.fixture
 def shown(monkeypatch):
-    """What a picture would show."""
+    """Arguments of the picture that is drawn."""
     pytest.importorskip("matplotlib")
     arguments = {}
 

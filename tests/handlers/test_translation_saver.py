@@ -221,7 +221,7 @@ def test_translations_that_are_none(tmp_path):
         saver.save(item, torch.zeros(3, *SIZE))
     with pytest.raises(ValueError, match=r"b_T2w\.nii\.gz belongs to no row of this run"):
         saver.save({**item, "files": ["b_T2w.nii.gz"]}, zeros)
-    with pytest.raises(ValueError, match="the way of 'image' is not known"):
+    with pytest.raises(ValueError, match="'image' has no record of its preprocessing"):
         saver.save({**item, "image": item["image"].as_tensor()}, zeros)
     save(path, "LPS")
     with pytest.raises(ValueError, match=r"a\.nii\.gz: the translation comes back with shape .*did it change"):

@@ -1,4 +1,4 @@
-"""What the tests on real scans share."""
+"""Shared fixtures of the tests on real scans."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shipped coefficients against the adults whom they describe."""
+"""The shipped coefficients against the adults that they were fitted to."""
 
 from __future__ import annotations
 

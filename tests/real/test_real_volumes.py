@@ -1,4 +1,4 @@
-"""Measured volumes against those of a careful segmentation of 15 older adults (68 to 96 years, 22 to 124 mL)."""
+"""Measured volumes against a careful segmentation of 15 older adults (68 to 96 years, 22 to 124 mL)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The output folder of a run: who owns it, what is left to do, and how ranks share it."""
+"""The output folder of a run: its owner, the work that is left, and its split over ranks."""
 
 from __future__ import annotations
 

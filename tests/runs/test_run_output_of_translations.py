@@ -1,4 +1,4 @@
-"""The output folder of images that are made from images: it grows, moves with its sources, and guards what it holds."""
+"""The output folder of images made from images: it grows, moves with its sources, and protects its content."""
 
 from __future__ import annotations
 
@@ -151,12 +151,12 @@ def test_room_is_that_of_the_sources_grids(tmp_path, sources, monkeypatch):
         (
             [{"participant_id": name, "image": "a", "files": ["a.nii.gz"]} for name in "ab"],
             {},
-            r"b: its image .*a\.nii\.gz is that of a, too",
+            r"b: its image .*a\.nii\.gz is also that of a",
         ),
         (
             [{"participant_id": "a", "image": "a", "files": ["a.nii.gz", "a.nii.gz"]}],
             {},
-            r"a: its image .*a\.nii\.gz is that of a, too",
+            r"a: its image .*a\.nii\.gz is also that of a",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""Finding what is to be translated: good volumes kept, bad ones named."""
+"""Inputs of a translation: good volumes are kept, bad ones are named."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_names_of_brats_and_of_segmentations_are_known(tmp_path, caplog):
     for source, of_source in expected.items():
         assert sorted(people(translation_inputs(input=tmp_path, source=source, target="T2w"))) == of_source
     translation_inputs(input=tmp_path / "sub-1_dseg.nii.gz", source="T1w", target="T2w")
-    assert "taken for T1w as asked, but by its name it is a segmentation" in caplog.text
+    assert "used as T1w, as asked, but by its name it is a segmentation" in caplog.text
 
 
 def test_a_seed_is_of_the_volume_and_not_of_its_place(tmp_path):
@@ -184,7 +184,7 @@ def test_what_is_missing_is_made_from_the_best_source(tmp_path, caplog):
     misspelt = {"T2w": ["FLARE", "FLAIR"], "FLAIR": ["T2w"]}
     again = translation_inputs(folder, source=None, target="missing", contrasts=CONTRASTS, source_order=misspelt)
     assert again.items == inputs.items
-    assert "source_order names FLARE, passed over: this model knows T1w, T2w, FLAIR" in caplog.text
+    assert "source_order names FLARE, which is ignored: this model knows T1w, T2w, FLAIR" in caplog.text
     plain = translation_inputs(folder, source=None, target="missing", contrasts=CONTRASTS)
     assert found(plain)[0] == ("sub-1", "T1w", ["T2w"])
 
@@ -216,7 +216,7 @@ def test_files_that_cannot_be_translated(tmp_path):
     )
     assert [item["image"] for item in inputs.items] == [str(good)]
     assert {kind for kind, _ in inputs.problems} == {"same name", "not NIfTI", "missing image"}
-    assert f"{twin}: {good} becomes a_T2w.nii.gz, too; rename one of them" in dict(inputs.problems)["same name"]
+    assert f"{twin}: {good} also becomes a_T2w.nii.gz; rename one of them" in dict(inputs.problems)["same name"]
     with pytest.raises(DatasetError, match=r"none\.nii"):
         translation_inputs(input=tmp_path / "none.nii", source="T1w", target="T2w")
     (tmp_path / "empty").mkdir()

@@ -153,5 +153,5 @@ def test_a_lost_way_back_is_an_error(tmp_path):
     preprocessing = image_preprocessing("image", SPACING, SIZE)
     out = preprocessing({"image": path})
     for lost in ({"pred": out["image"]}, {"pred": out["image"], "image": out["image"].as_tensor()}):
-        with pytest.raises(ValueError, match="the way of 'image' is not known"):
+        with pytest.raises(ValueError, match="'image' has no record of its preprocessing"):
             invert_preprocessing(preprocessing)(lost)

@@ -1,4 +1,4 @@
-"""The adaptive one-to-many translator's own networks and their training (Kim & Park 2024, arXiv:2311.00265)."""
+"""Networks of the adaptive one-to-many translator and their training (Kim & Park 2024, arXiv:2311.00265)."""
 
 from brain_mri_adaptive_translator.adaptive_autoencoder import AdaptiveAutoencoder, AdaptiveOutput
 from brain_mri_adaptive_translator.adaptive_trainer import AdaptiveAutoencoderTrainer

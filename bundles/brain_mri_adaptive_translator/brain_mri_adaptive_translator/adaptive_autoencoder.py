@@ -1,4 +1,4 @@
-"""One autoencoder for all contrasts, with the MS-SPADE that carries a latent from one to another."""
+"""One autoencoder for all contrasts, with the MS-SPADE that translates latents between them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from brain_mri_adaptive_translator.ms_spade import MSSPADE, Targets
 
 
 class AdaptiveOutput(NamedTuple):
-    """What a training pass gives: images (B, 1, D, H, W), the quantisation loss, a scalar; None is left out."""
+    """Output of a training pass: images (B, 1, D, H, W) and the scalar quantisation loss; a skipped cycle is None."""
 
     reconstruction: torch.Tensor
     translation: torch.Tensor
@@ -24,16 +24,16 @@ class AdaptiveOutput(NamedTuple):
 class AdaptiveAutoencoder(nn.Module):
     """A vector-quantised autoencoder and a :class:`MSSPADE` on its latents.
 
-    MS-SPADE takes and gives latents before quantisation, and decoding quantises, so the decoder sees quantised latents
-    alone, whether they were encoded, translated, or sampled by the diffusion stage.
+    MS-SPADE maps latents before quantisation to such latents, and decoding quantises. So the decoder sees only
+    quantised latents, from the encoder, from MS-SPADE or from the diffusion stage.
 
     Args:
-        autoencoder: of every contrast.
-        ms_spade: with as many latent channels.
+        autoencoder: autoencoder for every contrast.
+        ms_spade: MS-SPADE with the same number of latent channels.
         contrasts: names in the order of the indices that MS-SPADE takes, such as T1w, T2w.
 
     Raises:
-        ValueError: if the numbers of contrasts or of channels do not fit, or a name stands twice or is too long; when
+        ValueError: if the numbers of contrasts or of channels do not fit, or a name is repeated or too long; when
             loading, for weights of other contrasts.
 
     Source: Kim & Park 2024, arXiv:2311.00265, figure 2a.
@@ -54,7 +54,7 @@ class AdaptiveAutoencoder(nn.Module):
         self.register_buffer("contrast_names", encode_names(contrasts))
 
     def check_state_dict(self, weights: Mapping[str, Any], prefix: str = "") -> None:
-        """Refuse weights of other contrasts, which may fit and give one contrast under the name of another.
+        """Refuse weights of other contrasts: they may fit, and would give one contrast under the name of another.
 
         Raises:
             ValueError: with both lists of contrasts.
@@ -77,7 +77,7 @@ class AdaptiveAutoencoder(nn.Module):
 
     @property
     def perplexity(self) -> torch.Tensor:
-        """Of the codebook in the last training pass, a scalar."""
+        """Perplexity of the codebook in the last training pass, a scalar."""
         return self.autoencoder.perplexity
 
     def set_latent_statistics(self, mean: Any, std: Any) -> None:
@@ -93,24 +93,24 @@ class AdaptiveAutoencoder(nn.Module):
         return self.autoencoder.encode_moments(x)
 
     def target_like(self, z: torch.Tensor, targets: Targets) -> torch.Tensor:
-        """Normalised target-like latents of normalised latents, both (B, latent_channels, d, h, w).
+        """Translate normalised latents to target-like ones, both (B, latent_channels, d, h, w).
 
         Args:
-            z: of any contrasts.
+            z: normalised latents of any contrasts.
             targets: one index of ``contrasts`` per latent, (B,); see :class:`MSSPADE`.
         """
         return self.autoencoder.normalise(self.ms_spade(self.autoencoder.denormalise(z), targets))
 
     def decode_stage_2_outputs(self, z: torch.Tensor, slab_size: int | None = None) -> torch.Tensor:
-        """Images (B, 1, D, H, W) of normalised latents; see :class:`~brain_bundles.networks.LatentVQAutoencoder`."""
+        """Decode normalised latents to images (B, 1, D, H, W), as in ``LatentVQAutoencoder``."""
         return self.autoencoder.decode_stage_2_outputs(z, slab_size)
 
     def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
-        """Images (B, 1, D, H, W) through encoder, quantiser and decoder."""
+        """Pass images (B, 1, D, H, W) through encoder, quantiser and decoder."""
         return self.autoencoder.reconstruct(x)
 
     def translate(self, x: torch.Tensor, targets: Targets) -> torch.Tensor:
-        """Images (B, 1, D, H, W) through encoder, MS-SPADE, quantiser and decoder: a translation without diffusion."""
+        """Translate images (B, 1, D, H, W) without diffusion, by encoder, MS-SPADE, quantiser and decoder."""
         return self.decode_stage_2_outputs(self.target_like(self.encode_moments(x)[0], targets))
 
     def forward(
@@ -121,17 +121,17 @@ class AdaptiveAutoencoder(nn.Module):
         targets: Targets = (),
         cycle: bool = True,
     ) -> AdaptiveOutput | tuple[torch.Tensor, torch.Tensor]:
-        """Reconstruct the target, translate the source to it, and the translation back to the source.
+        """Reconstruct the target, translate the source to it, and translate the result back to the source.
 
         Args:
             target_image: (B, 1, D, H, W).
-            source_image: the same subjects in the source contrast; None reconstructs alone.
+            source_image: the same subjects in the source contrast; None reconstructs only.
             sources: contrast of each source, (B,).
             targets: contrast of each target, (B,).
-            cycle: whether to go back to the source, through decoder and encoder.
+            cycle: translate back to the source, through decoder and encoder.
 
         Returns:
-            all of it; without a source the reconstruction and the scalar quantisation loss.
+            An :class:`AdaptiveOutput`; without a source the reconstruction and the scalar quantisation loss.
         """
         network = self.autoencoder
         if source_image is None:

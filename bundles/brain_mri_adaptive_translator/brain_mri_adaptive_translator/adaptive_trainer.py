@@ -18,9 +18,9 @@ class AdaptiveAutoencoderTrainer(AutoencoderTrainer):
 
     Args:
         *args: of :class:`~brain_bundles.engines.AutoencoderTrainer`.
-        translation_weight: of the L1 of the translation; with 0, and cycle_weight 0, MS-SPADE is left out and the
-            autoencoder trained alone, the first of two stages.
-        cycle_weight: of the cycle loss; 0 leaves its passes out.
+        translation_weight: weight of the translation's L1. With 0, and cycle_weight 0, MS-SPADE is left out and the
+            autoencoder is trained alone, the first of two stages.
+        cycle_weight: weight of the cycle loss; 0 skips its passes.
         **kwargs: of :class:`~brain_bundles.engines.AutoencoderTrainer`.
 
     Raises:
@@ -34,7 +34,7 @@ class AdaptiveAutoencoderTrainer(AutoencoderTrainer):
             if weight < 0:
                 raise ValueError(f"{name} must not be negative, got {weight}; 0 turns the term off.")
         if cycle_weight > 0 and translation_weight == 0:
-            raise ValueError("cycle_weight is above 0 and translation_weight 0: a cycle goes through a translation.")
+            raise ValueError("cycle_weight is above 0 and translation_weight is 0: a cycle needs a translation.")
         self.translation_weight, self.cycle_weight = translation_weight, cycle_weight
         super().__init__(*args, **kwargs)
 

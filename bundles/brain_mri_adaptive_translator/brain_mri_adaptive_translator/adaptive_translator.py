@@ -1,4 +1,4 @@
-"""A source volume to volumes of any target contrasts."""
+"""Translation of a source volume to any target contrasts."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class AdaptiveTranslator(Inferer):
     """Encode a source once, make its latent target-like for every target, denoise all targets as one batch, decode.
 
     Args:
-        sampler: with mode "concat"; its autoencoder is an :class:`AdaptiveAutoencoder`.
+        sampler: sampler with mode "concat", whose autoencoder is an :class:`AdaptiveAutoencoder`.
         start: ``noise`` begins the denoising with noise alone, ``target_like`` with the noised target-like latent at
-            the sampler's ``denoising_start``: fewer steps, nearer to what MS-SPADE made.
-        diffusion: False decodes the target-like latent as it is, MS-SPADE alone.
+            the sampler's ``denoising_start``: fewer steps, and a result nearer to that of MS-SPADE.
+        diffusion: False decodes the target-like latent directly, the result of MS-SPADE alone.
 
     Raises:
         ValueError: if the sampler does not concatenate, has another autoencoder or a temperature, or for an unknown
@@ -50,7 +50,7 @@ class AdaptiveTranslator(Inferer):
         targets: Sequence[str],
         seeds: Sequence[int],
     ) -> torch.Tensor:
-        """The targets of one source.
+        """Translate one source to the targets.
 
         Args:
             inputs: the source (1, 1, D, H, W) in [0, 1], on the device to run on.

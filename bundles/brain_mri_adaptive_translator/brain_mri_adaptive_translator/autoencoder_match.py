@@ -1,4 +1,4 @@
-"""A diffusion network belongs to the autoencoder, and the MS-SPADE, that it was trained beside."""
+"""Match of a diffusion network with the autoencoder, and the MS-SPADE, that it was trained with."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from brain_mri_adaptive_translator.adaptive_autoencoder import AdaptiveAutoencod
 
 
 def remember_autoencoder(network: nn.Module, autoencoder: AdaptiveAutoencoder) -> nn.Module:
-    """``network``, a :class:`TargetDiffusionUNet`, which now knows the autoencoder that it is trained beside."""
+    """Store the fingerprint of the autoencoder in ``network``, a :class:`TargetDiffusionUNet`; return ``network``."""
     network.get_buffer("autoencoder_fingerprint").copy_(_fingerprint(autoencoder))
     return network
 
 
 def require_autoencoder(network: nn.Module, autoencoder: AdaptiveAutoencoder) -> nn.Module:
-    """``network``, if it was trained beside this autoencoder, or does not know beside which.
+    """Return ``network`` if it was trained with this autoencoder, or has no fingerprint.
 
     Raises:
-        ValueError: if it was another: each stage writes over the weights of the one before, and a network that corrects
-            one MS-SPADE spoils the results of another.
+        ValueError: if it was trained with another autoencoder. Each stage writes over the weights of the stage before,
+            and a network that corrects one MS-SPADE spoils the results of another.
     """
     known = network.get_buffer("autoencoder_fingerprint").cpu()
     if bool(known.any()) and not torch.equal(known, _fingerprint(autoencoder)):
         raise ValueError(
-            "the diffusion model was trained beside another autoencoder or MS-SPADE than the one in autoencoder.pt; "
-            "train it on with train.json and initial_weights, or take the two files that belong together."
+            "the diffusion model was trained with another autoencoder or MS-SPADE than the one in autoencoder.pt; "
+            "continue its training with train.json and initial_weights, or use the two files that belong together."
         )
     return network
 

@@ -1,4 +1,4 @@
-"""The batch of the diffusion training: target-like latents and sources beside the noisy target's."""
+"""Batch of the diffusion training: target-like latents and source latents beside the noisy target latents."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from brain_mri_adaptive_translator.adaptive_autoencoder import AdaptiveAutoencod
 from brain_mri_adaptive_translator.target_unet import target_condition
 
 CONDITION = "condition"
-SMALLEST_RELATIVE_ERROR = 1e-2  # squared, of a target-like latent, relative to that of all pairs
+SMALLEST_RELATIVE_ERROR = 1e-2  # squared error of a target-like latent, relative to all pairs
 
 
 class TargetDiffusionPrepareBatch(LatentDiffusionPrepareBatch):
-    """Makes the condition of a :class:`TargetDiffusionUNet` from a batch of cached latents, drawn by
-    :class:`~brain_bundles.transforms.RandContrastPair`, and hands it on as
-    :class:`~brain_bundles.engines.LatentDiffusionPrepareBatch` does.
+    """Prepare a batch of :class:`~brain_bundles.transforms.RandContrastPair` for a :class:`TargetDiffusionUNet`.
+
+    The batch holds cached latents. They become the condition of the network, and the rest is done by
+    :class:`~brain_bundles.engines.LatentDiffusionPrepareBatch`.
 
     Args:
-        scheduler: the noise schedule of the training.
+        scheduler: noise schedule of the training.
         autoencoder: its MS-SPADE makes the target-like latents; on the device of the training.
-        precision: of MS-SPADE; fp32, bf16, fp16 or auto.
-        relative_error: with ``preconditioning``, the error of a pair counts relative to that of its own target-like
-            latent. A mean PSNR is a mean logarithm of errors: without this the pairs that MS-SPADE translates worst
-            take over, and the best of them lose what the others gain.
-        **kwargs: of ``LatentDiffusionPrepareBatch``.
+        precision: precision of MS-SPADE: fp32, bf16, fp16 or auto.
+        relative_error: with ``preconditioning``, count the error of a pair relative to the error of its own target-like
+            latent. A mean PSNR is a mean logarithm of errors. Without this option the pairs that MS-SPADE translates
+            worst dominate, and the best pairs lose what the others gain.
+        **kwargs: arguments of ``LatentDiffusionPrepareBatch``.
     """
 
     def __init__(
@@ -62,6 +63,6 @@ class TargetDiffusionPrepareBatch(LatentDiffusionPrepareBatch):
         velocity, weight = target
         estimate = extra["condition"][:, : latent.shape[1]]
         error = (latent - estimate).square().flatten(1).mean(1) / self.preconditioning.std.square().mean()
-        # The bound keeps a pair whose target-like latent is all but right from counting without end.
+        # The bound limits the weight of a pair whose target-like latent is almost right.
         relative = error.clamp(min=SMALLEST_RELATIVE_ERROR).view(-1, *(1,) * (latent.ndim - 1))
         return latent, (velocity, weight / relative), args, extra

@@ -17,9 +17,9 @@ class SelfModulatedSPADE(nn.Module):
     ``norm(x) (1 + gamma(x)) + beta(x)``, without a segmentation map.
 
     Args:
-        channels: of the feature.
-        hidden_channels: of the layer before gamma and beta.
-        kernel_size: of the convolutions that compute gamma and beta; odd.
+        channels: channels of the feature.
+        hidden_channels: channels of the layer before gamma and beta.
+        kernel_size: size of the convolutions that compute gamma and beta; odd.
 
     Source: Park et al. 2019, arXiv:1903.07291, equation 1; modulated by the feature as in Kim & Park 2024,
     arXiv:2311.00265.
@@ -39,14 +39,14 @@ class SelfModulatedSPADE(nn.Module):
 
 
 class SwitchableSPADE(nn.Module):
-    """A bank of :class:`SelfModulatedSPADE`, one per contrast; each sample goes through that of its target.
+    """A bank of :class:`SelfModulatedSPADE`, one per contrast; each sample goes through the layer of its target.
 
-    The samples of one target go through their layer together: as many passes as there are different targets in a batch.
+    Samples of one target go through their layer together: one pass per different target in a batch.
 
     Args:
         num_contrasts: size of the bank.
-        channels: of the feature.
-        **spade_kwargs: of :class:`SelfModulatedSPADE`.
+        channels: channels of the feature.
+        **spade_kwargs: arguments of :class:`SelfModulatedSPADE`.
     """
 
     def __init__(self, num_contrasts: int, channels: int, **spade_kwargs: int) -> None:
@@ -73,14 +73,14 @@ def _pick(x: torch.Tensor, positions: list[int]) -> torch.Tensor:
 
 
 class MSSPADEBlock(nn.Module):
-    """(switchable norm, activation, 3x3x3 convolution) twice, plus the skip. An untrained block is its skip alone.
+    """(switchable norm, activation, 3x3x3 convolution) twice, plus the skip. An untrained block is only its skip.
 
     Args:
         num_contrasts: size of each bank.
-        in_channels: of the input.
-        out_channels: of the output; where it differs, a 1x1x1 convolution is on the skip.
-        middle_channels: between the two convolutions; None for the smaller of the two above.
-        **spade_kwargs: of :class:`SelfModulatedSPADE`.
+        in_channels: channels of the input.
+        out_channels: channels of the output; if it differs from the input's, the skip is a 1x1x1 convolution.
+        middle_channels: channels between the two convolutions; None for the smaller number of the two above.
+        **spade_kwargs: arguments of :class:`SelfModulatedSPADE`.
 
     Source: Kim & Park 2024, arXiv:2311.00265, figure 2a. The activation is the figure's ReLU; their public code has a
     leaky one.
@@ -114,17 +114,17 @@ class MSSPADEBlock(nn.Module):
 
 
 class MSSPADE(nn.Module):
-    """Turns the latent of any contrast into one like the target's.
+    """Translate the latent of any contrast to a target-like latent.
 
-    Inside, every channel is divided by ``channel_std``, 1 until :func:`measure_channel_std` sets it. Behind a cosine
-    transform the channels' own go from 2.2 to 0.03, and a step of the optimiser would drown the faint ones.
+    Inside, every channel is divided by ``channel_std``, 1 until :func:`measure_channel_std` sets it. After a cosine
+    transform the standard deviations go from 2.2 to 0.03, and a step of the optimiser would drown the faint channels.
 
     Args:
-        num_contrasts: contrasts that it can make.
-        latent_channels: of the latents.
-        channels: widths between the blocks; n widths make n + 1 blocks. Where all are ``latent_channels``, the skips
-            are identities, and an untrained network gives back what it is given.
-        middle_channels: within each block, see :class:`MSSPADEBlock`.
+        num_contrasts: number of contrasts.
+        latent_channels: channels of the latents.
+        channels: widths between the blocks; n widths make n + 1 blocks. If all are ``latent_channels``, the skips are
+            identities, and an untrained network returns its input.
+        middle_channels: channels within each block, see :class:`MSSPADEBlock`.
         hidden_channels: see :class:`SelfModulatedSPADE`.
         kernel_size: see :class:`SelfModulatedSPADE`.
 
@@ -168,12 +168,12 @@ class MSSPADE(nn.Module):
         )
 
     def forward(self, z: torch.Tensor, targets: Targets) -> torch.Tensor:
-        """Target-like latents.
+        """Make target-like latents (B, latent_channels, D, H, W).
 
         Args:
             z: latents (B, latent_channels, D, H, W).
-            targets: one contrast per latent, 0 to num_contrasts - 1; (B,). A tensor on a GPU costs one transfer per
-                call, a list none.
+            targets: target contrast of each latent, 0 to num_contrasts - 1; (B,). A tensor on a GPU costs one transfer
+                per call, a list none.
 
         Raises:
             ValueError: if there is not one target per latent, or one is out of range.

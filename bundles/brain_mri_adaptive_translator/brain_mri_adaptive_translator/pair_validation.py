@@ -1,4 +1,4 @@
-"""What the first stage makes of a pair of contrasts, for its validation."""
+"""Reconstruction and translation of a pair of contrasts, for the validation of the first stage."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from brain_mri_adaptive_translator.ms_spade import Targets
 
 
 class ReconstructionAndTranslation(ReconstructionInferer):
-    """Of an :class:`AdaptiveAutoencoder`: the reconstruction of a source image and its translation, as two channels."""
+    """Reconstruction and translation of a source image by an :class:`AdaptiveAutoencoder`, as two channels."""
 
     def reconstruct(self, inputs: torch.Tensor, network: Any, targets: Targets) -> torch.Tensor:
-        """(B, 2, D, H, W) of images (B, 1, D, H, W), which are encoded once, and one target per image, (B,)."""
+        """Make (B, 2, D, H, W) from images (B, 1, D, H, W), encoded once, and one target per image, (B,)."""
         z, _ = network.encode_moments(inputs)
         return torch.cat([network.decode_stage_2_outputs(one) for one in (z, network.target_like(z, targets))], dim=1)

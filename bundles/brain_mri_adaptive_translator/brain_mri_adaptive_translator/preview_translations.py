@@ -1,4 +1,4 @@
-"""What a training's picture translates: one validation volume to all other contrasts."""
+"""Translations in a training's preview: one validation volume to all other contrasts."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from brain_mri_adaptive_translator.adaptive_translator import AdaptiveTranslator
 
 
 class PreviewTranslations:
-    """The first subject's first contrast, translated to all others, whether the subject has them or not; for
-    ``ImagePreview``.
+    """Translate the first subject's first contrast to all others, for ``ImagePreview``.
+
+    The subject need not have the other contrasts.
 
     Args:
         translator: an :class:`AdaptiveTranslator`.
         network: the network that samples, usually its moving average.
-        datalist: items with a path for each contrast that the subject has, of
+        datalist: items with a path for each contrast that the subject has, from
             :func:`brain_bundles.data.contrast_datalist`; not empty. It is first read when a picture is due.
-        preprocessing: to volumes (1, D, H, W) in [0, 1].
-        contrasts: what the model knows.
-        seed: of the noise; the same in every picture, so that epochs can be compared.
+        preprocessing: makes volumes (1, D, H, W) in [0, 1].
+        contrasts: contrasts that the model knows.
+        seed: seed of the noise, the same in every picture, so that epochs can be compared.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class PreviewTranslations:
         self.preprocessing, self.contrasts, self.seed = preprocessing, contrasts, seed
 
     def __call__(self) -> dict[str, torch.Tensor]:
-        """Target -> its volume (1, 1, D, H, W), on the CPU."""
+        """Return target -> volume (1, 1, D, H, W), on the CPU."""
         item = self.datalist[0]
         source = next(name for name in self.contrasts if name in item)
         volume = plain_tensor(self.preprocessing({source: item[source]})[source])[None]

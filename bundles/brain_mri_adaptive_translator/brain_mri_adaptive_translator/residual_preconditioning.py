@@ -1,4 +1,4 @@
-"""What the diffusion network learns beside a target-like latent: the rest, in its own unit."""
+"""Preconditioning with a target-like latent: the diffusion network learns the residual, in the residual's unit."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from brain_mri_adaptive_translator.adaptive_autoencoder import AdaptiveAutoencod
 
 
 class ResidualPreconditioning(VelocityPreconditioning):
-    """Coefficients that make a network F predict the velocity of latents of which an estimate is known.
+    """Coefficients that make a network F predict the velocity of latents with a known estimate.
 
     The noisy latent is ``y = a x + b n``, with ``a^2 + b^2 = 1`` and noise n. Around an estimate m of the latent x,
-    ``y - a m`` is a noisy residual ``a (x - m) + b n``, and the velocity ``a n - b x`` is its own minus ``b m``.
+    ``y - a m`` is a noisy residual ``a (x - m) + b n``, and the velocity ``a n - b x`` is the residual's minus ``b m``.
     The coefficients are those of :class:`~brain_bundles.networks.VelocityPreconditioning` for the residual's standard
-    deviation, so with F = 0 the network gives the best linear estimate from y and m: from noise alone m itself. A short
-    training begins with what MS-SPADE knows, and F is left with the rest.
+    deviation. So with F = 0 the network gives the best linear estimate from y and m; from noise alone this is m itself.
+    A short training starts from the result of MS-SPADE, and F learns the residual.
 
-    F sees the best linear estimate of the residual, in its own unit, not the noisy residual at unit variance: where
-    noise hides the residual, F would otherwise be shown noise of full size, and what it makes of that changes with the
+    F sees the best linear estimate of the residual, in the residual's unit, not the noisy residual at unit variance.
+    Otherwise, where noise hides the residual, F would see noise of full size, and its output would change with the
     seed (decision 58).
 
     Args:
-        channels: of the latents.
-        scheduler: with the ``alphas_cumprod`` of the training, a^2.
+        channels: channels of the latents.
+        scheduler: scheduler with the ``alphas_cumprod`` of the training, a^2.
     """
 
     estimate_std: torch.Tensor
@@ -40,7 +40,7 @@ class ResidualPreconditioning(VelocityPreconditioning):
         self.register_buffer("estimate_std", torch.ones(channels))
 
     def set_estimate_std(self, std: torch.Tensor) -> None:
-        """Set the standard deviation of every channel (C,) of the estimate itself, in whose unit F sees latents.
+        """Set the standard deviation of every channel (C,) of the estimate, the unit in which F sees latents.
 
         Raises:
             ValueError: for another shape, or if one is not positive.
@@ -50,12 +50,12 @@ class ResidualPreconditioning(VelocityPreconditioning):
     def split(
         self, noisy: torch.Tensor, known: Sequence[torch.Tensor], timesteps: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """What F sees (B, (1 + n) C, ...), what its output (B, C, ...) is multiplied by, and what is then added to it.
+        """Return the input of F (B, (1 + n) C, ...), the factor for its output (B, C, ...), and the term to add then.
 
         Args:
-            noisy: latents (B, C, ...).
+            noisy: noisy latents (B, C, ...).
             known: n latents (B, C, ...), the first of them the estimate of the clean ones.
-            timesteps: (B,) of the schedule.
+            timesteps: timesteps (B,) of the schedule.
         """
         estimate = known[0]
         shape = (-1, *(1,) * (noisy.ndim - 1))
@@ -76,14 +76,14 @@ def measure_residuals(
     max_pairs: int = 64,
     precision: str = "fp32",
 ) -> nn.Module:
-    """``network`` with the standard deviations that its preconditioning needs, if it has one.
+    """Set the standard deviations in the preconditioning of ``network``, if it has one; return ``network``.
 
     Args:
-        network: with an attribute ``preconditioning``.
+        network: network with an attribute ``preconditioning``.
         pairs: items of :class:`~brain_bundles.transforms.RandContrastPair` on cached latents.
         autoencoder: its MS-SPADE makes the estimates.
-        max_pairs: how many pairs are looked at.
-        precision: of MS-SPADE; fp32, bf16, fp16 or auto.
+        max_pairs: largest number of pairs to measure.
+        precision: precision of MS-SPADE: fp32, bf16, fp16 or auto.
     """
     preconditioning = getattr(network, "preconditioning", None)
     if not isinstance(preconditioning, ResidualPreconditioning):

@@ -1,4 +1,4 @@
-"""The second of two stages: MS-SPADE alone, on latents of a frozen autoencoder."""
+"""Training of MS-SPADE alone, on latents of a frozen autoencoder: the second of two stages."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from brain_mri_adaptive_translator.ms_spade import Targets
 
 
 class LatentTranslation(nn.Module):
-    """Translates cached latents there and back; what ``train_spade.json`` trains.
+    """Translate cached latents to the target and back; the network of ``train_spade.json``.
 
     Args:
         adaptive_autoencoder: its autoencoder is frozen, its MS-SPADE learns.
-        cycle: whether to go back to the source.
+        cycle: translate back to the source as well.
     """
 
     def __init__(self, adaptive_autoencoder: AdaptiveAutoencoder, cycle: bool = True) -> None:
@@ -30,14 +30,15 @@ class LatentTranslation(nn.Module):
         adaptive_autoencoder.autoencoder.requires_grad_(False)
 
     def forward(self, z_source: torch.Tensor, sources: Targets, targets: Targets) -> torch.Tensor:
-        """Target-like latents of normalised latents (B, C, d, h, w); with cycle (2 B, C, d, h, w), the second half the
-        way back.
+        """Translate normalised latents (B, C, d, h, w) to target-like ones.
+
+        With cycle the result is (2 B, C, d, h, w), and its second half is translated back to the source.
         """
         there = self.adaptive_autoencoder.target_like(z_source, targets)
         return torch.cat([there, self.adaptive_autoencoder.target_like(there, sources)]) if self.cycle else there
 
     def train(self, mode: bool = True) -> LatentTranslation:
-        """The frozen part stays in evaluation mode."""
+        """Set the mode; the frozen part stays in evaluation mode."""
         super().train(mode)
         self.adaptive_autoencoder.autoencoder.eval()
         return self
@@ -47,13 +48,14 @@ class LatentTranslation(nn.Module):
 def measure_channel_std(
     network: LatentTranslation, pairs: Iterable[Mapping[str, Any]], max_pairs: int = 64
 ) -> LatentTranslation:
-    """``network`` whose MS-SPADE knows the standard deviation of every channel of the raw latents, unless it has been
-    told before or has learned without it: trained weights keep the one that they were trained with.
+    """Set the standard deviation of every channel of the raw latents in MS-SPADE; return ``network``.
+
+    A value that is set, or a MS-SPADE that is trained, stays: trained weights keep the value of their training.
 
     Args:
-        network: what is trained.
+        network: network to train.
         pairs: items of :class:`~brain_bundles.transforms.RandContrastPair` on cached latents.
-        max_pairs: how many pairs are looked at.
+        max_pairs: largest number of pairs to measure.
     """
     autoencoder, ms_spade = network.adaptive_autoencoder.autoencoder, network.adaptive_autoencoder.ms_spade
     trained = any(bool(value.any()) for name, value in ms_spade.named_parameters() if name.endswith("conv2.weight"))
@@ -66,23 +68,24 @@ def measure_channel_std(
 
 
 class LatentPairPrepareBatch(PrepareBatch):
-    """(source latents, (target, weight), (sources, targets), {}) of a batch of
-    :class:`~brain_bundles.transforms.RandContrastPair` on cached latents, for a :class:`LatentTranslation` and
-    :class:`~brain_bundles.losses.WeightedMSELoss`.
+    """Prepare a batch of cached latent pairs for :class:`LatentTranslation` and its weighted loss.
+
+    A batch of :class:`~brain_bundles.transforms.RandContrastPair` becomes (source latents, (target, weight),
+    (sources, targets), {}); the loss is :class:`~brain_bundles.losses.WeightedMSELoss`.
 
     The weights make the loss the squared error of raw latents. Normalised latents would count a faint detail of the
-    image as much as its brightness; raw ones count as the decoder does, roughly: behind an orthonormal transform their
-    squared error is that of the image. An L1 would count the one channel of the brightness as little as each of the
-    others: decision 46.
+    image as much as its brightness. Raw latents count roughly as in the decoder: after an orthonormal transform their
+    squared error is the squared error of the image. An L1 would count the one brightness channel as little as each
+    other channel (decision 46).
 
-    The minimum, the mean of what is possible, is the same whatever the channels weigh, but not the way there: those of
-    the brightness would drown the faint ones of the detail. A negative ``channel_weight_power`` evens them out.
+    The minimum, the mean of the possible targets, is the same for all channel weights, but the training is not: the
+    brightness channels would drown the faint detail channels. A negative ``channel_weight_power`` evens them out.
 
     Args:
-        autoencoder: with ``latent_std`` and a MS-SPADE that knows its ``channel_std``.
-        cycle_weight: of the mean squared error of the way back, whose targets, the sources, stand after the others;
-            that of the way there has the weight 1. 0 leaves the way back out.
-        channel_weight_power: channels count by their standard deviation to this power, on average by 1; 0 for equal
+        autoencoder: autoencoder with ``latent_std`` and a MS-SPADE whose ``channel_std`` is set.
+        cycle_weight: weight of the mean squared error of the way back; the way to the target has the weight 1. The
+            targets of the way back, the sources, follow the others in the batch. 0 leaves the way back out.
+        channel_weight_power: channels count by their standard deviation to this power, on average by 1; 0 gives equal
             weights, -1 evens them out.
 
     Raises:

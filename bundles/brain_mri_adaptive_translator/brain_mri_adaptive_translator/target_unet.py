@@ -1,4 +1,4 @@
-"""The sampling network: a 3D diffusion UNet that is told the target contrast by cross-attention."""
+"""Sampling network: a 3D diffusion UNet with the target contrast as cross-attention token."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from brain_mri_adaptive_translator.residual_preconditioning import ResidualPreco
 
 
 class TargetDiffusionUNet(nn.Module):
-    """Denoises the latent of a target contrast beside a target-like latent and the source it was made from.
+    """Denoise the latent of a target contrast, given a target-like latent and the source's latent.
 
-    Its input has four parts along the channels: the noisy latent, the target-like latent, the source's, and one map
-    per contrast, 1 everywhere for the target's and 0 for the others; :func:`target_condition` makes the last three. The
-    maps become one cross-attention token and are not convolved. So the network is a plain ``forward(x, timesteps)`` for
-    every inferer that concatenates its condition, and for export.
+    The input has four parts along the channels: the noisy latent, the target-like latent, the source's latent, and one
+    map per contrast, 1 everywhere for the target and 0 for the others. :func:`target_condition` makes the last three.
+    The maps become one cross-attention token and are not convolved. So the network is a plain ``forward(x, timesteps)``
+    for every inferer that concatenates its condition, and for export.
 
     Args:
         spatial_dims: 2 or 3.
-        latent_channels: of a latent, and of the prediction.
+        latent_channels: channels of a latent, and of the prediction.
         num_contrasts: number of maps; also the width of the cross-attention.
-        preconditioning: the network then predicts the velocity, and learns what the target-like latent does not tell;
+        preconditioning: the network then predicts the velocity, and learns the residual of the target-like latent;
             None, without ``use_source``, is the network of the paper's figure.
-        use_source: whether the source's latent is looked at. What the target-like latent has lost cannot be told
-            without it; the paper's figure has the target-like latent only.
+        use_source: use the source's latent too. Without it, details that the target-like latent has lost cannot be
+            recovered; the paper's figure has the target-like latent only.
         unet_kwargs: the other arguments of :class:`monai.networks.nets.DiffusionModelUNet`.
 
     Source: Kim & Park 2024, arXiv:2311.00265, figure 2b.
@@ -70,7 +70,7 @@ class TargetDiffusionUNet(nn.Module):
             ValueError: for another number of channels, or a context.
         """
         if context is not None:
-            raise ValueError("the target contrast is told by the last channels of x, not by context.")
+            raise ValueError("the target contrast belongs in the last channels of x, not in context.")
         expected = 3 * self.latent_channels + self.num_contrasts
         if x.shape[1] != expected:
             raise ValueError(
@@ -91,13 +91,13 @@ class TargetDiffusionUNet(nn.Module):
 def target_condition(
     target_like: torch.Tensor, source: torch.Tensor, targets: Sequence[int], num_contrasts: int
 ) -> torch.Tensor:
-    """The condition of a :class:`TargetDiffusionUNet`.
+    """Make the condition of a :class:`TargetDiffusionUNet`.
 
     Args:
-        target_like: latents (B, C, D, H, W).
-        source: the latents that they were made from, of the same shape.
-        targets: one contrast per latent.
-        num_contrasts: how many there are.
+        target_like: target-like latents (B, C, D, H, W).
+        source: latents of the sources, of the same shape.
+        targets: target contrast of each latent, (B,).
+        num_contrasts: number of contrasts.
 
     Returns:
         (B, 2 C + num_contrasts, D, H, W).

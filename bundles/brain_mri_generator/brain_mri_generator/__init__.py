@@ -1,4 +1,4 @@
-"""What is this bundle's own: its sampling network."""
+"""Sampling network of the brain generator."""
 
 from brain_mri_generator.networks import ConditionedDiffusionUNet
 

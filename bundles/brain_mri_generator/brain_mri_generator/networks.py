@@ -1,4 +1,4 @@
-"""The sampling network: a diffusion UNet with the hybrid conditioning of Pinaya et al. 2022."""
+"""Sampling network: a diffusion UNet with the hybrid conditioning of Pinaya et al. 2022."""
 
 from __future__ import annotations
 
@@ -13,22 +13,21 @@ from torch import nn
 
 
 class ConditionedDiffusionUNet(nn.Module):
-    """Tells a DiffusionModelUNet the covariates twice: as constant channels beside the latent, and as a context token.
+    """DiffusionModelUNet with the covariates as constant channels beside the latent, and as a context token.
 
-    The covariates are so much part of the input that there is no unconditional mode and no classifier-free guidance.
+    The covariates are always part of the input: there is no unconditional mode and no classifier-free guidance.
 
     Args:
         spatial_dims: 2 or 3.
         latent_channels: channels of the noisy latent and of the prediction.
         num_covariates: length of the condition; also the width of the cross-attention.
-        covariate_scale: the covariates are multiplied by it. Scaled to [0, 1] by the range of a population they
-            vary by 0.12 to 0.22 (one standard deviation), beside latents that vary by 1.
-            1 is the published network.
-        position_channels: channels of a learned map beside the latent that tells the UNet where it is, an even number.
-            Brains are centred on their grid, so a short training learns the anatomy of a place from it, where the
-            convolutions alone would have to find the place first. 0 is the published network.
-        position_size: spatial size of that map, the latents' in training; for latents of another size it is
-            interpolated.
+        covariate_scale: factor of the covariates. Scaled to [0, 1] by the range of a population, they have standard
+            deviations of 0.12 to 0.22, beside latents with one of 1. 1 is the published network.
+        position_channels: channels of a learned map of positions beside the latent, an even number. Brains are centred
+            on their grid, so a short training learns the anatomy of a place from the map; convolutions alone would have
+            to find the place first. 0 is the published network.
+        position_size: spatial size of that map, the size of the latents in training; it is interpolated for latents of
+            another size.
         preconditioning: for latents whose channels differ in scale; None is the published network.
         unet_kwargs: the other arguments of :class:`monai.networks.nets.DiffusionModelUNet`.
 
@@ -82,7 +81,7 @@ class ConditionedDiffusionUNet(nn.Module):
             x: noisy latent (B, latent_channels, D, H, W).
             timesteps: (B,); 0 by default.
             context: covariates scaled to [0, 1], (B, 1, num_covariates); the middle of each range by default. The
-                defaults are there for tools that feed a network one tensor to check or export it.
+                defaults serve tools that feed a network one tensor to check or export it.
 
         Returns:
             Prediction, shape of ``x``.
@@ -113,7 +112,7 @@ class ConditionedDiffusionUNet(nn.Module):
     def _position_of(self, x: torch.Tensor) -> torch.Tensor:
         """The learned map for every sample of ``x``, (B, position_channels, D, H, W)."""
         assert self.position is not None
-        # Always, because a traced network keeps no branches. At its own size the map stays as it is.
+        # Always interpolate, because a traced network keeps no branches. At its own size the map stays as it is.
         mode = "trilinear" if x.ndim == 5 else "bilinear"
         position = nn.functional.interpolate(self.position, size=x.shape[2:], mode=mode, align_corners=False)
         return position.expand(x.shape[0], -1, *x.shape[2:])

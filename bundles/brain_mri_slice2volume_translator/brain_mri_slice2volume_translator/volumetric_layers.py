@@ -15,14 +15,14 @@ class VolumetricLayer(nn.Module):
     """Base of the layers along the slice axis; starts as the identity.
 
     Attributes:
-        num_slices: S of the volumes that are folded into the batch. The network sets it before each forward pass; 1
+        num_slices: S, number of slices of each volume in the batch. The network sets it before each forward pass; 1
             makes every slice a volume of its own.
     """
 
     num_slices: int = 1
 
     def reset_to_identity(self) -> None:
-        """Make the layer give back what it gets, as it does before its training."""
+        """Make the layer return its input, as before its training."""
         raise NotImplementedError
 
 
@@ -30,7 +30,7 @@ class VolumetricConvolution(VolumetricLayer):
     """A 1D convolution along the slices, channels to channels, whose kernel starts as the identity.
 
     Args:
-        channels: of the input and of the output.
+        channels: channels of the input and the output.
         kernel_size: odd; number of slices that one output sees.
 
     Raises:
@@ -62,9 +62,9 @@ class VolumetricAttention(VolumetricLayer):
     """Self-attention of every pixel along the slices, added to its input; its projection starts at zero.
 
     Args:
-        channels: of the input and of the output.
-        norm_num_groups: groups of the normalisation before it.
-        num_head_channels: width of one head, by default 32 or what divides both 32 and ``channels``.
+        channels: channels of the input and the output.
+        norm_num_groups: groups of the normalisation before the attention.
+        num_head_channels: width of one head, by default the greatest common divisor of 32 and ``channels``.
 
     Source: temporal attention of Ho et al. 2022, arXiv:2204.03458, section 3, along slices instead of frames.
     """

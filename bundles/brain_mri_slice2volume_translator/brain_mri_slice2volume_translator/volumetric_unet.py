@@ -75,14 +75,14 @@ class SlicewiseDiffusionUNet(nn.Module):
         return unfolded if x.ndim == 5 else unfolded.squeeze(2)
 
     def _set_num_slices(self, num_slices: int) -> None:
-        """Tell layers along the slices how many make a volume; there are none here."""
+        """Set the number of slices of a volume in the layers along the slices; there are none here."""
 
 
 class VolumetricDiffusionUNet(SlicewiseDiffusionUNet):
     """A 2D network whose residual blocks also mix neighbouring slices.
 
     Each residual block gets two volumetric convolutions: after its first convolution, and after its second one before
-    the skip is added. They start as the identity, so that the new network computes what the slice network computes on
+    the skip is added. They start as the identity, so that the new network gives the result of the slice network on
     every slice. All slices of a volume share its time step.
 
     Args:
@@ -112,8 +112,8 @@ class VolumetricDiffusionUNet(SlicewiseDiffusionUNet):
         self.unet.requires_grad_(train_all)
         reference = next(self.unet.parameters())
         for block in residual_blocks(self.unet):
-            # MONAI's convolutions are sequences, so what is appended to one runs right after it, and every weight of
-            # the slice network keeps its name.
+            # MONAI's convolutions are sequences, so an appended layer runs right after the convolution, and every
+            # weight of the slice network keeps its name.
             for convolution in (block.conv1, block.conv2):
                 convolution.add_module("volumetric", VolumetricConvolution(block.out_channels, kernel_size))
             if volumetric_attention:

@@ -1,4 +1,4 @@
-"""BIDS, the only layout on disk: descriptions, file names, segmentations, and the list of what a dataset holds."""
+"""BIDS, the only layout on disk: descriptions, file names, segmentations and datalists."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FOLDERS: Mapping[str, str] = {**dict.fromkeys(_ANAT.split(), "anat"), "swi": "sw
 
 
 def image_path(dataset_dir: str | os.PathLike[str], participant_id: str, suffix: str) -> Path:
-    """Where the image of one contrast lies, for example ``sub-0001/anat/sub-0001_ce-gadolinium_T1w.nii.gz``.
+    """Path of the image of one contrast, for example ``sub-0001/anat/sub-0001_ce-gadolinium_T1w.nii.gz``.
 
     Args:
         dataset_dir: BIDS dataset.
@@ -40,7 +40,7 @@ def image_path(dataset_dir: str | os.PathLike[str], participant_id: str, suffix:
 
 
 def segmentation_path(dataset_dir: str | os.PathLike[str], participant_id: str, name: str) -> Path:
-    """Where the segmentation of the derivative dataset ``derivatives/<name>`` lies."""
+    """Path of a participant's segmentation in the derivative dataset ``derivatives/<name>``."""
     return Path(dataset_dir) / "derivatives" / name / participant_id / "anat" / f"{participant_id}_dseg.nii.gz"
 
 
@@ -59,10 +59,10 @@ def write_dataset_description(
     Args:
         dataset_dir: the dataset's folder, made if missing.
         name: title of the dataset.
-        derivative: whether it is a derivative (DatasetType) of another dataset.
+        derivative: True for a derivative (DatasetType) of another dataset.
         generated_by: one entry of GeneratedBy; Name and Version default to this package's.
-        license: of the data.
-        readme: text of README, by default the title and what made it.
+        license: license of the data.
+        readme: text of README, by default the title and the software that made the dataset.
         ignore: patterns of files in the dataset that are not BIDS, for .bidsignore.
     """
     folder = Path(dataset_dir)
@@ -74,7 +74,7 @@ def write_dataset_description(
     description["GeneratedBy"] = [by]
     write_json(folder / "dataset_description.json", description)
     atomic_write(folder / "README", readme or f"{name}\n\nMade by {by['Name']} {by['Version']}.\n")
-    # BIDS has no suffix for susceptibility-weighted images yet (BEP 004): validators are told to pass over the folder.
+    # BIDS has no suffix for susceptibility-weighted images yet (BEP 004): validators are told to ignore the folder.
     atomic_write(folder / ".bidsignore", "".join(f"{line}\n" for line in ("swi", *ignore)))
 
 
@@ -91,12 +91,12 @@ def write_segmentation_description(
 def select_participants(
     dataset_dir: str | os.PathLike[str], split: str | None = None, *, covariates: Sequence[str] = ()
 ) -> tuple[list[Row], list[tuple[str, str]]]:
-    """The rows of participants.tsv in one split, and what is wrong with them: unknown splits, or nobody left.
+    """Read the rows of participants.tsv in one split, with their problems: unknown splits, or an empty split.
 
     Args:
         dataset_dir: BIDS dataset.
         split: "train", "val", "test", or None for everyone.
-        covariates: columns that must be there; they are checked and typed.
+        covariates: required columns; they are checked and typed.
 
     Raises:
         FileNotFoundError: if the folder or its participants.tsv is missing.
@@ -132,14 +132,14 @@ def select_participants(
 
 
 def find_image(dataset_dir: str | os.PathLike[str], participant_id: str, suffix: str) -> Path:
-    """The image of one contrast that is there: :func:`image_path`, or its .nii where there is only that."""
+    """Path of the existing image of one contrast: :func:`image_path`, or its .nii if only that exists."""
     path = image_path(dataset_dir, participant_id, suffix)
     plain = path.with_suffix("")
     return plain if plain.is_file() and not path.is_file() else path
 
 
 def missing_image(dataset_dir: str | os.PathLike[str], participant_id: str, path: Path) -> tuple[str, str]:
-    """What to say of an image that a participant lacks, as (kind, detail)."""
+    """Problem of an image that a participant lacks, as (kind, detail)."""
     hint = " (sessions are not supported)" if any((Path(dataset_dir) / participant_id).glob("ses-*")) else ""
     return "missing image", f"{path}{hint}"
 
@@ -157,7 +157,7 @@ def bids_datalist(
         dataset_dir: BIDS dataset or derivative; images may be .nii.gz or .nii.
         suffixes: contrasts that every participant must have, see :func:`image_path`.
         split: "train", "val", "test", or None for everyone.
-        covariates: columns that every participant must have and every item carries; () where images are enough.
+        covariates: columns that every participant must have and every item carries; () for images only.
 
     Returns:
         Items with ``participant_id``, the covariates (years, "M"/"F", mL), a path per suffix, and ``image`` as another
@@ -180,7 +180,7 @@ def collect_items(
     *,
     covariates: Sequence[str] = COVARIATES,
 ) -> tuple[list[dict[str, str | float]], list[tuple[str, str]]]:
-    """What :func:`bids_datalist` returns, and what it would raise, as (kind, detail)."""
+    """Collect the items of :func:`bids_datalist` and the problems that it would raise, as (kind, detail)."""
     folder = Path(dataset_dir)
     suffixes = [suffixes] if isinstance(suffixes, str) else list(suffixes)
     if not suffixes:

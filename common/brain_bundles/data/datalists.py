@@ -1,4 +1,4 @@
-"""Datalists of what a BIDS dataset has in several contrasts, with MONAI's own keys."""
+"""Datalists of BIDS datasets with several contrasts, with MONAI's own keys."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def checked_datalist(
     covariates: Sequence[str] = COVARIATES,
     check_also: Sequence[str] = (),
 ) -> list[dict[str, str | float]]:
-    """:func:`brain_bundles.data.bids_datalist`, after every file was read and checked; all findings come at once.
+    """Make the :func:`brain_bundles.data.bids_datalist` and check every file; all problems are reported at once.
 
     Args:
         dataset_dir: BIDS dataset in which every participant of the split has all contrasts, on one grid.
         suffixes: contrasts, see :func:`brain_bundles.data.image_path`.
         split: "train", "val", "test", or None for everyone.
-        covariates: columns that every participant must have and every item carries; () where images are enough.
-        check_also: other splits to check as well, so that a training names the bad files of its validation at once.
+        covariates: columns that every participant must have and every item carries; () for images only.
+        check_also: other splits to check as well, so that a training reports the bad files of its validation at once.
 
     Raises:
         ValueError: for an unknown suffix, split or covariate.
@@ -73,7 +73,7 @@ def paired_datalist(
         source, target: two contrasts, see :func:`brain_bundles.data.image_path`.
         split: "train", "val", "test", or None for everyone.
         check_also: other splits to check as well.
-        allow_missing: leave out the participants that lack one of the two, instead of refusing them.
+        allow_missing: leave out participants that lack one of the two contrasts, instead of refusing them.
 
     Raises:
         ValueError: if the two are one contrast, or unknown.
@@ -127,22 +127,22 @@ def contrast_datalist(
     check_also: Sequence[str] = (),
     allow_unseen: bool = False,
 ) -> list[dict[str, str]]:
-    """One item per participant: ``participant_id`` and a path for each of the contrasts that they have.
+    """One item per participant: ``participant_id`` and a path for each contrast that the participant has.
 
-    Participants with fewer than two of them are left out. Every file is read and checked first.
+    Participants with fewer than two of the contrasts are left out. Every file is read and checked first.
 
     Args:
         dataset_dir: BIDS dataset.
         contrasts: see :func:`brain_bundles.data.image_path`.
         split: "train", "val", "test", or None for everyone.
         check_also: other splits to check as well.
-        allow_unseen: whether the split "train" may be without one of the contrasts: a model that knows four can be
-            trained on and compared with scans of two.
+        allow_unseen: accept contrasts that no subject of the split "train" has. A model of four contrasts can then be
+            trained further on scans of two, and compared on them.
 
     Raises:
-        ValueError: for fewer than two contrasts, one that stands twice, or an unknown one.
-        DatasetError: with every problem of every file, every subject whose contrasts differ in grid, and if no subject
-            has two of them, or none of split "train" has one of the contrasts, which ``allow_unseen`` lets pass.
+        ValueError: for fewer than two contrasts, a repeated one, or an unknown one.
+        DatasetError: with every problem of every file and every subject whose contrasts differ in grid; if no subject
+            has two of the contrasts; without ``allow_unseen``, if no subject of split "train" has one of them.
     """
     if len(contrasts) < 2 or len(set(contrasts)) != len(contrasts):
         raise ValueError(f"contrasts is {list(contrasts)}, expected two or more, each once.")
@@ -169,7 +169,7 @@ def contrast_datalist(
                 logger.info("No subject of split train has %s.", ", ".join(unseen))
             else:
                 advice = (
-                    "leave it out of the contrasts, or set allow_unseen_contrasts to go on from weights that know it"
+                    "leave it out of the contrasts, or set allow_unseen_contrasts to continue from weights that know it"
                 )
                 problems += [("no such contrast", f"no subject of split train has {name}; {advice}") for name in unseen]
         parts[part] = subjects

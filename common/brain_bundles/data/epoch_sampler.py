@@ -1,4 +1,4 @@
-"""A sampler whose order depends on (seed, epoch) only, and whose indices know their epoch."""
+"""Sampler whose order depends on (seed, epoch) only, and whose indices carry their epoch."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class EpochIndex(int):
     """An index that carries the epoch it belongs to.
 
     It is an ``int``, so every data set accepts it. Workers receive it with each request, so the epoch is right in any
-    process, with persistent workers and with prefetching, which a ``set_epoch`` on the data set of the main process
-    cannot promise.
+    process, with persistent workers and with prefetching. A ``set_epoch`` on the data set of the main process cannot
+    promise that.
     """
 
     epoch: int
@@ -31,7 +31,7 @@ class EpochIndex(int):
 
 
 class EpochSampler(DistributedSampler):
-    """Indices of one epoch as :class:`EpochIndex`, split over the ranks where a process group exists.
+    """Indices of one epoch as :class:`EpochIndex`, split over the ranks if there is a process group.
 
     Rank ``r`` of ``w`` takes every ``w``-th index, so batch ``k`` of size ``b`` over all ranks is batch ``k`` of size
     ``w * b`` of one process. MONAI engines call :meth:`set_epoch` at ``EPOCH_STARTED``, before the loader's iterator of
@@ -42,9 +42,8 @@ class EpochSampler(DistributedSampler):
         shuffle: draw a new permutation per epoch; otherwise keep the order of the data.
         seed: first key of the permutations.
         num_samples_per_epoch: length of an epoch over all ranks, None for the length of the data. Epochs of a fixed
-            length are cut from an endless row of permutations, so all samples are drawn equally often whatever the
-            length.
-        same_every_epoch: be in epoch 0 always, for validation data that several processes share.
+            length are cut from an endless row of permutations, so all samples are drawn equally often for any length.
+        same_every_epoch: always use epoch 0, for validation data that several processes share.
 
     Raises:
         ValueError: if ``num_samples_per_epoch`` is not a positive multiple of the number of ranks; when the data is
@@ -78,12 +77,12 @@ class EpochSampler(DistributedSampler):
         self._skip = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch of the next iteration; engines call it."""
+        """Set the epoch of the next iteration; engines call it."""
         self._size()  # lazy data is made in this process, not in each worker that the loader starts next
         super().set_epoch(0 if self.same_every_epoch else epoch)
 
     def skip_once(self, num_samples: int) -> None:
-        """Leave out this rank's first ``num_samples`` in the next iteration: an interrupted epoch goes on there."""
+        """Skip this rank's first ``num_samples`` in the next iteration, to continue an interrupted epoch."""
         if not 0 <= num_samples <= self.num_samples:
             raise ValueError(f"cannot skip {num_samples} of {self.num_samples} samples.")
         self._skip = num_samples
@@ -95,7 +94,7 @@ class EpochSampler(DistributedSampler):
         return iter([EpochIndex(index, self.epoch) for index in own])
 
     def epoch_indices(self, epoch: int) -> list[int]:
-        """The indices of all ranks in the order of the global batches."""
+        """List the indices of all ranks in the order of the global batches."""
         size = self._size()
         if self.num_samples_per_epoch is None:
             order = self._permutation(epoch)

@@ -1,4 +1,4 @@
-"""The order of validation data."""
+"""Sampler for validation data."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from torch.utils.data import Sampler
 
 
 class InOrderSampler(Sampler[int]):
-    """All indices of the data, in its order. It has no length before it is iterated.
+    """All indices of the data, in order, without a length.
 
-    torch's ``SequentialSampler`` has one, which MONAI's engines ask for when they are made; lazy data would be read
-    then. Engines count the batches of the first epoch instead.
+    MONAI's engines ask a sampler with a length, such as torch's ``SequentialSampler``, for it when they are made; lazy
+    data would be read then. Without a length, engines count the batches of the first epoch.
 
     Args:
         data: gives the number of indices.

@@ -1,4 +1,4 @@
-"""Latents that are encoded once and read for the rest of the training."""
+"""Cache of latents: encoded once, then read for the rest of the training."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class CachedLatents(torch.utils.data.Dataset):
     For several images per item the entries are ``<key>_mean`` and ``<key>_sigma``.
 
     The images are encoded when the object is made, into one file per key in ``cache_dir``. The key is a hash of the
-    autoencoder, the preprocessing, and path, size and modification time of every image, so a changed one is encoded
+    autoencoder, the preprocessing, and path, size and modification time of every image. So a changed image is encoded
     again and a stale file is never read. The other entries of an item (age, sex ...) come from the datalist, not from
-    the file. With several processes rank 0 encodes and the others wait for the file, which all must see.
+    the file. With several processes rank 0 encodes and the others wait for the file, so all must see ``cache_dir``.
 
     Args:
         datalist: dictionaries with a path (or an array) under every image key.
@@ -45,8 +45,8 @@ class CachedLatents(torch.utils.data.Dataset):
         image_key: entry of the image, or a list of entries.
         batch_size: images per forward pass.
         num_workers: processes that load images.
-        precision: fp32, bf16, fp16 or auto, of the encoder.
-        dtype: fp32 or fp16, of the file; fp16 halves it, with an error below 0.05 % of a latent.
+        precision: precision of the encoder: fp32, bf16, fp16 or auto.
+        dtype: type in the file, fp32 or fp16; fp16 halves the file, with an error below 0.05 % of a latent.
         allow_missing_keys: items may lack some of several images, and then lack their entries; needs batch_size 1.
 
     Raises:
@@ -83,7 +83,7 @@ class CachedLatents(torch.utils.data.Dataset):
         if dtype not in DTYPES:
             raise ValueError(f"CachedLatents: dtype is {dtype!r}; allowed: {', '.join(DTYPES)}.")
         self.datalist, self.image_keys, self.dtype = datalist, keys, DTYPES[dtype]
-        # The names of the entries; one image needs no name of its own.
+        # Names of the entries; a single image needs no prefix.
         parts_of = ("mean", "sigma")
         self.names = list(parts_of) if len(keys) == 1 else [f"{key}_{part}" for key in keys for part in parts_of]
         device = next(autoencoder.parameters()).device
@@ -97,7 +97,7 @@ class CachedLatents(torch.utils.data.Dataset):
         self.path = Path(cache_dir) / f"latents_{self.key}.pt"
         if not self.path.exists():
             if not dist.is_initialized() or dist.get_rank() == 0:
-                # With a generator of its own: whether there is a cache must not change the training's random numbers.
+                # A generator of its own, so that the training's random numbers are the same with and without a cache.
                 loader = DataLoader(
                     Dataset(datalist, transform),
                     batch_size=batch_size,
@@ -105,7 +105,7 @@ class CachedLatents(torch.utils.data.Dataset):
                     generator=torch.Generator(),
                 )
                 self._write(encode(autoencoder, loader, keys, precision))
-            # Waiting for the file and not in a barrier, whose time-out is shorter than a large set takes.
+            # Wait for the file, not at a barrier: its time-out is shorter than the encoding of a large set.
             while not self.path.exists():
                 time.sleep(0.2)
         # Mapped, so that all processes of a training share one copy, which may be larger than the memory.
@@ -113,8 +113,8 @@ class CachedLatents(torch.utils.data.Dataset):
 
     def _write(self, moments: Iterator[list[torch.Tensor | None]]) -> None:
         logger.info("Encoding %d images into %s.", len(self.datalist), self.path)
-        # Without those whose values are all 0, as the sigma of quantised latents. A missing image has zeros that nobody
-        # reads.
+        # Entries that are 0 everywhere, such as the sigma of quantised latents, are not stored in full. A missing image
+        # has zeros that nobody reads.
         stored: dict[str, torch.Tensor] = {}
         shape: tuple[int, ...] = ()
         filled = 0
@@ -147,13 +147,13 @@ class CachedLatents(torch.utils.data.Dataset):
         save_atomically({name: stored.get(name, zero) for name in self.names}, self.path)
 
     def channel_std(self) -> torch.Tensor:
-        """Standard deviation (C,) of the latents of one image per item, over items and places, posterior included.
+        """Standard deviation (C,) of the latents over items and positions, posterior included; one image per item.
 
         Raises:
             ValueError: if there are several images per item.
         """
         if len(self.image_keys) > 1:
-            raise ValueError(f"CachedLatents holds {', '.join(self.image_keys)}; channel_std is of one image per item.")
+            raise ValueError(f"CachedLatents holds {', '.join(self.image_keys)}; channel_std needs one image per item.")
         mean, sigma = (self.latents[name] for name in self.names)
         others = [axis for axis in range(mean.ndim) if axis != 1]
         spread = mean.var(others, correction=0).double() + sigma.square().mean(others).double()
@@ -174,8 +174,9 @@ class CachedLatents(torch.utils.data.Dataset):
 def encode(
     autoencoder: nn.Module, loader: Iterable, image_keys: Sequence[str] = ("image",), precision: str = "fp32"
 ) -> Iterator[list[torch.Tensor | None]]:
-    """Mean and sigma (B, C, d, h, w) of the normalised latents of each image of a batch, float32 on the CPU; None and
-    None for an image that the batch lacks.
+    """Yield mean and sigma (B, C, d, h, w) of the normalised latents of each image of a batch, float32 on the CPU.
+
+    Both are None for an image that the batch lacks.
     """
     for images in _images(loader, image_keys, autoencoder):
         moments: list[torch.Tensor | None] = []
@@ -194,8 +195,8 @@ def measure_latent_statistics(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and standard deviation of raw latent samples per channel, over all images and positions.
 
-    A sample is mu + sigma * noise, so its variance is var(mu) + mean(sigma^2). With several processes, each with its
-    part of the images, the sums are joined.
+    A sample is mu + sigma * noise, so its variance is var(mu) + mean(sigma^2). Several processes, each with a part of
+    the images, add their sums.
 
     Args:
         autoencoder: with ``raw_moments(x) -> (mu, sigma)``.
@@ -229,7 +230,7 @@ def measure_latent_statistics(
 
 
 def _images(loader: Iterable, image_keys: Sequence[str], autoencoder: nn.Module) -> Iterator[list[torch.Tensor | None]]:
-    """The plain images of each batch on the autoencoder's device; the autoencoder is in eval mode meanwhile."""
+    """Yield the plain images of each batch on the autoencoder's device, with the autoencoder in eval mode."""
     device = next(autoencoder.parameters()).device
     training = autoencoder.training
     autoencoder.eval()

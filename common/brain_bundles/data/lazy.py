@@ -1,4 +1,4 @@
-"""Data that is found, checked and read when it is first used: a config can be parsed without any."""
+"""Data that is found, checked and read at its first use, so that a config can be parsed without data."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 
 class LazySequence(Sequence):
-    """The sequence that ``make(**options)`` gives, made when its length or an item is first asked for.
+    """The sequence that ``make(**options)`` returns, made when its length or an item is first needed.
 
-    A part of it, ``lazy[:3]``, is lazy too. What ``make`` raises comes at the first use, and again at the next.
+    A slice, ``lazy[:3]``, is lazy too. An error of ``make`` is raised at the first use, and again at the next.
 
     Args:
-        make: gives the sequence; in a config a component with ``"_mode_": "callable"``.
+        make: returns the sequence; in a config a component with ``"_mode_": "callable"``.
         **options: keyword arguments of ``make``.
     """
 
@@ -35,8 +35,8 @@ class LazySequence(Sequence):
 def prepare_data(datasets: Iterable[Sized]) -> None:
     """Make the data sets of a training: find and check their files, fill their caches.
 
-    A step of ``run`` before the training: a wrong dataset is then refused before the first step, and lazy data is made
-    here, once, not in each worker process of a loader.
+    A step of ``run`` before the training: a wrong dataset is refused before the first step, and lazy data is made here
+    once, not in each worker process of a loader.
     """
     for dataset in datasets:
         len(dataset)  # the first use

@@ -1,4 +1,4 @@
-"""A data set whose random transforms depend on (seed, epoch, index) and on nothing else."""
+"""Data set whose random transforms depend on (seed, epoch, index) and on nothing else."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from brain_bundles.utils.seeding import SAMPLE_SEED, derive_seed
 class SeededDataset(Dataset):
     """``transform(copy of data[index])`` with every MONAI random transform seeded from (seed, epoch, index).
 
-    A sample is then the same whatever the batch size, the number of workers or ranks, and what was drawn before it, and
-    a resumed training sees what the uninterrupted one would have seen. The epoch comes with the index when the sampler
-    is an :class:`~brain_bundles.data.EpochSampler`; a plain index means epoch 0, so validation data look the same in
-    every epoch.
+    A sample is then the same for any batch size, any number of workers or ranks, and any earlier draws. A resumed
+    training sees the samples of the uninterrupted one. The epoch comes with the index if the sampler is an
+    :class:`~brain_bundles.data.EpochSampler`; a plain index means epoch 0, so validation data look the same in every
+    epoch.
 
     Dictionary items get the entry ``sample_seed`` (63-bit int), from which later draws for this sample (latent noise,
     time steps) are derived. A transform that makes several samples of one item (patches) gives each its own.
@@ -30,10 +30,10 @@ class SeededDataset(Dataset):
             transforms.
         transform: callable; its ``Randomizable`` parts are seeded before each call.
         seed: first key of all draws.
-        seed_key: name of that entry, None to leave items as they are.
+        seed_key: name of the entry ``sample_seed``, None to leave items as they are.
 
     Raises:
-        ValueError: if an item has an entry ``seed_key`` already.
+        ValueError: if an item already has an entry ``seed_key``.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class SeededDataset(Dataset):
 
 
 def own_copy(item: Any) -> Any:
-    """A deep copy in which a tensor that is part of a larger one takes its own part alone.
+    """Copy deeply, but of a tensor that is a view copy the view only.
 
     ``copy.deepcopy`` copies the whole storage of a view: all latents of a training set for each of its items.
     """

@@ -1,4 +1,4 @@
-"""The items of a run that goes on when one of them cannot be used."""
+"""Data set that leaves out items that cannot be used."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ logger = logging.getLogger(__name__)
 
 
 class SkipUnusableDataset(IterableDataset):
-    """Items one after the other, transformed. One that the transform refuses is noted and left out, the others come.
+    """Transformed items in order; an item that the transform refuses is recorded and left out.
 
-    What can be seen in a file is found before a run begins; this is for what only the preprocessing shows, such as a
-    brain that vanishes on the model's grid.
+    Problems that a file itself shows are found before a run begins. This is for problems that only the preprocessing
+    shows, such as a brain that vanishes on the model's grid.
 
     Args:
         data: items with a path under ``image``.
-        transform: raises ValueError or RuntimeError for what cannot be used.
-        problems: gets (kind, reason) for each item that is left out, unless another process loads it (num_workers).
+        transform: raises ValueError or RuntimeError for an item that cannot be used.
+        problems: list to which (kind, reason) is added for each item left out, unless another process loads it
+            (num_workers).
     """
 
     data: Sequence[Mapping[str, Any]]
@@ -48,7 +49,7 @@ class SkipUnusableDataset(IterableDataset):
 
 
 def _first_cause(error: BaseException) -> BaseException:
-    """What happened; MONAI wraps it once per transform."""
+    """Original error, which MONAI wraps once per transform."""
     while error.__cause__ is not None:
         error = error.__cause__
     return error

@@ -1,4 +1,4 @@
-"""Comparisons and their reports, and the volumes that are measured on images."""
+"""Evaluation: comparisons with their reports, and volumes measured on images."""
 
 from brain_bundles.evaluation.generated import evaluate_generated
 from brain_bundles.evaluation.measurement import Measurement, measure_folder

@@ -1,4 +1,4 @@
-"""Whether predictions have the intensities of the contrast that was asked for."""
+"""Contrast switch: which contrast the intensities of a prediction are nearest to."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NUM_LEVELS = 100
 
 @dataclass(frozen=True)
 class IntensityProfile:
-    """The quantiles (NUM_LEVELS,) of one prediction, and those of the subject's true volumes by contrast."""
+    """Quantiles (NUM_LEVELS,) of one prediction and, by contrast, of the subject's true volumes."""
 
     method: str
     source: str
@@ -25,20 +25,22 @@ class IntensityProfile:
 def intensity_quantiles(volume: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Quantiles (NUM_LEVELS,) of the voxels of ``volume`` (D, H, W) where ``mask`` is True, at evenly spaced levels.
 
-    The mean absolute difference of two of them is the first Wasserstein distance of the two sets of intensities.
+    The mean absolute difference of two results is the first Wasserstein distance between the two sets of intensities.
     """
     levels = (torch.arange(NUM_LEVELS) + 0.5) / NUM_LEVELS
     return torch.quantile(volume[mask].float(), levels.to(volume.device))
 
 
 def nearest_contrast(predicted: torch.Tensor, true: Mapping[str, torch.Tensor]) -> str:
-    """The contrast whose quantiles are nearest to the predicted ones."""
+    """Name of the contrast whose quantiles are nearest to the predicted ones."""
     return min(true, key=lambda name: float((predicted - true[name]).abs().mean()))
 
 
 def summarise_switch(profiles: Sequence[IntensityProfile]) -> dict[str, Any]:
-    """method -> target -> ``nearest``: contrast -> number of predictions that are nearest to it, over all sources and
-    subjects; ``on_average``: the contrast nearest to the mean of all predictions of that target.
+    """Count the nearest contrasts, as method -> target -> two entries.
+
+    ``nearest`` is contrast -> number of predictions nearest to it, over all sources and subjects. ``on_average`` is the
+    contrast nearest to the mean of all predictions of that target.
     """
     summary: dict[str, Any] = {}
     for key in dict.fromkeys((one.method, one.target) for one in profiles):

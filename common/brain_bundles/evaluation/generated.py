@@ -1,4 +1,4 @@
-"""A generated set beside a reference set: every number of the evaluation, as JSON, as a table and as a picture."""
+"""Evaluation of a generated set against a reference set, as JSON, as a table and as a picture."""
 
 from __future__ import annotations
 
@@ -43,24 +43,24 @@ def evaluate_generated(
 ) -> dict[str, Any]:
     """Evaluate a generated BIDS dataset; write metrics.json, metrics.md, measured.tsv and requested_vs_measured.png.
 
-    Held-out brains of the reference are those of its split "test", else "val", else everyone; training brains those of
-    "train". Without both there is no memorisation check.
+    The held-out brains are the reference's split "test", else "val", else all brains. The training brains are its split
+    "train". The memorisation check needs both.
 
     Args:
         generated_dir: BIDS dataset whose participants.tsv has the requested volumes (mL).
         reference_dir: BIDS dataset of the brains to compare with.
-        output_dir: where the results go; made if missing.
+        output_dir: folder of the results; made if missing.
         suffix: contrast.
-        num_pairs: pairs of each set for MS-SSIM; all where there are fewer.
-        seed: of the pairs.
-        spacing: voxel size of the grid for MS-SSIM and correlations, mm; both sets are brought to it.
+        num_pairs: pairs per set for MS-SSIM; all pairs if there are fewer.
+        seed: seed of the choice of pairs.
+        spacing: voxel size of the grid for MS-SSIM and correlations, mm; both sets are resampled to it.
         spatial_size: (D, H, W) of that grid. Brains are centred on it.
-        intensity_percentiles: of the non-zero voxels, scaled to 0 and 1 before volumes are compared; as in training.
-        kernel_size: of MS-SSIM, see :func:`ms_ssim_over_pairs`.
-        sampler_rows: of :func:`brain_bundles.evaluation.sampler_benchmark.benchmark_samplers`, to be reported along.
+        intensity_percentiles: percentiles of the non-zero voxels that become 0 and 1; as in training.
+        kernel_size: window of MS-SSIM, see :func:`ms_ssim_over_pairs`.
+        sampler_rows: rows of :func:`brain_bundles.evaluation.sampler_benchmark.benchmark_samplers`, for the report.
 
     Returns:
-        what metrics.json holds: JSON types alone, None where a number is undefined.
+        The content of metrics.json: JSON types only, None where a number is undefined.
 
     Raises:
         FileNotFoundError: if a folder is missing or empty.
@@ -104,7 +104,7 @@ def evaluate_generated(
 
 
 def _reference_images(folder: str | os.PathLike[str], suffix: str) -> tuple[list[Path], list[Path], str | None]:
-    """(training images, held-out images, name of the held-out split)."""
+    """Return (training images, held-out images, name of the held-out split)."""
     images = find_images(folder, suffix)
     splits: dict[str, object] = {}
     if (Path(folder) / "participants.tsv").is_file():
@@ -119,7 +119,7 @@ def _reference_images(folder: str | os.PathLike[str], suffix: str) -> tuple[list
 def _memorisation(
     loader: Any, generated: Sequence[Path], train: Sequence[Path], held_out: Sequence[Path]
 ) -> Mapping[str, Any] | None:
-    """The memorisation check as plain numbers, with the closest pair by name; None where there is no split."""
+    """Memorisation check as plain numbers, with the closest pair by name; None without a split."""
     if len(train) < 2:
         return None
     logger.info("nearest training brains of %d generated brains", len(generated))

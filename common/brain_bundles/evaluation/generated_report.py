@@ -1,4 +1,4 @@
-"""The evaluation for people: a Markdown table and a scatter plot. matplotlib comes with the extra ``report``."""
+"""Report of an evaluation: Markdown tables and a scatter plot. matplotlib comes with the extra ``report``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TITLES = {"ventricular_volume": "ventricular volume", "brain_volume": "brain vo
 
 
 def markdown(metrics: Mapping[str, Any]) -> str:
-    """The metrics of :func:`brain_bundles.evaluation.generated.evaluate_generated` as readable tables."""
+    """Format the metrics of :func:`brain_bundles.evaluation.generated.evaluate_generated` as tables."""
     split = f' (split "{metrics["reference_split"]}")' if metrics["reference_split"] else ""
     counts = (
         f"{metrics['num_generated']} generated brains, {metrics['num_reference']} reference brains{split}; "
@@ -87,7 +87,7 @@ def markdown(metrics: Mapping[str, Any]) -> str:
 
 
 def draw_requested_vs_measured(path: str | os.PathLike[str], measurements: Sequence[Measurement]) -> None:
-    """A scatter plot per volume with the identity line and the fitted line, as PNG.
+    """Draw a scatter plot per volume with the identity line and the fitted line, as PNG.
 
     Raises:
         OptionalImportError: if matplotlib is missing.

@@ -1,4 +1,4 @@
-"""The volumes of every brain in a folder, beside those that its participants.tsv asks for or records."""
+"""Measured volumes of every brain in a folder, beside the volumes in its participants.tsv."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Measurement:
     """One brain.
 
     Attributes:
-        participant_id: its id, or its file's name without the ending where there is no participants.tsv.
-        path: its file.
-        measured: volumes in mL, NaN where they could not be measured.
-        recorded: volumes of participants.tsv in mL: what was requested of a generator or is known of a person; NaN
-            where there is none.
+        participant_id: id of the participant; without a participants.tsv, name of the file without its ending.
+        path: path of the image.
+        measured: measured volumes, mL; NaN where they could not be measured.
+        recorded: volumes from participants.tsv, mL: requested of a generator, or known of a person; NaN where there
+            are none.
     """
 
     participant_id: str
@@ -47,7 +47,7 @@ class Measurement:
 
 
 def find_images(folder: str | os.PathLike[str], suffix: str = "T1w") -> list[tuple[str, Path, BrainVolumes]]:
-    """The images of a BIDS dataset, or all NIfTI files directly inside a folder, in order.
+    """Find the images of a BIDS dataset, or all NIfTI files directly inside a folder, in order.
 
     Returns:
         (id, path, recorded volumes) for each image.
@@ -81,7 +81,7 @@ def find_images(folder: str | os.PathLike[str], suffix: str = "T1w") -> list[tup
 
 
 def measure_file(path: str | os.PathLike[str]) -> BrainVolumes:
-    """Volumes of one NIfTI file in mL; NaN with a warning if the file or its volume cannot be used."""
+    """Measure the volumes of one NIfTI file, mL; NaN with a warning if the file or its volume cannot be used."""
     try:
         image = nib.funcs.as_closest_canonical(nib.loadsave.load(path))
         volume = np.asarray(image.get_fdata(dtype=np.float32))
@@ -93,9 +93,9 @@ def measure_file(path: str | os.PathLike[str]) -> BrainVolumes:
 
 
 def measure_folder(folder: str | os.PathLike[str], suffix: str = "T1w", *, progress: bool = True) -> list[Measurement]:
-    """Measure every brain that :func:`find_images` finds; the same Raises.
+    """Measure every brain that :func:`find_images` finds, and raise the same errors.
 
-    Where participants.tsv lacks volumes the log says how to bring the measured ones into it.
+    If participants.tsv lacks volumes, the log says how to add the measured ones.
     """
     images = find_images(folder, suffix)
     bar = tqdm(images, desc="measure", unit="brain", disable=not progress)
@@ -103,8 +103,8 @@ def measure_folder(folder: str | os.PathLike[str], suffix: str = "T1w", *, progr
     unknown = sum(not np.isfinite(m.recorded).all() for m in measurements)
     if unknown and (Path(folder) / "participants.tsv").is_file():
         logger.info(
-            "participants.tsv lacks volumes of %d participants; brain_bundles.data.write_volumes(%r, TABLE) brings "
-            "those of the table of measurements into it",
+            "participants.tsv lacks volumes of %d participants; brain_bundles.data.write_volumes(%r, TABLE) adds those "
+            "in the table of measurements",
             unknown,
             os.fspath(folder),
         )
@@ -112,7 +112,7 @@ def measure_folder(folder: str | os.PathLike[str], suffix: str = "T1w", *, progr
 
 
 def fidelity_of(measurements: Sequence[Measurement]) -> dict[str, Fidelity]:
-    """Recorded against measured for each volume that any brain has a record of."""
+    """Compare recorded and measured values, for each volume that any brain has a record of."""
     result = {}
     for name in VOLUMES:
         recorded = [getattr(m.recorded, name) for m in measurements]
@@ -122,9 +122,9 @@ def fidelity_of(measurements: Sequence[Measurement]) -> dict[str, Fidelity]:
 
 
 def write_measurements(path: str | os.PathLike[str], measurements: Sequence[Measurement]) -> None:
-    """Write a table: participant_id, the measured volumes, recorded_* beside them where any is known; NaN as n/a.
+    """Write a table of participant_id, measured volumes and, where any is known, recorded_* volumes; NaN as n/a.
 
-    :func:`brain_bundles.data.write_volumes` brings the measured ones into participants.tsv where it has none.
+    :func:`brain_bundles.data.write_volumes` adds the measured volumes to participants.tsv where it has none.
     """
     with_record = [n for n in VOLUMES if any(math.isfinite(getattr(m.recorded, n)) for m in measurements)]
     lines = ["\t".join(["participant_id", *VOLUMES, *(f"recorded_{name}" for name in with_record)])]

@@ -1,4 +1,4 @@
-"""The sampler table of a latent diffusion model: time and error of few-step samplers from the same noise."""
+"""Sampler table of a latent diffusion model: time and error of few-step samplers from the same noise."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ def benchmark_samplers(
 ) -> list[SamplerRow]:
     """Run few-step samplers and a long reference with the same seeds and conditions.
 
-    The reference runs in fp32, the rows in ``precision``: the error is the whole error of what a user gets.
+    The reference runs in fp32, the rows in ``precision``: the error is the total error of what a user gets.
 
     Args:
         network: called as ``network(x, timesteps=t, context=context)``.
         autoencoder: decodes normalised latents.
         context: (B, 1, K) conditions, on the device to run on.
         latent_shape: (C, D, H, W) of one latent.
-        prediction_type: what the network was trained to predict.
+        prediction_type: prediction that the network was trained for.
         seeds: B integers.
         rows: (sampler, steps); by default DDIM 10/20/50 and DPM-Solver++ 10/15/20, or rflow 10/20/50 for a network of
             rectified flow.
         reference_steps: steps of the reference, DDIM or rflow.
-        precision: of the rows.
-        denoising_end: of the rows and of the reference, see :class:`~brain_bundles.schedulers.DenoisingSteps`.
-        temperature: of the rows and of the reference, see :class:`~brain_bundles.inferers.Denoiser`.
-        schedule: more arguments of ``make_scheduler``: betas, num_train_timesteps.
+        precision: precision of the rows.
+        denoising_end: for rows and reference, see :class:`~brain_bundles.schedulers.DenoisingSteps`.
+        temperature: for rows and reference, see :class:`~brain_bundles.inferers.Denoiser`.
+        schedule: further arguments of ``make_scheduler``: betas, num_train_timesteps.
     """
     flow = prediction_type == "rectified_flow"
     if rows is None:

@@ -1,4 +1,4 @@
-"""Numbers for people and for JSON: Markdown tables, and NaN as None."""
+"""Numbers in reports: Markdown tables, and None for NaN in JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 
 def finite_json(value: Any) -> Any:
-    """The same nested value with None in place of NaN and infinity, which JSON does not know."""
+    """Replace NaN and infinity in a nested value by None, since JSON has neither."""
     if isinstance(value, Mapping):
         return {str(key): finite_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -21,11 +21,11 @@ def finite_json(value: Any) -> Any:
 
 
 def cell(value: float | None, form: str) -> str:
-    """A number in the format ``form``, n/a for None."""
+    """Format a number by ``form``; None is n/a."""
     return "n/a" if value is None else format(value, form)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """The lines of a Markdown table, and an empty one."""
+    """Lines of a Markdown table, with an empty line at the end."""
     lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
     return [*lines, *("| " + " | ".join(row) + " |" for row in rows), ""]

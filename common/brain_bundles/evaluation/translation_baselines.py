@@ -1,4 +1,4 @@
-"""Translations that need no network: the source itself, and the mean target intensity given the source's."""
+"""Baselines without a network: the source itself, and the mean target intensity given the source intensity."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Regressions = dict[Cell, IntensityRegression]
 
 
 def fit_regressions(subjects: Iterable[Subject], cells: Sequence[Cell]) -> Regressions:
-    """Fit a regression for each cell that a subject has both contrasts of.
+    """Fit one regression per cell, to all subjects that have both of its contrasts.
 
     Raises:
-        ValueError: for a volume that is not finite or leaves [0, 1].
+        ValueError: for a volume that is not finite or has values outside [0, 1].
     """
     regressions: Regressions = {}
     for subject in subjects:
@@ -36,7 +36,7 @@ def fit_regressions(subjects: Iterable[Subject], cells: Sequence[Cell]) -> Regre
 
 
 def baselines(subject: Subject, source: str, targets: Sequence[str], regressions: Regressions) -> dict[str, AnyMethod]:
-    """Both baselines for one source of a subject; a regression that was not fitted is left out."""
+    """Return both baselines for one source of a subject, without regressions that were not fitted."""
     cells = [(source, target) for target in targets if (source, target) in regressions]
     return {COPY: _copy, REGRESSION: {cell_name(*cell): _regression(subject, cell, regressions) for cell in cells}}
 

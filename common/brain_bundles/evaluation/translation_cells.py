@@ -1,4 +1,4 @@
-"""The cells of a comparison: which source contrasts are translated to which targets."""
+"""Cells of a comparison: pairs of a source and a target contrast."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ Cell = tuple[str, str]  # (source, target)
 
 
 def as_cells(cells: Sequence[str | Sequence[str]]) -> list[Cell]:
-    """(source, target) of each cell, of contrasts (every one to every other) or of pairs.
+    """List the cells as (source, target): each contrast to every other one, or the given pairs.
 
     Raises:
-        ValueError: if there is none, one stands twice, or an entry is not a pair of two contrasts.
+        ValueError: if there are no cells, an entry is repeated, or an entry is not a pair of two contrasts.
     """
     contrasts = [entry for entry in cells if isinstance(entry, str)]
     if contrasts and len(contrasts) == len(cells):
@@ -29,10 +29,10 @@ def as_cells(cells: Sequence[str | Sequence[str]]) -> list[Cell]:
 
 
 def contrasts_of(cells: Sequence[Cell]) -> list[str]:
-    """The contrasts of the cells, each once, in order."""
+    """List the contrasts of the cells, each once, in order."""
     return list(dict.fromkeys(contrast for cell in cells for contrast in cell))
 
 
 def cell_name(source: str, target: str) -> str:
-    """The name of a cell in files and settings, such as "T1w to T2w"."""
+    """Name of a cell in files and settings, such as "T1w to T2w"."""
     return f"{source} to {target}"

@@ -1,4 +1,4 @@
-"""What can be said about a comparison before the first volume is loaded."""
+"""Checks of a comparison before the first volume is loaded."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Items = Sequence[Mapping[str, Any]]
 
 
 def check_items(test: Items, train: Items, cells: Sequence[Cell], num_train_subjects: int | None) -> None:
-    """Refuse lists that cannot be compared; warn of subjects that are in both.
+    """Refuse unusable lists; warn of subjects that are in both lists.
 
     Raises:
-        ValueError: if a list is empty, an item has no id or not both contrasts of any cell, an id stands twice among
-            the test subjects, or ``num_train_subjects`` is less than 1.
+        ValueError: if a list is empty, an item has no id or not both contrasts of any cell, an id is repeated among the
+            test subjects, or ``num_train_subjects`` is less than 1.
     """
     contrasts = contrasts_of(cells)
     for name, items in (("test_datalist", test), ("train_datalist", train)):
@@ -42,14 +42,14 @@ def check_items(test: Items, train: Items, cells: Sequence[Cell], num_train_subj
     seen = {os.fspath(item[key]) for item in train for key in contrasts if _is_path(item.get(key))}
     both = sum(any(_is_path(item.get(key)) and os.fspath(item[key]) in seen for key in contrasts) for item in test)
     if both:
-        logger.warning("%d test subjects are training subjects too: %s has seen their answers.", both, REGRESSION)
+        logger.warning("%d test subjects are also training subjects: %s was fitted to them.", both, REGRESSION)
 
 
 def check_methods(methods: Mapping[str, AnyMethod], contrasts: Sequence[str], metrics: Sequence[str]) -> None:
     """Refuse names that are taken or unknown.
 
     Raises:
-        ValueError: if a method has a baseline's name or a pair of other contrasts, or for an unknown metric.
+        ValueError: if a method has a baseline's name, a pair names other contrasts, or a metric is unknown.
     """
     if taken := [name for name in (COPY, REGRESSION) if name in methods]:
         raise ValueError(f"methods: {taken[0]!r} is the name of a baseline; choose another.")

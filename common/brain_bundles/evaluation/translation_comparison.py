@@ -1,4 +1,4 @@
-"""Translations of a test set beside the true volumes and beside what needs no network: numbers, tables, a picture."""
+"""Comparison of translation methods and baselines with the true volumes: numbers, tables and a picture."""
 
 from __future__ import annotations
 
@@ -59,38 +59,39 @@ def compare_translations(
     """Translate the test subjects by all methods and compare with the truth.
 
     Writes metrics.json, metrics.md, scores.tsv (one row per subject, cell, method and region) and a picture:
-    comparison.png of one cell, with errors, matrix.png of several.
+    comparison.png with errors for one cell, matrix.png for several.
 
-    Two baselines stand beside the methods: ``copy``, the source itself, and ``intensity regression``, the mean target
-    intensity given the source's, see :class:`IntensityRegression`.
+    Two baselines are compared as well: ``copy``, the source itself, and ``intensity regression``, the mean target
+    intensity given the source intensity, see :class:`IntensityRegression`.
 
     Args:
-        test_datalist: items with ``participant_id``, the path of each contrast that the subject has and, where there is
-            one, of its ``segmentation``, see :func:`with_segmentations`. A subject may lack contrasts.
-        train_datalist: the same, of the subjects that the regressions are fitted to.
+        test_datalist: items with ``participant_id`` and one path per contrast; contrasts may be missing. A path of a
+            ``segmentation`` is optional, see :func:`with_segmentations`.
+        train_datalist: such items of the subjects to which the regressions are fitted.
         preprocessing: makes each contrast (1, D, H, W) in [0, 1] on the model's grid, see
             :class:`brain_bundles.transforms.ContrastPreprocessing`.
-        cells: contrasts, of which every one is translated to every other, or a list of (source, target).
-        methods: name -> :class:`TranslationMethod`, or for a method that knows some pairs only a mapping
-            "source to target" -> :class:`TranslationMethod`. None is left out. What leaves [0, 1] is clipped, as it is
-            in files. The picture shows the last one that makes every cell.
-        output_dir: where the results go; made if missing.
+        cells: contrasts, each translated to every other one, or a list of (source, target).
+        methods: name -> :class:`TranslationMethod`, or name -> mapping "source to target" -> :class:`TranslationMethod`
+            for a method of some pairs. None is left out. Values outside [0, 1] are clipped, as in files. The picture
+            shows the last method that makes every cell.
+        output_dir: folder of the results; made if missing.
         spacing: voxel size of the grid, mm, one number or three.
-        metrics: those of ``METRICS`` that are reported, in the order of the tables.
-        tumour_labels: labels of the segmentation; their voxels are scored apart, as are the others.
+        metrics: entries of ``METRICS`` to report, in the order of the tables.
+        tumour_labels: labels of the tumour in the segmentation. Voxels inside and outside of the tumour are then also
+            scored separately.
         slice_axis: 0, 1 or 2, along which the through-plane error is measured.
-        seed: that of a prediction is derived from it, ``participant_id`` and the target, so that results do not depend
-            on the other subjects.
-        num_train_subjects: the first so many of ``train_datalist``; None for all.
+        seed: seed of the run. The seed of a prediction is derived from it, ``participant_id`` and the target, so that
+            results do not depend on the other subjects.
+        num_train_subjects: number of items of ``train_datalist`` to use, from the first; None for all.
         ssim_kernel_size: see :func:`score_translation`.
         ms_ssim_kernel_size: see :func:`score_translation`.
 
     Returns:
-        what metrics.json holds: JSON types alone, None where a number is undefined.
+        The content of metrics.json: JSON types only, None where a number is undefined.
 
     Raises:
         ValueError: if a list is empty or an item has no cell, a method has a baseline's name or an unknown pair, a
-            metric is unknown, or a volume is not what it should be.
+            metric is unknown, or a volume has a wrong shape or value.
     """
     pairs = as_cells(cells)
     contrasts = contrasts_of(pairs)
@@ -120,8 +121,8 @@ def compare_translations(
     if tumour_labels and not any(row.region == TUMOUR for row in rows):
         labels = ", ".join(map(str, tumour_labels))
         logger.info(
-            "Tumours are not scored apart: no test subject has a segmentation with a label %s; see segmentation_name "
-            "and tumour_labels.",
+            "Tumours are not scored separately: no test subject has a segmentation with a label %s; see "
+            "segmentation_name and tumour_labels.",
             labels,
         )
     report = finite_json(
@@ -150,7 +151,7 @@ def compare_translations(
     atomic_write(out / "metrics.md", translation_markdown(report))
     logger.info("evaluation: %s\n%s", out / "metrics.md", "\n".join(overview_markdown(report)))
 
-    # Which subject is shown is known at the end. It is translated again: the volumes of all could fill the memory.
+    # The subject of the picture is known only now. It is translated again: the volumes of all could fill the memory.
     shown = last_complete_method(rows)
     name = middle_subject(rows, shown)
     subject = load(next(item for item in test_datalist if str(item["participant_id"]) == name))
@@ -162,7 +163,7 @@ def compare_translations(
             draw_comparison(path, subject, list(predictions), rows, spacing=steps)
         else:
             draw_matrix(path, subject, [one for one in predictions if one.method == shown], spacing=steps)
-    except ImportError as error:  # the numbers are what was asked for; a picture is a courtesy
+    except ImportError as error:  # the numbers are complete; the picture is optional
         logger.warning("No %s: %s", path.name, error)
     return report
 

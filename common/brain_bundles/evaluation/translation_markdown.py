@@ -1,4 +1,4 @@
-"""The report of a comparison for people, as Markdown."""
+"""Markdown report of a comparison."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ Report = Mapping[str, Any]
 
 
 def translation_markdown(report: Report) -> str:
-    """What :func:`compare_translations` returns, as tables: the overview, with several cells each of them, and which
-    contrast the predictions are nearest to.
+    """Format the report of :func:`compare_translations` as tables.
+
+    They show the overview, each cell if there are several, and the contrasts that the predictions are nearest to.
     """
     cells, contrasts = report["cells"], ", ".join(report["contrasts"])
     lines = [
@@ -48,7 +49,7 @@ def _regions(report: Report) -> list[str]:
 
 
 def _methods_table(report: Report, region: str, entry: str) -> list[str]:
-    """The title and the table of a region's cell, or of the mean over the cells, with a row per method."""
+    """Title and table of one cell in a region, or of the mean over the cells, with a row per method."""
     found = {method: regions[region] for method, regions in report["methods"].items() if region in regions}
     found = {method: entries for method, entries in found.items() if entry in entries}
     if not found:
@@ -82,7 +83,7 @@ def _psnr_matrices(report: Report) -> list[str]:
 
 
 def _nearest_contrasts(report: Report) -> list[str]:
-    """A table per method but the baselines: how many predictions of a target are nearest to each contrast."""
+    """A table per method, without the baselines: number of predictions of a target nearest to each contrast."""
     contrasts = report["contrasts"]
     lines: list[str] = []
     for method, targets in report["switch"].items():
@@ -110,30 +111,30 @@ def _notes(report: Report) -> list[str]:
     of_metrics = {
         "ssim": [
             f"SSIM has Gaussian windows of {report['ssim_kernel_size']} voxels a side.",
-            "That of a region is the mean of the brain's SSIM map over its voxels.",
+            "The SSIM of a region is the mean of the brain's SSIM map over the region's voxels.",
         ],
         "ms_ssim": [
             f"MS-SSIM has windows of {kernel} voxels a side.",
-            f"It takes in the air around what is scored, as 0, and needs {16 * kernel} voxels a side or more.",
+            f"It includes the air around the scored region, as 0, and needs {16 * kernel} voxels a side or more.",
         ],
         "nmse": ["NMSE is the squared error divided by the squared target."],
         "through_plane_error": [
             f"The through-plane error compares the steps between neighbouring {slices} slices with those of the target."
         ],
         "masked_volume_ssim": [
-            "SSIM of masked volumes is BraSyn's: that of the whole volumes, both 0 outside of the region.",
+            "SSIM of masked volumes is BraSyn's: SSIM of the whole volumes, both 0 outside of the region.",
             "So the air counts as agreement.",
         ],
-        "seconds": ["Seconds are those of one call, divided by the number of its targets."],
+        "seconds": ["Seconds are the time of one call, divided by the number of its targets."],
     }
     return [
         f"Intensities are in [0, {report['data_range']:g}], on a grid of {grid} voxels of {spacing} mm.",
-        f"Scores are of the brain: {report['mask']}.",
+        f"Scores are computed in the brain: {report['mask']}.",
         *(note for name in report["metrics"] for note in of_metrics.get(name, ())),
         "The nearest contrast is the one whose quantiles of the brain's intensities are nearest to the prediction's.",
-        "Its table counts the predictions of a target, from all sources; the last column is for the mean of them all.",
+        "Its table counts the predictions of a target, from all sources; the last column is for their mean.",
         f"`{COPY}` is the source itself.",
-        f"`{REGRESSION}` is the mean target intensity given the source's, voxel by voxel.",
+        f"`{REGRESSION}` is the mean target intensity given the source intensity, voxel by voxel.",
         f"It is fitted to {report['num_train_subjects']} training subjects.",
         "n/a: undefined or infinite for at least one subject.",
     ]

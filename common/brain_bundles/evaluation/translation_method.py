@@ -1,4 +1,4 @@
-"""What translates in a comparison: one call makes all targets of a source."""
+"""Methods of a comparison: one call makes all targets of a source."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class TranslationMethod(Protocol):
     def __call__(self, source: torch.Tensor, *, targets: Sequence[str], seeds: Sequence[int]) -> torch.Tensor: ...
 
 
-# A method for all pairs of contrasts, or one per pair "source to target" for the pairs that are made.
+# One method for all pairs of contrasts, or "source to target" -> method for some pairs.
 AnyMethod = TranslationMethod | Mapping[str, TranslationMethod]
 
 
@@ -33,12 +33,12 @@ class NetworkMethod:
     """A network with its inferer, as a :class:`TranslationMethod`.
 
     Args:
-        inferer: called with the source, the network and those of the arguments ``targets`` and ``seeds`` that its call
-            names; gives the targets as channels (1, T, D, H, W). One that names no targets makes one target: a
+        inferer: called with the source, the network and, if its call names them, ``targets`` and ``seeds``; returns the
+            targets as channels (1, T, D, H, W). An inferer without ``targets`` makes one target: a
             :class:`~brain_bundles.inferers.VolumeTranslator`, or MONAI's ``SliceInferer`` for a 2D network. Of several
-            draws the mean is taken, which comes before the standard deviation.
-        network: what it runs.
-        device: where it runs.
+            draws only the mean is used, which comes before the standard deviation.
+        network: network that the inferer runs.
+        device: device to run on.
         precision: fp32, bf16, fp16 or auto, for an inferer that does not set its own.
     """
 
@@ -51,10 +51,10 @@ class NetworkMethod:
 
     @torch.inference_mode()
     def __call__(self, source: torch.Tensor, *, targets: Sequence[str], seeds: Sequence[int]) -> torch.Tensor:
-        """Targets (T, 1, D, H, W) in [0, 1] of one source (1, 1, D, H, W), on the CPU.
+        """Make the targets (T, 1, D, H, W) in [0, 1] of one source (1, 1, D, H, W), on the CPU.
 
         Raises:
-            ValueError: if there are several targets and the inferer makes one.
+            ValueError: for several targets, if the inferer makes only one.
         """
         if "targets" not in self.arguments and len(targets) != 1:
             raise ValueError(
@@ -70,7 +70,7 @@ class NetworkMethod:
         with autocast(self.precision, self.device):
             made = self.inferer(source, self.network, **{name: given[name] for name in self.arguments})
         assert isinstance(made, torch.Tensor)
-        return made[:, : len(targets)].transpose(0, 1)  # targets are channels; behind them may be deviations
+        return made[:, : len(targets)].transpose(0, 1)  # channels: targets, then any standard deviations
 
 
 def pair_methods(
@@ -80,17 +80,17 @@ def pair_methods(
     device: str | torch.device = "cpu",
     precision: str = "fp32",
 ) -> dict[str, NetworkMethod]:
-    """Make the method of each pair of contrasts from one network with the weights of that pair.
+    """Make one method per pair of contrasts: copies of one network, each with the weights of its pair.
 
     Args:
-        network: from volumes (B, 1, D, H, W) to volumes of that shape; each pair gets a copy.
-        weights: "source to target" -> the file of that pair's weights.
-        device: where they run.
+        network: maps volumes (B, 1, D, H, W) to volumes of that shape; each pair gets a copy.
+        weights: "source to target" -> file with the weights of that pair.
+        device: device to run on.
         precision: fp32, bf16, fp16 or auto.
 
     Raises:
         FileNotFoundError: if a file is missing.
-        ValueError: if one holds other weights.
+        ValueError: if a file holds weights of another network.
     """
     return {
         pair: NetworkMethod(

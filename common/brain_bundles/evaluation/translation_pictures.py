@@ -1,4 +1,4 @@
-"""The picture of a comparison: one subject by all methods, or by one method in all cells."""
+"""Picture of a comparison: one subject by all methods, or by one method in all cells."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ERROR_SCALES = (1, 2, 4, 8, 16)
 
 
 def error_scale(error: torch.Tensor) -> int:
-    """The largest factor of ``ERROR_SCALES`` that leaves 99 % of the errors below 1; the first if none does."""
+    """Largest factor of ``ERROR_SCALES`` that keeps 99 % of the errors below 1; the first if none does."""
     high = float(np.percentile(error.numpy(), 99)) if error.numel() else 0.0
     return max((scale for scale in ERROR_SCALES if scale * high <= 1), default=ERROR_SCALES[0])
 
@@ -32,13 +32,13 @@ def draw_comparison(
 ) -> None:
     """Draw one cell in three planes: source beside target, below them each prediction beside its error.
 
-    Errors are brightened alike for all methods, by a factor that suits the last one and stands in the label.
+    All errors are brightened by the same factor. It is chosen for the last method and shown in the label.
 
     Args:
-        path: of the PNG.
-        subject: with both contrasts.
-        predictions: of one cell, one per method.
-        scores: with those of this subject and cell.
+        path: path of the PNG.
+        subject: subject with both contrasts.
+        predictions: predictions of one cell, one per method.
+        scores: scores that include this subject and cell.
         spacing: voxel size (D, H, W), mm.
 
     Raises:

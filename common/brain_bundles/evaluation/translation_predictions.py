@@ -1,4 +1,4 @@
-"""The predictions of all methods for one subject, and their scores."""
+"""Predictions of all methods for one subject, and their scores."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from brain_bundles.utils.seeding import derive_seed
 
 @dataclass(frozen=True)
 class Prediction:
-    """A volume (D, H, W) in [0, 1] that a method made, and the seconds that it took."""
+    """A volume (D, H, W) in [0, 1] made by a method, with the seconds it took."""
 
     method: str
     source: str
@@ -33,13 +33,13 @@ class Prediction:
 def translate_subject(
     subject: Subject, cells: Sequence[Cell], methods: Mapping[str, AnyMethod], regressions: Regressions, seed: int
 ) -> Iterator[Prediction]:
-    """Make the predictions of both baselines and all methods, for the cells that the subject has both contrasts of.
+    """Yield the predictions of both baselines and all methods, in the cells whose two contrasts the subject has.
 
-    A method makes all targets of a source in one call, whose seconds are shared among them. The seed of a prediction is
+    A method makes all targets of a source in one call; its seconds are divided equally. The seed of a prediction is
     derived from ``seed``, the subject and the target.
 
     Raises:
-        ValueError: if a method refuses a source or gives something of another shape.
+        ValueError: if a method refuses a source or returns another shape.
     """
     for source in dict.fromkeys(source for source, _ in cells):
         targets = [b for a, b in cells if a == source and {a, b} <= subject.volumes.keys()]
@@ -57,7 +57,7 @@ def score_prediction(subject: Subject, prediction: Prediction, **options: Any) -
     """Score a prediction in each region of the subject, see :func:`score_translation` for the options.
 
     Raises:
-        ValueError: if it is not finite, or an option is impossible.
+        ValueError: if the prediction is not finite, or an option is impossible.
     """
     source, target = subject.volumes[prediction.source], subject.volumes[prediction.target]
     brain = brain_mask(source, target)
@@ -78,13 +78,13 @@ def score_prediction(subject: Subject, prediction: Prediction, **options: Any) -
 
 
 def intensity_profile(subject: Subject, prediction: Prediction) -> IntensityProfile:
-    """The quantiles of a prediction in the brain, beside those of the subject's true volumes."""
+    """Quantiles of a prediction in the brain, beside the quantiles of the subject's true volumes."""
     predicted = intensity_quantiles(prediction.volume, subject.brain)
     return IntensityProfile(prediction.method, prediction.source, prediction.target, predicted, subject.quantiles)
 
 
 def _calls(method: AnyMethod, source: str, targets: Sequence[str]) -> list[tuple[TranslationMethod, list[str]]]:
-    """What to call for one source, each with the targets that it makes."""
+    """Methods to call for one source, each with the targets that it makes."""
     if not isinstance(method, Mapping):
         return [(method, list(targets))] if targets else []
     return [(method[name], [target]) for target in targets if (name := cell_name(source, target)) in method]
@@ -93,7 +93,7 @@ def _calls(method: AnyMethod, source: str, targets: Sequence[str]) -> list[tuple
 def _predict(
     method: TranslationMethod, subject: Subject, source: str, targets: Sequence[str], seed: int
 ) -> tuple[torch.Tensor, float]:
-    """Predictions (T, D, H, W) in [0, 1] on the CPU, and the seconds that each took."""
+    """Predictions (T, D, H, W) in [0, 1] on the CPU, and the seconds per prediction."""
     seeds = [derive_seed(seed, "evaluate", subject.participant_id, target) for target in targets]
     volume = subject.volumes[source]
     start = time.perf_counter()
@@ -105,5 +105,5 @@ def _predict(
         raise ValueError(
             f"its shape is {tuple(made.shape)}, expected one volume like the source per target, {expected}."
         )
-    # NaN and infinity stay, to be refused by the scores.
+    # NaN and infinity stay: the scores refuse them.
     return torch.where(made.isfinite(), made.clamp(0, 1), made)[:, 0], seconds

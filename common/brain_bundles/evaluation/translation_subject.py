@@ -1,4 +1,4 @@
-"""A subject of a comparison: its contrasts on the model's grid, and the regions of its brain that are scored."""
+"""Subject of a comparison: its contrasts on the model's grid, and the scored regions of its brain."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Subject:
     """One subject.
 
     Attributes:
-        participant_id: its id.
+        participant_id: id of the participant.
         volumes: contrast -> (D, H, W) in [0, 1], float32.
-        tumour: boolean (D, H, W), None where it is not known.
+        tumour: boolean (D, H, W), None if it is not known.
     """
 
     participant_id: str
@@ -41,13 +41,13 @@ class Subject:
 
     @cached_property
     def quantiles(self) -> dict[str, torch.Tensor]:
-        """Contrast -> the quantiles of its intensities in the brain."""
+        """Contrast -> quantiles of its intensities in the brain."""
         return {contrast: intensity_quantiles(volume, self.brain) for contrast, volume in self.volumes.items()}
 
     def regions(self, brain: torch.Tensor) -> dict[str, torch.Tensor | None]:
         """Region -> its voxels (D, H, W), None for all of ``brain`` (D, H, W).
 
-        The tumour and what is outside of it are regions where the tumour is known and reaches into the brain.
+        If the tumour is known and reaches into the brain, its inside and its outside are regions too.
         """
         if self.tumour is None or not bool((brain & self.tumour).any()):
             return {BRAIN: None}
@@ -57,7 +57,7 @@ class Subject:
 def load_subject(
     item: Mapping[str, Any], preprocessing: Preprocessing, contrasts: Sequence[str], tumour_labels: Sequence[int] = ()
 ) -> Subject:
-    """Load those of the contrasts that an item has; its segmentation is resampled to them by nearest neighbours.
+    """Load the contrasts that an item has, and resample its segmentation to them by nearest neighbours.
 
     Raises:
         ValueError: if the volumes differ in shape or are not (1, D, H, W).
@@ -80,14 +80,14 @@ def load_subject(
 
 
 def plain(volume: Any) -> torch.Tensor:
-    """The same values as a float32 tensor on the CPU, without metadata and gradient."""
+    """Convert to a float32 tensor on the CPU, without metadata and gradient."""
     return plain_tensor(volume).detach().float().cpu()
 
 
 def with_segmentations(
     datalist: Sequence[Mapping[str, Any]], dataset_dir: str | Path, name: str = "phantom"
 ) -> list[dict[str, Any]]:
-    """The items, with the path of the subject's segmentation in ``derivatives/<name>`` where there is one."""
+    """Add to each item the path of the subject's segmentation in ``derivatives/<name>``, if there is one."""
     paths = [segmentation_path(dataset_dir, str(item["participant_id"]), name) for item in datalist]
     return [
         {**item, **({SEGMENTATION: str(path)} if path.is_file() else {})}

@@ -1,4 +1,4 @@
-"""The scores of a comparison: one row per subject, cell, method and region, and their means."""
+"""Scores of a comparison: one row per subject, cell, method and region, and their means."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class CellScore:
-    """What one method reached for one subject, source, target and region, and the seconds of the whole volume."""
+    """Scores of one method for one subject, source, target and region, and the seconds of the whole volume."""
 
     participant_id: str
     method: str
@@ -45,7 +45,7 @@ class CellScore:
 
     @property
     def cell(self) -> str:
-        """The cell's name."""
+        """Name of the cell."""
         return cell_name(self.source, self.target)
 
     @property
@@ -55,10 +55,10 @@ class CellScore:
 
 
 def summarise(rows: Sequence[CellScore], metrics: Sequence[str] = tuple(METRICS)) -> dict[str, Any]:
-    """method -> region -> cell -> metric -> mean and (sample) standard deviation over the subjects.
+    """Compute method -> region -> cell -> metric -> mean and (sample) standard deviation over the subjects.
 
-    The entry ``all`` of a region is the mean over its cells, each counting once. None where the metric is undefined or
-    infinite for any subject: a mean over the others would not compare with that of another method.
+    The entry ``all`` of a region is the mean over its cells, each counting once. A metric that is undefined or infinite
+    for any subject has None: a mean over the other subjects could not be compared with another method's.
     """
     groups: dict[str, dict[str, dict[str, list[dict[str, float]]]]] = {}
     for row in rows:
@@ -91,7 +91,7 @@ def _spread(values: Sequence[float]) -> dict[str, float | None]:
 
 
 def subject_scores(rows: Sequence[CellScore], metrics: Sequence[str] = tuple(METRICS)) -> dict[str, Any]:
-    """participant -> method -> region -> cell -> metric -> value."""
+    """List all scores as participant -> method -> region -> cell -> metric -> value."""
     subjects: dict[str, Any] = {}
     for row in rows:
         regions = subjects.setdefault(row.participant_id, {}).setdefault(row.method, {})
@@ -100,7 +100,7 @@ def subject_scores(rows: Sequence[CellScore], metrics: Sequence[str] = tuple(MET
 
 
 def last_complete_method(rows: Sequence[CellScore]) -> str:
-    """The last of the methods that make every cell; the copy does."""
+    """Name of the last method that makes every cell; at least the copy does."""
     cells: dict[str, set[str]] = {}
     for row in rows:
         cells.setdefault(row.method, set()).add(row.cell)
@@ -108,7 +108,7 @@ def last_complete_method(rows: Sequence[CellScore]) -> str:
 
 
 def middle_subject(rows: Sequence[CellScore], method: str) -> str:
-    """Of the subjects with the most cells that of the middle mean PSNR of a method, of two the lower."""
+    """Subject with the median PSNR (mean over its cells) of a method, among those with most cells; of two the lower."""
     psnr: dict[str, list[float]] = {}
     for row in rows:
         if row.method == method and row.region == BRAIN:
@@ -121,7 +121,7 @@ def middle_subject(rows: Sequence[CellScore], method: str) -> str:
 def write_scores(
     path: str | os.PathLike[str], rows: Sequence[CellScore], metrics: Sequence[str] = tuple(METRICS)
 ) -> None:
-    """Write the table of all rows; n/a for what is undefined or infinite."""
+    """Write the table of all rows; undefined and infinite values are n/a."""
     keys = ("participant_id", "method", "source", "target", "region")
     lines = ["\t".join([*keys, *metrics])]
     for row in rows:

@@ -1,4 +1,4 @@
-"""The prior of the lateral ventricles, made from the MNI152 2009a tissue maps that nilearn carries."""
+"""Prior of the lateral ventricles, made from the MNI152 2009a tissue maps in nilearn."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _HORN_POINTS = ((30, -10, -21), (-30, -10, -21))
 
 @lru_cache(maxsize=1)
 def load_ventricle_atlas() -> VentricleAtlas:
-    """The prior at 2 mm, made once per process (about a second) from the maps that nilearn carries; no download."""
-    datasets = from_phantom_extra("nilearn.datasets")  # here, because it takes a second to import
+    """Make the prior at 2 mm from nilearn's own maps, once per process (about a second); no download."""
+    datasets = from_phantom_extra("nilearn.datasets")  # imported here, because it takes a second
     grey = datasets.load_mni152_gm_template(resolution=1)
     tissue = np.asarray(grey.dataobj) + np.asarray(datasets.load_mni152_wm_template(resolution=1).dataobj)
     csf = np.clip(1 - tissue, 0, 1) * (np.asarray(datasets.load_mni152_brain_mask(resolution=1).dataobj) > 0)
@@ -31,7 +31,7 @@ def load_ventricle_atlas() -> VentricleAtlas:
         window = labels[tuple(slice(c - 3, c + 4) for c in centre)]
         return labels == np.bincount(window[window > 0]).argmax()
 
-    # At 0.7 the bodies are apart from each other and from the third ventricle; the thin horns fade out at that level.
+    # At 0.7 the bodies are separate from each other and the third ventricle; the thin horns fade out at that level.
     ventricles = np.any([component(0.7, p) for p in _BODY_POINTS] + [component(0.5, p) for p in _HORN_POINTS], axis=0)
     other = (csf > 0.6) & ~ndimage.binary_dilation(ventricles, iterations=3)
 

@@ -1,4 +1,4 @@
-"""The default of every ``dataset_dir``: a phantom population that is made the first time it is used."""
+"""Default of every ``dataset_dir``: a phantom population, made at its first use."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from brain_bundles.phantom.writer import refuse_content, write_phantoms
 
 logger = logging.getLogger(__name__)
 
-STALE_AFTER_S = 3600  # a living run adds a subject to its folder much more often
+STALE_AFTER_S = 3600  # a running process adds a subject to its folder much more often
 
 
 class PhantomDataset(os.PathLike[str]):
-    """The folder of a phantom population, made when its path is first taken: ``dataset_dir``'s default.
+    """Folder of a phantom population, made when its path is first used; the default of ``dataset_dir``.
 
-    A workflow that only shows its properties makes none. The dataset is whole or absent, so a start after one that was
-    killed makes it anew. With several processes rank 0 makes it and the others wait for it, which all must see.
+    A workflow that only shows its properties makes none. The dataset is complete or absent, so the next start after a
+    killed one makes it again. With several processes rank 0 makes it and the others wait; all must see the folder.
 
     Args:
-        dataset_dir: where it lies, or will lie.
-        options: as for :func:`write_phantoms`. A dataset that is already there is taken as it is.
+        dataset_dir: folder of the dataset, made if missing.
+        options: as for :func:`write_phantoms`. An existing dataset is used as it is.
 
     Raises:
-        FileExistsError: by ``os.fspath``, if ``dataset_dir`` has something in it that is no dataset, or a dataset
-            without some of the ``suffixes``.
+        FileExistsError: by ``os.fspath``, if ``dataset_dir`` has content that is no dataset, or a dataset without some
+            of the ``suffixes``.
         ValueError: by ``os.fspath``, as for :func:`write_phantoms`.
     """
 
@@ -58,7 +58,7 @@ class PhantomDataset(os.PathLike[str]):
                 _write_whole(folder.resolve(), self.options)
         elif not table.is_file():
             logger.info("no dataset at %s yet: waiting for rank 0 to make it", folder)
-        # Waiting for the file and not in a barrier: a config may be read before the process group is there.
+        # Wait for the file, not at a barrier: a config may be read before the process group exists.
         while not table.is_file():
             time.sleep(0.2)
         _refuse_other_contrasts(folder, self.options.get("suffixes", ()))
@@ -66,34 +66,34 @@ class PhantomDataset(os.PathLike[str]):
 
 
 def _refuse_other_contrasts(folder: Path, suffixes: object) -> None:
-    """The dataset of an earlier run may lack what this one asks for; every subject of a population has the same."""
+    """Refuse an earlier run's dataset without the contrasts of this run; all subjects have the same contrasts."""
     names = [suffixes] if isinstance(suffixes, str) else list(cast(Iterable[str], suffixes))
     person = next(iter(sorted(folder.glob("sub-*"))), None)
     if person is None:
         return
     if lacking := [name for name in names if not image_path(folder, person.name, name).is_file()]:
         raise FileExistsError(
-            f"the phantoms in {folder} were made without {', '.join(lacking)}; remove the folder to have them made "
-            "anew, or give another dataset_dir."
+            f"the phantoms in {folder} were made without {', '.join(lacking)}; remove the folder to make them "
+            "again, or give another dataset_dir."
         )
 
 
 def _is_rank_0() -> bool:
-    """Whether no other process of this run makes the dataset, by torch.distributed or what torchrun announces."""
+    """True in the process that makes the dataset, by torch.distributed or by torchrun's environment variables."""
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank() == 0
     return int(os.environ.get("WORLD_SIZE", "1")) <= 1 or int(os.environ.get("RANK", "0")) == 0
 
 
 def _write_whole(folder: Path, options: Mapping[str, object]) -> None:
-    """Write the phantoms beside ``folder`` and rename them into it. Of two runs that do so at once one wins."""
+    """Write the phantoms beside ``folder``, then rename them to it. Of two runs at the same time one wins."""
     refuse_content(folder)
     work = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:12]}.tmp")
     try:
         write_phantoms(work, **options)  # type: ignore[arg-type]
         try:
             os.replace(work, folder)
-        except OSError:  # there is something in it now
+        except OSError:  # the folder has content now
             if not (folder / "participants.tsv").is_file():
                 raise
             logger.info("another run made %s meanwhile", folder)
@@ -102,7 +102,7 @@ def _write_whole(folder: Path, options: Mapping[str, object]) -> None:
 
 
 def _remove_stale(folder: Path) -> None:
-    """Remove what killed runs left beside ``folder``; what was changed within the hour may be a living one's."""
+    """Remove folders of killed runs beside ``folder``; one that changed within the hour may belong to a running one."""
     for left in folder.parent.glob(f".{folder.name}.*.tmp"):
         try:
             if time.time() - left.stat().st_mtime > STALE_AFTER_S:

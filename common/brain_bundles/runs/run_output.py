@@ -1,4 +1,4 @@
-"""The output folder of a run: images, usually a BIDS dataset, that remember what made them and can be gone on with."""
+"""Output folder of a run: images, usually a BIDS dataset, with a record of their settings, to continue it later."""
 
 from __future__ import annotations
 
@@ -28,47 +28,47 @@ from brain_bundles.version import __version__
 
 logger = logging.getLogger(__name__)
 RUN_FILE = "run.json"
-# Entries of a row that are of its image, not of the participant.
+# Entries of a row that describe its image, not the participant.
 ABOUT_FILES = ("image", "file", "source_sha256", "source", "target")
-# Entries of an item that have one value per image, and the names of those values in the row of the image.
+# Entries of an item with one value per image -> name of that value in the row of the image.
 PER_IMAGE = {"files": "file", "targets": "target", "seeds": "seed"}
-# What stands in an output folder beside BIDS: our own files, and those of evaluation.
+# Files in an output folder that are not BIDS: our own, and those of the evaluation.
 NOT_BIDS = (RUN_FILE, "preview*.png", "metrics*", "*.log")
 _TEMPORARY = re.compile(r"\..+\.(nii|nii\.gz|json)\.[0-9a-f]+\.tmp")  # see atomic_write
 
 
 class RunOutput:
-    """What a run of a model writes, and which of it is done.
+    """Images that a run of a model writes, and which of them are done.
 
-    An item is what the model makes at once: one image, or several that are derived from one source. An item with
+    An item is the work of one call of the model: one image, or several that are derived from one source. An item with
     ``image``, the path of a volume, is derived from that volume; the others are sampled. A dataset of derived images is
-    a BIDS derivative, and it grows: a later start may bring further items, as when a damaged source was repaired. Where
-    the sources lie is not recorded, since they may be moved; what they hold belongs into the item as a hash. The record
-    has one row per image. Images of one participant share its line of participants.tsv.
+    a BIDS derivative, and it grows: a later start may add items, such as a source that was repaired. The paths of the
+    sources are not recorded, since files may be moved; a hash of their content belongs into the item. The record has
+    one row per image. Images of one participant share its line of participants.tsv.
 
     Args:
-        output_dir: the folder, made if missing. A folder that another run or dataset fills is refused, not overwritten.
+        output_dir: the folder, made if missing. A folder of another run or dataset is refused, not overwritten.
         items: one mapping per item with ``participant_id``; see :func:`make_condition_table` and
-            :func:`translation_inputs`. An item with ``files``, where its images go, relative to the folder, makes one
-            image for each, and its ``targets`` and ``seeds`` have one entry for each. One without makes one image,
-            which goes to its place in BIDS.
-        settings: what the images depend on, such as sampler, num_inference_steps, precision, seed, hashes of weights.
-            Kept in run.json; a later start in the same folder must have the same.
-        spacing: voxel size of the images, mm; None where every image has the grid of its source.
+            :func:`translation_inputs`. An item with ``files``, paths relative to the folder, makes one image for each,
+            and its ``targets`` and ``seeds`` have one entry for each. An item without ``files`` makes one image, at its
+            place in BIDS.
+        settings: settings that the images depend on, such as sampler, num_inference_steps, precision, seed, hashes of
+            weights. Kept in run.json; a later start in the same folder must have the same.
+        spacing: voxel size of the images, mm; None if every image has the grid of its source.
         spatial_size: (D, H, W) voxels; None with ``spacing``.
         suffix: contrast of the images, see :func:`image_path`.
         name: title of the dataset.
-        bids: write participants.tsv and what else makes the folder a BIDS dataset.
+        bids: write participants.tsv and the other files of a BIDS dataset.
 
     Attributes:
         items: the items.
         rows: one per image: its item with the image's own ``file``, ``target`` and ``seed``.
         affine: (4, 4), voxel to RAS+ mm, of every image: the grid's centre is the world's origin. None without a grid.
-        derived: whether the images are made from others.
+        derived: True if the images are made from other images.
 
     Raises:
-        ValueError: if one of ``spacing`` and ``spatial_size`` is missing, or both where an item has no ``image``; if
-            a file lies outside of the folder, or two images have the same.
+        ValueError: if only one of ``spacing`` and ``spatial_size`` is given, or none and an item has no ``image``; if
+            a file lies outside of the folder, or two images have the same file.
     """
 
     def __init__(
@@ -107,14 +107,14 @@ class RunOutput:
         self.record: dict[str, Any] = json.loads(json.dumps(record, default=str))  # as it will be read back
 
     def path(self, row: Mapping[str, Any] | str) -> Path:
-        """Where the image of one row goes; a participant's id stands for the first of their rows."""
+        """Path of the image of one row; a participant's id means the participant's first row."""
         found = self._row_of.get(row, {"participant_id": row}) if isinstance(row, str) else row
         if "file" in found:
             return self.output_dir / found["file"]
         return image_path(self.output_dir, found["participant_id"], self.suffix)
 
     def paths(self, item: Mapping[str, Any]) -> list[Path]:
-        """Where the images of an item go, in order."""
+        """Paths of the images of an item, in order."""
         return [self.path(row) for row in image_rows(item)]
 
     def prepare(self) -> None:
@@ -140,7 +140,7 @@ class RunOutput:
             conditions = self._all_conditions(before)
             if before is None or len(conditions) > len(before):
                 write_json(self.output_dir / RUN_FILE, {**self.record, "conditions": conditions})
-            # The record comes first: a run that dies here finds its folder again.
+            # The record comes first, so that a run that is killed here can continue in its folder.
             if self.bids:
                 self._write_dataset(conditions)
         except DatasetError:
@@ -153,15 +153,15 @@ class RunOutput:
     def pending(
         self, batch_size: int = 1, *, rank: int | None = None, world_size: int | None = None
     ) -> list[dict[str, Any]]:
-        """The items that this process still has to do, after :meth:`prepare`.
+        """Call :meth:`prepare` and return the items that this process still has to do.
 
-        The items are cut into batches by position, batch b goes to rank b modulo world_size, and a batch is done whole
-        as long as one of its images is missing. So a batch has the same items, hence an image the same bytes, for any
-        number of ranks and restarts; the savers do not write a finished image again.
+        The items are cut into batches by position, and batch b goes to rank b modulo world_size. A batch with a missing
+        image is done as a whole. So a batch has the same items, and an image the same bytes, for any number of ranks
+        and restarts. The savers do not write a finished image again.
 
         Args:
-            batch_size: of the data loader that takes the items in order.
-            rank: of this process, by default torch.distributed's, or 0.
+            batch_size: batch size of the data loader, which takes the items in order.
+            rank: rank of this process, by default torch.distributed's, or 0.
             world_size: number of processes, by default torch.distributed's, or 1.
         """
         self.prepare()
@@ -170,7 +170,8 @@ class RunOutput:
         rank = rank if rank is not None else dist.get_rank() if running else 0
         if batch_size < 1 or not 0 <= rank < world_size:
             raise ValueError(
-                f"batch_size {batch_size}, rank {rank} of {world_size}: expected at least 1, and rank below it."
+                f"batch_size {batch_size}, rank {rank} of {world_size}: expected a batch_size of at least 1, and a "
+                "rank of at least 0 and below the number of processes."
             )
         chosen: list[dict[str, Any]] = []
         finished, damaged = 0, []
@@ -184,7 +185,7 @@ class RunOutput:
                 chosen += batch
         _remove_stale_temporaries({path.parent for item in chosen for path in self.paths(item)})
         if finished:
-            logger.info("%s: %d images are finished, going on with the rest.", self.output_dir, finished)
+            logger.info("%s: %d images are finished, continuing with the rest.", self.output_dir, finished)
         if damaged:
             logger.warning("%d damaged images are made again: %s", len(damaged), ", ".join(damaged))
         return chosen
@@ -197,14 +198,14 @@ class RunOutput:
             if "file" in row and (Path(row["file"]).is_absolute() or ".." in Path(row["file"]).parts):
                 raise ValueError(f"{row['participant_id']}: file is {row['file']}, expected a path below output_dir.")
             if path in rows:
-                raise ValueError(f"{row['participant_id']}: its image {path} is that of {rows[path]}, too; rename one.")
+                raise ValueError(f"{row['participant_id']}: its image {path} is also that of {rows[path]}; rename one.")
             rows[path] = row["participant_id"]
 
     def _voxels(self, row: Mapping[str, Any]) -> int:
         return math.prod(self.spatial_size or image_grid(row["image"])[0])
 
     def _all_conditions(self, before: Sequence[dict[str, Any]] | None) -> list[dict[str, Any]]:
-        """What is there ``before`` if it has the rows of this start, else these and what earlier starts had besides."""
+        """Rows ``before`` if they include those of this start, else this start's rows and then the other old ones."""
         now = self.record["conditions"]
         before = list(before or [])
         if {_key(row) for row in now} <= {_key(row) for row in before}:
@@ -213,12 +214,12 @@ class RunOutput:
         return [*now, *(row for row in before if _key(row) not in ours)]
 
     def _write_dataset(self, conditions: Sequence[Mapping[str, Any]]) -> None:
-        """Write what makes the folder a BIDS dataset where it is missing, and its table where it lacks participants."""
+        """Write the missing files of a BIDS dataset, and its table if that lacks participants."""
         people: dict[Any, dict[str, Any]] = {}
         for row in conditions:
             about = {key: value for key, value in row.items() if key not in ABOUT_FILES}
             known = people.setdefault(row["participant_id"], about)
-            # What differs between the images of a participant, such as the seed, is not the participant's.
+            # A value that differs between the images of a participant, such as the seed, is not the participant's.
             people[row["participant_id"]] = {key: value for key, value in known.items() if about.get(key) == value}
         table = self.output_dir / "participants.tsv"
         listed = table.is_file() and (
@@ -234,13 +235,13 @@ class RunOutput:
             )
 
     def _conditions_there(self) -> list[dict[str, Any]] | None:
-        """The conditions that run.json has, None if there is none; raise unless the folder is free or of this run."""
+        """Conditions in run.json, None without the file; raise unless the folder is free or belongs to this run."""
         path = self.output_dir / RUN_FILE
         if not path.is_file():
             foreign = [n for n in ("participants.tsv", "dataset_description.json") if (self.output_dir / n).exists()]
             foreign += sorted(p.name for p in self.output_dir.glob("sub-*"))[:3]
             foreign += [row["file"] for row in self.rows if "file" in row and self.path(row).exists()][:3]
-            if foreign and not path.is_file():  # asked again: another rank may have begun meanwhile
+            if foreign and not path.is_file():  # checked again: another rank may have begun meanwhile
                 what = f"it has {', '.join(dict.fromkeys(foreign))} and no {RUN_FILE}; give another output_dir"
                 raise DatasetError(self.output_dir, [("the folder holds another dataset", what)])
             if not path.is_file():
@@ -268,13 +269,13 @@ class RunOutput:
             cells = [f"{key} {a.get(key)} there, {b.get(key)} now" for key in b if a.get(key) != b[key]]
             problems += [("other conditions", f"{a.get('participant_id')}: {'; '.join(cells)}")] if cells else []
         if problems:
-            what = "give another output_dir, or the settings that are there to go on with that run"
+            what = "give another output_dir, or give the settings of that run to continue it"
             raise DatasetError(self.output_dir, [*problems, ("the folder belongs to another run", what)])
         return rows_before
 
 
 def image_rows(item: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One row per image of an item: the item, with the image's own entries in place of the lists."""
+    """List one row per image of an item: the item, with the image's own entries in place of the lists."""
     number = len(item["files"]) if "files" in item else 1
     return [
         {PER_IMAGE.get(key, key): value[i] if key in PER_IMAGE else value for key, value in item.items()}
@@ -283,12 +284,12 @@ def image_rows(item: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _key(row: Mapping[str, Any]) -> tuple[Any, Any]:
-    """What names a row of one run: the participant, and the file where participants have several."""
+    """Key of a row in one run: the participant and, where participants have several images, the file."""
     return row.get("participant_id"), row.get("file")
 
 
 def _remove_stale_temporaries(folders: Iterable[Path]) -> None:
-    """Remove what killed processes left in ``folders``; younger than an hour it may belong to a living one."""
+    """Remove temporary files of killed processes; a file younger than an hour may belong to a running process."""
     for folder in folders:
         for left in folder.glob(".*.tmp"):
             try:

@@ -1,4 +1,4 @@
-"""What is to be translated from one contrast to another: the subjects of a BIDS dataset, a folder or single files."""
+"""Inputs of a translation: the subjects of a BIDS dataset, a folder or single files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 _NIFTI = re.compile(r"\.nii(\.gz)?$", re.IGNORECASE)
 Paths = str | os.PathLike[str]
 MISSING = "missing"
-# How names end that tell what a file is, beside the contrasts themselves: those of BraTS, and what is no image.
+# Ending of a file's name -> its content: the contrasts themselves, the names of BraTS, and files that are no images.
 _ENDINGS = {name: name for name in FOLDERS} | {
     "t1": "T1w",
     "t1n": "T1w",
@@ -44,13 +44,13 @@ class TranslationInputs:
     """The sources of a translation, each with its targets.
 
     Attributes:
-        items: one per source volume, for :class:`RunOutput` and for a data set: ``participant_id`` (of BIDS, or the
-            name of the file without its ending), ``image`` (path), ``source_sha256``, ``source`` (contrast) and, with
-            one entry for each volume to make of it, ``targets`` (contrasts), ``files`` (where the translations go,
-            relative to the output) and ``seeds``.
+        items: one per source volume, for :class:`RunOutput` and for a data set. Each has ``participant_id`` (of BIDS,
+            or the name of the file without its ending), ``image`` (path), ``source_sha256`` and ``source`` (contrast).
+            The lists ``targets`` (contrasts), ``files`` (paths of the translations, relative to the output) and
+            ``seeds`` have one entry per volume to make.
         problems: (kind, detail with the file's name) of each volume that is left out.
-        bids: whether the items are of a BIDS dataset.
-        where: what was asked for.
+        bids: True if the items are of a BIDS dataset.
+        where: the dataset or the files, for messages.
     """
 
     items: list[dict[str, Any]]
@@ -59,12 +59,12 @@ class TranslationInputs:
     where: str
 
     def raise_skipped(self) -> None:
-        """End a run with an error that names what was left out, once the others are done; nothing if there was none.
+        """Raise an error that names the volumes that were left out, after the others are done.
 
-        Every process calls it; they wait for one another, so that none ends while another is still writing.
+        Every process calls it. The processes wait for one another, so that none ends while another is still writing.
 
         Raises:
-            DatasetError: with every volume that was left out.
+            DatasetError: if any volume was left out, with all of them.
         """
         if dist.is_available() and dist.is_initialized():
             dist.barrier()
@@ -88,23 +88,23 @@ def translation_inputs(
 
     Args:
         dataset_dir: BIDS dataset; without a participants.tsv every folder sub-* is a subject.
-        input: a NIfTI file, a folder of them or several of both. Of a folder those are left out whose name ends in
-            another contrast than ``source`` (of BIDS or of BraTS), such as what an earlier run put there, or in what
-            says that it is a segmentation; of a named file a warning says so.
-        source: contrast to translate from. None, in a BIDS dataset, takes for each target the best usable one that the
-            subject has, as ``"missing"`` does whatever is given here.
+        input: a NIfTI file, a folder of them or several of both. Files of a folder are left out if their name ends in
+            another contrast than ``source`` (of BIDS or of BraTS), such as translations of an earlier run, or in the
+            name of a segmentation. A file that is given by name is used, with a warning.
+        source: contrast to translate from. None, in a BIDS dataset, chooses for each target the best usable source that
+            the subject has. So does the target ``"missing"``, for any ``source``.
         target: contrast to translate to, or several. In a BIDS dataset all must be known to :func:`image_path`, and
-            ``"missing"`` makes for each subject those of ``contrasts`` that it lacks.
-        contrasts: what the model knows, None for any; needed to choose a source or what is missing.
-        source_order: target -> its sources, the best one first; after them come the other ``contrasts`` in their order.
+            ``"missing"`` makes for each subject the ``contrasts`` that it lacks.
+        contrasts: contrasts that the model knows, None for any; needed to choose a source or find missing contrasts.
+        source_order: target -> its sources, the best one first; the other ``contrasts`` follow in their order.
         split: "train", "val", "test", or None for everyone; of a BIDS dataset.
-        seed: of the run; a volume's own seed depends on it, on the participant_id and on the target, not on the other
-            volumes.
+        seed: seed of the run. A volume's own seed depends on it, on the participant_id and on the target, not on the
+            other volumes.
 
     Raises:
         FileNotFoundError: if dataset_dir does not exist, or has neither a participants.tsv nor subjects.
-        ValueError: unless exactly one of dataset_dir and input is given; if the source is a target; for names of no
-            contrasts, or of some that are not in ``contrasts``; for an unknown split.
+        ValueError: unless exactly one of dataset_dir and input is given; if the source is a target; for a malformed
+            contrast, or one that is not in ``contrasts``; for an unknown split.
         DatasetError: if no volume can be used, with the reason for each, or participants.tsv cannot be read.
     """
     if (dataset_dir is None) == (input is None):
@@ -119,7 +119,7 @@ def translation_inputs(
     order_names = dict.fromkeys(name for key, names in (source_order or {}).items() for name in (key, *names))
     if source is None and (unknown := [name for name in order_names if name not in (contrasts or [])]):
         knows = ", ".join(contrasts or [])
-        logger.warning("source_order names %s, passed over: this model knows %s.", ", ".join(unknown), knows)
+        logger.warning("source_order names %s, which is ignored: this model knows %s.", ", ".join(unknown), knows)
     if dataset_dir is not None:
         where = os.fspath(dataset_dir)
         known = list(contrasts or [])
@@ -165,7 +165,7 @@ def translation_inputs(
 
 @dataclass(frozen=True)
 class _Job:
-    """One volume to make: of whom, which contrast, into which file, and from what, the best source first."""
+    """One volume to make: participant, target contrast, file, and possible sources, the best one first."""
 
     person: str
     target: str
@@ -188,7 +188,7 @@ def _check_contrasts(
         what = f"target {MISSING!r}" if MISSING in targets else "source None"
         raise ValueError(f"{what} is for a BIDS dataset (dataset_dir) and a model that knows its contrasts.")
     if MISSING in targets and len(targets) > 1:
-        raise ValueError(f"target is {list(targets)}; {MISSING!r} stands alone.")
+        raise ValueError(f"target is {list(targets)}; {MISSING!r} cannot be combined with other targets.")
     for name in (*([source] if source is not None else []), *(name for name in targets if name != MISSING)):
         if not re.fullmatch(r"[A-Za-z0-9]+([-_][A-Za-z0-9]+)*", name):
             raise ValueError(f"contrast {name!r}: expected a name such as T2w, of letters and digits.")
@@ -247,14 +247,14 @@ def _files(inputs: Sequence[Path], source: str, targets: Sequence[str]) -> _Foun
             file = f"{stem}_{target}.nii.gz"
             if file in found:
                 other = found[file].sources[0][1]
-                problems.append(("same name", f"{path}: {other} becomes {file}, too; rename one of them"))
+                problems.append(("same name", f"{path}: {other} also becomes {file}; rename one of them"))
             else:
                 found[file] = _Job(stem, target, file, [(source, path)])
     return list(found.values()), problems
 
 
 def _nifti_files(inputs: Sequence[Path], source: str, targets: Sequence[str]) -> Iterator[Path]:
-    """The files that are named, and those of the folders that may be of the source contrast."""
+    """Yield the files that are given by name, and the files in folders that may be of the source contrast."""
     made = {name: name for target in targets for name in (target, f"{target}_std")}
     endings = {**_ENDINGS, **made, source: source}
     for path in inputs:
@@ -268,7 +268,7 @@ def _nifti_files(inputs: Sequence[Path], source: str, targets: Sequence[str]) ->
             if contrast == source:
                 yield file
             elif named:
-                logger.warning("%s is taken for %s as asked, but by its name it is %s.", file, source, contrast)
+                logger.warning("%s is used as %s, as asked, but by its name it is %s.", file, source, contrast)
                 yield file
             else:
                 logger.info("%s is not translated: by its name it is %s, not %s.", file, contrast, source)

@@ -80,8 +80,8 @@ class InvertPreprocessingd(Invertd):
             orig = d.get(orig_key)
             if not isinstance(orig, MetaTensor) or not orig.applied_operations:
                 raise ValueError(
-                    f"the way of {orig_key!r} is not known, so {key!r} cannot be brought back; keep the preprocessed "
-                    f"{orig_key!r} (a MetaTensor with its applied_operations) beside it."
+                    f"{orig_key!r} has no record of its preprocessing, so {key!r} cannot be inverted; keep the "
+                    f"preprocessed {orig_key!r} (a MetaTensor with its applied_operations) in the item."
                 )
             if not isinstance(d[key], MetaTensor):
                 d[key] = MetaTensor(d[key])

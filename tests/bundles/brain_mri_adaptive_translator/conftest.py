@@ -99,7 +99,7 @@ def adaptive(make_vq_autoencoder) -> AdaptiveAutoencoder:
 
 @pytest.fixture
 def make_network() -> Callable[..., TargetDiffusionUNet]:
-    """A tiny network for latents of 2 channels and 3 contrasts, whose output depends on all that it is given."""
+    """A tiny network for latents of 2 channels and 3 contrasts, whose output depends on all of its inputs."""
 
     def make(**options: object) -> TargetDiffusionUNet:
         torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""Autoencoder and MS-SPADE together: what goes through what, and that all of it learns."""
+"""Autoencoder and MS-SPADE together: the order of the parts, and that all of them learn."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_the_first_of_two_stages_leaves_ms_spade_alone(adaptive):
 
 def test_without_a_cycle_there_is_no_term(adaptive):
     assert all("cycle_loss" not in out for out in train(adaptive, cycle_weight=0))
-    with pytest.raises(ValueError, match="a cycle goes through a translation"):
+    with pytest.raises(ValueError, match="a cycle needs a translation"):
         train(adaptive, translation_weight=0)
     with pytest.raises(ValueError, match="cycle_weight must not be negative, got -1"):
         train(adaptive, cycle_weight=-1)
@@ -217,7 +217,7 @@ def test_parts_that_do_not_fit_are_refused(adaptive, spade, contrasts, message):
 
 
 def test_weights_of_other_contrasts_are_refused(adaptive, tmp_path):
-    """They would fit, and give one contrast under the name of another."""
+    """Such weights would fit, and give one contrast under the name of another."""
     state = adaptive.state_dict()
     swapped = AdaptiveAutoencoder(adaptive.autoencoder, adaptive.ms_spade, CONTRASTS[::-1])
     with pytest.raises(ValueError, match=f"weights are for the contrasts {', '.join(CONTRASTS)}, in this order"):
@@ -233,7 +233,7 @@ def test_weights_of_other_contrasts_are_refused(adaptive, tmp_path):
 
 @torch.no_grad()
 def test_ms_spade_measures_its_channels(adaptive):
-    """Whatever the scale of a channel, inside it is 1."""
+    """Inside, the scale of every channel is 1."""
     adaptive.set_latent_statistics([0.5, -1.0], [2.0, 0.5])
     latents = [{"label_mean": torch.randn(2, 6, 6, 6, generator=torch.Generator().manual_seed(i))} for i in range(8)]
     network = measure_channel_std(LatentTranslation(adaptive), latents)

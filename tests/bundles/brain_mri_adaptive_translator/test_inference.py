@@ -92,7 +92,7 @@ def test_files_and_a_start_at_the_target_like_latent(trained, tmp_path):
 
 
 def test_bad_volumes_are_left_out_and_the_others_finished(trained, tmp_path):
-    """One that cannot be read, and one of which nothing is left on the model's grid."""
+    """One volume cannot be read, and of another nothing is left on the model's grid."""
     folder = tmp_path / "in"
     folder.mkdir()
     good = image_path(trained.dataset_dir, "sub-0002", "T2w").read_bytes()

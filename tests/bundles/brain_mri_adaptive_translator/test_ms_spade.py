@@ -1,4 +1,4 @@
-"""The switchable normalisation: what a layer computes, that the switch switches, and that a batch is its samples."""
+"""The switchable normalisation: the result of a layer, the effect of the switch, and the independence of samples."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_batch_takes_one_pass_per_target_and_layer(network, latents):
 
 @torch.no_grad()
 def test_no_value_is_read_back_from_the_device(network, latents):
-    """Tensors on the meta device have no values: whatever waits for one on the host is an error there."""
+    """Tensors on the meta device have no values, so reading one on the host is an error there."""
     mixed = torch.zeros_like(latents, device="meta")
     assert copy.deepcopy(network).to("meta")(mixed, [3, 0, 1, 0, 3, 3]).shape == latents.shape
     with pytest.raises(RuntimeError, match="meta"):

@@ -6,7 +6,7 @@ from brain_mri_adaptive_translator import PreviewTranslations
 
 
 def test_the_first_contrast_of_the_first_subject_goes_to_all_others():
-    """Read when the picture is due, encoded once, with the same seeds each time."""
+    """The data is read when the picture is due, and encoded once, with the same seeds each time."""
     calls = []
 
     def translator(inputs, network, *, targets, seeds):

@@ -120,7 +120,7 @@ def test_a_wrong_standard_deviation_is_refused(preconditioning, std):
 @torch.no_grad()
 @pytest.mark.parametrize("use_source", [True, False])
 def test_noise_alone_tells_a_network_of_any_weights_nothing(make_network, use_source):
-    """At the end of the bundle's schedule, whose velocity is the clean latent with its sign turned."""
+    """At the end of the bundle's schedule the velocity is the negative clean latent."""
     config = ConfigParser()
     config.read_config(str(BUNDLE / "configs" / "train.json"))
     scheduler = config.get_parsed_content("scheduler")

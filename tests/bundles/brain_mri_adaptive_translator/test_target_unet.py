@@ -1,4 +1,4 @@
-"""The diffusion network, and the batches it is trained on."""
+"""The diffusion network, and its training batches."""
 
 from __future__ import annotations
 
@@ -107,6 +107,6 @@ def test_a_network_knows_the_autoencoder_that_it_was_trained_beside(network, ada
     with torch.no_grad():
         adaptive.ms_spade.blocks[0].conv2.weight.add_(0.1)  # trained on
     with pytest.raises(
-        ValueError, match=r"trained beside another autoencoder or MS-SPADE .* train it on with train\.json"
+        ValueError, match=r"trained with another autoencoder or MS-SPADE .* its training with train\.json"
     ):
         require_autoencoder(network, adaptive)

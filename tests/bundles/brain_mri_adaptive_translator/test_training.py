@@ -96,7 +96,7 @@ def test_a_killed_training_that_is_resumed_ends_like_an_uninterrupted_one(traine
     ],
 )
 def test_stages_train_in_two_processes(trained, tmp_path, name):
-    """A batch leaves the layers of the targets that it lacks without a gradient, which DDP minds unless it is told."""
+    """Layers of targets that a batch lacks get no gradient, which DDP must be told to accept."""
     bundle = trained.copy_to(tmp_path / "models")
     before = {path.name: path.stat().st_mtime_ns for path in bundle.ckpt_dir.glob("*.pt")}
     bundle.run_in_two_processes(name, tmp_path / "out", "multi_gpu_train")
@@ -112,7 +112,7 @@ def test_compiled_networks_train_and_sample_as_plain_ones(trained, tmp_path):
     ("name", "file"), [("train_autoencoder", "autoencoder"), ("train_spade", "autoencoder"), ("train", "model")]
 )
 def test_stages_go_on_from_initial_weights(trained, tmp_path, name, file):
-    """Without a step they come out as they went in."""
+    """Without a training step the weights stay the same."""
     bundle = trained.copy_to(tmp_path / "models")
     given = bundle.ckpt_dir / f"{file}.pt"
     before = weights(bundle, file)
@@ -130,7 +130,7 @@ def test_stages_go_on_from_initial_weights(trained, tmp_path, name, file):
 
 
 def test_weights_of_three_contrasts_go_on_with_scans_of_two(trained, tmp_path):
-    """Every stage and the comparison, on subjects that have no T2w, one of validation without T1w besides."""
+    """Every stage and the comparison, on subjects without T2w; one validation subject also lacks T1w."""
     dataset = tmp_path / "two"
     shutil.copytree(trained.dataset_dir, dataset)
     for path in dataset.glob("sub-*/anat/*_T2w.nii.gz"):

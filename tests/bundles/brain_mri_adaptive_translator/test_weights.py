@@ -29,7 +29,7 @@ def config() -> ConfigParser:
 
 @pytest.fixture(scope="module")
 def phantoms(config, tmp_path_factory) -> list[dict[str, torch.Tensor]]:
-    """(1, D, H, W) by contrast, of eight with tumours."""
+    """Eight phantoms with tumours: contrast -> (1, D, H, W)."""
     contrasts = config.get_parsed_content("contrasts")
     folder = write_phantoms(
         tmp_path_factory.mktemp("unseen"),
@@ -94,7 +94,7 @@ def test_all_directions_together_are_3_db_above_an_intensity_regression(phantoms
 
 @pytest.mark.long
 def test_the_diffusion_is_not_below_ms_spade(with_diffusion, spade_alone, phantoms):
-    """On the mean: from one phantom to the next its gain varies by as much as it is, 0.4 dB (docs/results.md)."""
+    """On the mean: between phantoms the gain varies by as much as its mean, 0.4 dB (docs/results.md)."""
     gains = []
     for volumes, source in zip(phantoms, itertools.cycle(phantoms[0])):  # all sources in turn
         ours, alone = (translate(method, volumes, source) for method in (with_diffusion, spade_alone))
@@ -123,7 +123,7 @@ def test_every_translation_is_nearer_to_its_target_than_its_source_is(volumes, p
 
 
 def test_the_target_is_switched(volumes, predictions):
-    """The mean of the predictions of a target, over all sources, has the target's intensities and no other's."""
+    """The mean prediction of a target, over all sources, is nearest to the target's intensities."""
     brain = torch.stack([volume[0] > 0 for volume in volumes.values()]).any(0)
     true = {name: intensity_quantiles(volume[0], brain) for name, volume in volumes.items()}
     for target in volumes:

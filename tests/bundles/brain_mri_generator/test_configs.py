@@ -1,4 +1,4 @@
-"""What the config files promise without running a workflow."""
+"""Properties of the config files, checked without running a workflow."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import pytest
 
 @pytest.mark.filterwarnings("ignore:.*cannot be measured")
 def test_evaluate_writes_metrics_a_table_and_pictures(trained, tmp_path):
-    """A grid of 48x64x48: the smallest that MS-SSIM admits. Untrained brains may not be measurable, which is said."""
+    """A grid of 48x64x48 is the smallest for MS-SSIM. Untrained brains may not be measurable; the report says so."""
     options = {"spacing": 3.0, "spatial_size": [48, 64, 48], "latent_shape": [20, 12, 16, 12], "num_inference_steps": 3}
     options["network_def::position_size"] = [8, 12, 8]  # that of the training
     trained.run(

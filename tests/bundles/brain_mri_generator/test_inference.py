@@ -179,7 +179,7 @@ def test_two_processes_write_the_same_bytes_as_one_and_go_on_after_a_dead_one(tr
 
 
 def test_the_weights_that_ship_make_a_brain_from_another_folder(tmp_path, monkeypatch):
-    """What the command line calls, with ``--bundle_root`` and no other path."""
+    """The call of the command line, with ``--bundle_root`` and no other path."""
     monkeypatch.chdir(tmp_path)
     config = str(BUNDLE / "configs" / "inference.json")
     run(config_file=config, bundle_root=str(BUNDLE), output_dir=str(tmp_path / "out"), num_samples=1)

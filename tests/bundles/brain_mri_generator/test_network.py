@@ -1,4 +1,4 @@
-"""The sampling network: what it does with its condition."""
+"""The sampling network and its condition."""
 
 from __future__ import annotations
 

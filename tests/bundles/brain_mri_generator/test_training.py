@@ -1,4 +1,4 @@
-"""Both trainings by their configs: they train, they validate, and what they write can be used."""
+"""Both trainings by their configs: they train, they validate, and their files can be used."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_the_published_parts_without_ours_by_config_only(trained, tmp_path):
 
 @pytest.mark.parametrize(("name", "file"), [("train_autoencoder", "autoencoder.pt"), ("train", "model.pt")])
 def test_fine_tuning_starts_from_given_weights(trained, tmp_path, name, file):
-    """With a learning rate of zero the result is the start, and not what the seed would have given."""
+    """With a learning rate of zero the result is the given weights, not the random ones of the seed."""
     weights = trained.ckpt_dir / file
     bundle = trained.copy_to(tmp_path / "models")
     options = {"initial_weights": str(weights), "max_epochs": 1, "learning_rate": 0.0}
@@ -116,7 +116,7 @@ def test_a_killed_training_that_is_resumed_ends_like_an_uninterrupted_one(traine
 @pytest.mark.distributed
 @pytest.mark.parametrize("name", [pytest.param("train_autoencoder", marks=pytest.mark.long), "train"])
 def test_two_processes_train_like_one_with_the_same_global_batch(trained, tmp_path, name):
-    """What the trained networks compute, batch 2 in one process against batch 1 in each of two (gloo).
+    """Compare outputs of the trained networks: batch 2 in one process, and batch 1 in each of two (gloo).
 
     Not the weights one by one: a bias before a normalisation has no gradient but rounding, which Adam scales up to its
     learning rate.
@@ -134,7 +134,7 @@ def test_two_processes_train_like_one_with_the_same_global_batch(trained, tmp_pa
 
 
 def output_of(bundle, name, folder):
-    """What the network of one training computes from a fixed input, with the weights in the bundle's ckpt_dir."""
+    """Output of one training's network for a fixed input, with the weights in the bundle's ckpt_dir."""
     parser = bundle.workflow("inference", folder / "unused").parser
     generator = torch.Generator().manual_seed(0)
     with torch.inference_mode():

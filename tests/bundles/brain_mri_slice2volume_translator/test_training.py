@@ -1,4 +1,4 @@
-"""The three stages by their configs, and what they hand on to one another."""
+"""The three stages by their configs, and the files that they pass on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The inserted layers: what they are, and that a new one changes nothing."""
+"""The inserted layers: their computation, and that a new layer changes nothing."""
 
 from __future__ import annotations
 
