@@ -151,12 +151,12 @@ def test_room_is_that_of_the_sources_grids(tmp_path, sources, monkeypatch):
         (
             [{"participant_id": name, "image": "a", "files": ["a.nii.gz"]} for name in "ab"],
             {},
-            r"b: its image .*a\.nii\.gz is also that of a",
+            r"b: its image .*a\.nii\.gz is also that of a; rename one",
         ),
         (
             [{"participant_id": "a", "image": "a", "files": ["a.nii.gz", "a.nii.gz"]}],
             {},
-            r"a: its image .*a\.nii\.gz is also that of a",
+            r"a: its image .*a\.nii\.gz is also that of a; rename one",
         ),
     ],
 )

@@ -107,6 +107,6 @@ def test_a_network_knows_the_autoencoder_that_it_was_trained_beside(network, ada
     with torch.no_grad():
         adaptive.ms_spade.blocks[0].conv2.weight.add_(0.1)  # trained on
     with pytest.raises(
-        ValueError, match=r"trained with another autoencoder or MS-SPADE .* its training with train\.json"
+        ValueError, match=r"trained with another autoencoder or MS-SPADE .* continue its training with train\.json"
     ):
         require_autoencoder(network, adaptive)
