@@ -14,7 +14,7 @@ def test_weights_are_the_inverse_of_expected_error_and_variance():
 
 
 def test_errors_are_counted_in_their_unit():
-    """Twice the unit and twice the error, with four times the variance, are the same."""
+    """Twice the unit and twice the error, with four times the variance, give the same loss."""
     target, unit = torch.zeros(1, 1, 2), torch.tensor([1.0, 2.0]).reshape(1, 1, 2)
     variance = torch.tensor([[[0.3, 1.2]]])
     weight = inverse_variance_weights(variance, 0.1, unit)

@@ -37,7 +37,7 @@ def make_scheduler(
         prediction_type: "epsilon", "v_prediction" or "rectified_flow", as the network was trained.
         num_train_timesteps: steps of the training's noise schedule.
         schedule: name in :class:`monai.networks.schedulers.NoiseSchedules`; rflow does not use it.
-        beta_start, beta_end: ends of the schedule, by default as in Pinaya et al. 2022; "cosine" and rflow do not use them.
+        beta_start, beta_end: ends of the schedule, by default of Pinaya et al. 2022; not used by "cosine" and rflow.
         options: more arguments of the scheduler's class, for example ``eta`` or ``timestep_spacing``.
 
     Raises:

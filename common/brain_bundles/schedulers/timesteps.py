@@ -45,7 +45,7 @@ def make_timesteps(num_inference_steps: int, alpha_bar: Sequence[float], spacing
 
 
 def half_log_snr(alpha_bar: float) -> float:
-    """lambda = log(sqrt(alpha_bar) / sqrt(1 - alpha_bar)), the time variable of DPM-Solver; infinite for the clean image."""
+    """lambda = log(sqrt(alpha_bar) / sqrt(1 - alpha_bar)), the time of DPM-Solver; infinite for the clean image."""
     return math.inf if alpha_bar >= 1.0 else 0.5 * math.log(alpha_bar / (1.0 - alpha_bar))
 
 
