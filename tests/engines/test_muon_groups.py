@@ -1,4 +1,4 @@
-"""Which parameters Muon takes, and which AdamW."""
+"""Division of the parameters between Muon and AdamW."""
 
 from __future__ import annotations
 

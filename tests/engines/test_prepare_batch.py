@@ -147,7 +147,7 @@ def test_a_preconditioned_networks_errors_are_counted_in_their_unit(expected_err
 
 
 def test_channels_count_by_a_power_of_their_standard_deviation():
-    """The loss is the weighted mean, whatever the target's own variance is."""
+    """The loss is the weighted mean, for any variance of the target."""
     scheduler = ddpm("v_prediction")
     preconditioning = VelocityPreconditioning(2, scheduler)
     preconditioning.set_std(torch.tensor([4.0, 1.0]))

@@ -1,4 +1,4 @@
-"""From items of one source with its targets to the arguments of a translator."""
+"""Arguments of a translator, from items of one source with its targets."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_sources_of_a_batch_stand_one_after_the_other(targets):
 @pytest.mark.parametrize("targets", [["T2w"], ["T2w", "FLAIR"], ["T2w", "FLAIR", "PDw"]])
 @pytest.mark.parametrize("number", [1, 2])
 def test_items_come_out_of_a_batch_as_they_went_in(targets, number):
-    """What the saver relies on: lists, and integers of 63 bits, survive MONAI's joining and taking apart."""
+    """Lists, and integers of 63 bits, survive MONAI's collation and decollation; the saver relies on this."""
     (batch,) = DataLoader(items(number, targets), batch_size=number)
     for before, after in zip(items(number, targets), decollate_batch(batch), strict=True):
         assert {**after, "image": None} == {**before, "image": None}

@@ -1,4 +1,4 @@
-"""Translations come back to the grid of their source file, whatever its orientation, and are whole or absent."""
+"""Translations come back to the grid of their source file, in any orientation, and are whole or absent."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def brain(world: np.ndarray) -> np.ndarray:
     return np.where(r < 1, (500 + 4 * (world - CENTRE)[..., 0]) * np.cos(r * np.pi / 2) ** 2, 0)
 
 
-# Odd sizes, in all of them the model's grid is cropped or padded.
+# Odd sizes: all need cropping or padding to the model's grid.
 GRIDS = {
     "RAS": (np.diag([2.0, 2.0, 2.0]), (51, 57, 43)),
     "LPS": (np.diag([-2.0, -2.0, 2.0]), (51, 57, 43)),
@@ -55,7 +55,7 @@ def output_of(folder: Path, target: str | list[str] = "T2w", **where) -> RunOutp
 
 
 def run(output: RunOutput, model=lambda image: {"pred": image}, batch_size: int = 2, decollate: bool = True, **options):
-    """An evaluator whose output is what ``model`` makes of the preprocessed images; how many it saw."""
+    """Run an evaluator that applies ``model`` to the preprocessed images; return the participants it saw."""
     seen = []
 
     def translate(engine, batch):
@@ -100,7 +100,7 @@ def test_outside_of_the_model_s_grid_is_nothing(tmp_path):
     source = nib.load(save(tmp_path / "a.nii.gz", "RAS"))
     run(output_of(tmp_path / "out", input=tmp_path / "a.nii.gz"), lambda image: {"pred": torch.ones_like(image)})
     made = nib.load(tmp_path / "out" / "a_T2w.nii.gz").get_fdata()
-    # Where the source's voxels lie on the model's grid, which is smaller than the file.
+    # Positions of the source's voxels on the model's grid, which is smaller than the file.
     model = PREPROCESSING({"image": str(tmp_path / "a.nii.gz")})["image"].affine.numpy()
     grid = np.stack(np.meshgrid(*(np.arange(n) for n in source.shape), indexing="ij"), axis=-1)
     place = apply_affine(np.linalg.inv(model) @ source.affine, grid).round(3)
@@ -256,5 +256,5 @@ def test_the_preview_shows_sources_beside_their_translations_in_ras(tmp_path, da
     source, made = shown["volumes"][:2]
     assert (source.min(), source.max()) == (0, 1)
     assert np.corrcoef(source.ravel(), made.ravel())[0, 1] > 0.999
-    # RAS: the brain's middle is 1.5 voxels left of the file's, its brightest voxel to the right of that.
+    # RAS: the brain's middle is 1.5 voxels left of the file's middle, the brightest voxel to the right of it.
     assert np.unravel_index(made.argmax(), made.shape)[0] > 25 - 1.5

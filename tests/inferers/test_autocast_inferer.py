@@ -1,4 +1,4 @@
-"""The plain forward pass: in the precision that was asked for, and float32 afterwards."""
+"""The plain forward pass, in the requested precision, with a float32 result."""
 
 from __future__ import annotations
 

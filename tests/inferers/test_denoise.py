@@ -1,4 +1,4 @@
-"""The loop alone, on problems whose end point is known."""
+"""The denoising loop, on problems with a known solution."""
 
 from __future__ import annotations
 

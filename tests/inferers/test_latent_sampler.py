@@ -24,7 +24,7 @@ SEEDS = [11, 12, 13]
 
 
 def make(autoencoder, sampler="ddim", prediction_type="epsilon", options=None, **kwargs) -> LatentSampler:
-    """A sampler in fp32 with three steps; each keyword goes to the part that it belongs to."""
+    """A sampler in fp32 with three steps; each keyword goes to its part."""
     scheduler = make_scheduler(
         sampler, prediction_type=prediction_type, **{"num_train_timesteps": 10, **(options or {})}
     )
@@ -166,7 +166,7 @@ def test_a_walk_that_ends_early_ends_with_the_predicted_clean_latents(
     kind = type(early.steps.scheduler)
     steps, step = [], kind.step
 
-    @functools.wraps(step)  # whose signature says if it draws noise
+    @functools.wraps(step)  # keeps the signature, which says if the step draws noise
     def spied(*args, **kwargs):
         steps.append(step(*args, **kwargs))
         return steps[-1]
@@ -187,7 +187,7 @@ def test_a_walk_that_ends_before_it_begins_takes_one_step(network, autoencoder, 
 
 
 def test_calls_leave_nothing_behind(network, autoencoder, context):
-    """A walk in parts, and one that broke off in the middle, change neither the next call nor the parts."""
+    """Neither a walk in parts nor an interrupted walk changes later calls or the parts."""
     sample = make(autoencoder, "dpm_solver", num_inference_steps=6, denoising_start=0.5, denoising_end=0.8)
     start = torch.randn(3, *SHAPE, generator=torch.Generator().manual_seed(3))
     expected = sample(context, network, seeds=SEEDS)

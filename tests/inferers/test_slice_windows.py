@@ -6,7 +6,7 @@ from brain_bundles.inferers import SliceWindows
 
 
 class Recorder:
-    """A network that sees its neighbours along the slices and remembers the size of what it was given."""
+    """A network that sees its neighbours along the slices and remembers the shapes of its inputs."""
 
     def __init__(self) -> None:
         self.shapes: list[tuple[int, ...]] = []
@@ -50,7 +50,7 @@ def test_a_network_of_single_slices_is_not_changed_by_windows(volume):
 
 
 def test_errors_at_the_border_of_a_window_are_faded_out():
-    """The recorder lacks a neighbour at its borders, so it errs there; the average hides most of that."""
+    """The recorder lacks a neighbour at its borders, so it errs there; the average hides most of the error."""
     constant = torch.ones(1, 1, 40, 2, 2)
     times = torch.zeros(1)
     inside = slice(1, -1)
@@ -84,13 +84,13 @@ def test_windows_shrink_until_they_fit_into_memory(volume, caplog, error):
         return network(x, timesteps=timesteps)
 
     windows = SliceWindows()
-    for _ in range(2):  # the second step begins with what fitted
+    for _ in range(2):  # the second step begins with the number that fitted
         fused = windows(volume, small, timesteps=torch.zeros(2))
         assert fused.shape == (2, 1, 20, 4, 6)
     assert {shape[2] for shape in network.shapes} == {5}
     assert caplog.text.count("Out of memory") == 2
     with pytest.raises(type(error)):
-        SliceWindows(10)(volume, small, timesteps=torch.zeros(2))  # what was asked for is not changed
+        SliceWindows(10)(volume, small, timesteps=torch.zeros(2))  # a requested number is not changed
 
 
 def test_other_errors_are_not_taken_for_a_lack_of_memory(volume):

@@ -26,7 +26,7 @@ def autoencoder():
 
 
 class Network(torch.nn.Module):
-    """Predicts noise from the noisy latent and the source's; remembers the shapes that it was given."""
+    """Predicts noise from the noisy latent and the source's; remembers the shapes of its inputs."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ def test_windows_do_not_change_what_a_network_of_slices_makes(autoencoder, sourc
 
 
 def test_windows_that_had_to_shrink_do_not_shrink_the_next_volume_s(autoencoder, source):
-    """What fits is remembered for the steps of one call: a volume must not depend on those before it."""
+    """The window that fits is remembered for one call only: a volume must not depend on earlier ones."""
     small = source[:1, :, :4]
 
     class Greedy(Network):

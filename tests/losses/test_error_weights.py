@@ -14,7 +14,7 @@ def test_weights_are_the_inverse_of_expected_error_and_variance():
 
 
 def test_errors_are_counted_in_their_unit():
-    """Twice the unit and twice the error, with four times the variance, are the same."""
+    """Twice the unit and twice the error, with four times the variance, give the same loss."""
     target, unit = torch.zeros(1, 1, 2), torch.tensor([1.0, 2.0]).reshape(1, 1, 2)
     variance = torch.tensor([[[0.3, 1.2]]])
     weight = inverse_variance_weights(variance, 0.1, unit)
@@ -26,7 +26,7 @@ def test_errors_are_counted_in_their_unit():
 
 
 def test_they_estimate_better_than_equal_weights_where_noise_differs():
-    """The mean of 200 numbers of variance 0.01 and 200 of variance 1: Aitken's variance of it is 50 times smaller."""
+    """The mean of 200 numbers of variance 0.01 and 200 of variance 1: Aitken's estimate has 1 / 25 of the variance."""
     variance = torch.tensor([0.01, 1.0]).repeat(200)
     loss = WeightedMSELoss()
     errors = {}

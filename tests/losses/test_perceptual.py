@@ -5,7 +5,7 @@ from brain_bundles.losses import make_perceptual_loss, perceptual
 
 @pytest.fixture(autouse=True)
 def empty_hub(tmp_path, monkeypatch):
-    """No cached weights, whatever machine this is, and every optional package 'installed'."""
+    """No cached weights, on any machine, and every optional package 'installed'."""
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
     monkeypatch.setattr(perceptual, "find_spec", lambda name: object())
     return tmp_path / "hub"

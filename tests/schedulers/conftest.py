@@ -35,7 +35,7 @@ def gaussian() -> Callable[..., Network]:
 
 @pytest.fixture
 def walk() -> Callable[..., torch.Tensor]:
-    """Run a scheduler over its timesteps with a network that is told alpha_bar."""
+    """Run a scheduler over its timesteps with a network that receives alpha_bar."""
 
     def run(scheduler, network: Network, x: torch.Tensor, **kwargs) -> torch.Tensor:
         levels = scheduler.alphas_cumprod.double().tolist()

@@ -1,4 +1,4 @@
-"""Which timesteps a walk takes, and that walks share nothing."""
+"""Timesteps of a walk, and independence of walks."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_walk_takes_one_step_at_least(part):
 
 
 def test_walks_share_nothing():
-    """An abandoned walk leaves neither the configured scheduler nor the next walk anything."""
+    """An abandoned walk changes neither the configured scheduler nor the next walk."""
     configured = make_scheduler("dpm_solver", prediction_type="epsilon")
     before = configured.timesteps.clone()
     steps = DenoisingSteps(configured, 10)
@@ -82,7 +82,7 @@ def test_walks_share_nothing():
     other, _ = steps.begin()
     expected = other.step(2 * sample, timesteps[4], sample)[0]
     torch.testing.assert_close(fresh.step(2 * sample, timesteps[4], sample)[0], expected, rtol=0, atol=0)
-    assert not torch.equal(abandoned.step(2 * sample, timesteps[4], sample)[0], expected)  # it does remember its own
+    assert not torch.equal(abandoned.step(2 * sample, timesteps[4], sample)[0], expected)  # it remembers its walk
     assert torch.equal(configured.timesteps, before)
 
 

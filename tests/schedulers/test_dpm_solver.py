@@ -9,7 +9,7 @@ PAPER = {"schedule": "scaled_linear_beta", "beta_start": 0.0015, "beta_end": 0.0
 
 @pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction", "sample"])
 def test_second_order_on_the_exact_gaussian_flow(noise, gaussian, walk, prediction_type):
-    """Up to the last timestep x / std(x_t) is constant; the step to the clean image is the network's own word."""
+    """Up to the last timestep x / std(x_t) is constant; the last step gives the network's own prediction."""
     scheduler = DPMSolverMultistepScheduler(prediction_type=prediction_type, **PAPER)
 
     def error(steps: int, s: float = 1.0) -> float:

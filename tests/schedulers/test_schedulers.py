@@ -1,4 +1,4 @@
-"""What every scheduler promises, whatever its mathematics."""
+"""Promises of every scheduler, independent of its mathematics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trainers on top of MONAI's, and what makes them run alike on one process and many."""
+"""Trainers on top of MONAI's, with batches and noise that do not depend on the number of processes."""
 
 from brain_bundles.engines.autoencoder_trainer import AutoencoderTrainer, TrainingResults
 from brain_bundles.engines.condition_prepare_batch import ConditionPrepareBatch

@@ -23,10 +23,10 @@ from brain_bundles.utils.seeding import SAMPLE_SEED
 
 
 class TrainingResults(NamedTuple):
-    """What a network made of a batch.
+    """Outputs and losses of one batch.
 
-    ``images`` (N, C, ...) are judged by the perceptual and the adversarial loss beside the ``truth`` of that shape;
-    ``terms`` are the other losses, name -> (weight, scalar).
+    The perceptual and the adversarial loss take ``images`` (N, C, ...) and ``truth``, of the same shape; ``terms`` are
+    the other losses, name -> (weight, scalar).
     """
 
     images: torch.Tensor
@@ -40,33 +40,33 @@ class AutoencoderTrainer(Trainer):
     The autoencoder minimises ``reconstruction_weight L1 + kl_weight KL + perceptual_weight P + adversarial_weight A``;
     the discriminator the mean of its losses on real and reconstructed images. ``engine.state.output`` holds image,
     pred, the total ``loss`` and every term, unweighted, as ``<term>_loss``; a term that is off has no entry. A network
-    that has a ``perplexity`` (a :class:`~brain_bundles.networks.LatentVQAutoencoder`) gives that too.
+    with a ``perplexity`` (a :class:`~brain_bundles.networks.LatentVQAutoencoder`) adds it.
 
-    The network returns the reconstruction and what its regularisation needs: (mu, sigma) of a KL autoencoder, the
-    quantisation loss of a VQ-VAE, or nothing. Where prepare_batch gives a label, the output is compared with it instead
-    of with the image: an image-to-image network trained so is pix2pix (Isola et al. 2017, arXiv:1611.07004). Where
-    batches carry ``sample_seed`` (:class:`~brain_bundles.data.SeededDataset`) the latent
-    noise depends on the sample only, not on the batch or the number of ranks.
+    The network returns the reconstruction and the inputs of its regularisation: (mu, sigma) of a KL autoencoder, the
+    quantisation loss of a VQ-VAE, or nothing. If prepare_batch gives a label, the output is compared with the label
+    instead of the image: this trains an image-to-image network as pix2pix (Isola et al. 2017, arXiv:1611.07004). If
+    batches carry ``sample_seed`` (:class:`~brain_bundles.data.SeededDataset`), the latent noise depends on the sample
+    only, not on the batch or the number of ranks.
 
     Args:
-        device: where the networks are.
+        device: device of the networks.
         max_epochs: number of epochs.
         train_data_loader: yields dictionaries with ``image`` (B, C, D, H, W) or (B, C, H, W).
         network: the autoencoder.
-        optimizer: of the autoencoder.
-        discriminator: for example MONAI's PatchDiscriminator, None for no adversarial loss.
+        optimizer: optimizer of the autoencoder.
+        discriminator: for example MONAI's PatchDiscriminator; None turns the adversarial loss off.
         discriminator_optimizer: needed with a discriminator.
         reconstruction_loss: of (reconstruction, image), L1 by default.
         reconstruction_weight: its weight.
         kl_weight: weight of the KL term, a sum over latent elements (see KLDivergenceLoss).
         quantisation_weight: weight of the quantisation loss of a VQ-VAE.
-        perceptual_loss: of (reconstruction, image), None is off; see ``make_perceptual_loss``.
+        perceptual_loss: of (reconstruction, image), None turns it off; see ``make_perceptual_loss``.
         perceptual_weight: its weight.
         adversarial_loss: MONAI's PatchAdversarialLoss, least squares without activation by default.
         adversarial_weight: its weight in the autoencoder's loss.
-        adversarial_warmup_epochs: epochs without discriminator; it starts in the next one.
+        adversarial_warmup_epochs: epochs before the discriminator starts.
         conditional_discriminator: the discriminator sees the network's input beside each image, as in pix2pix.
-        gradient_clip_norm: largest gradient norm of each network, None for no clipping.
+        gradient_clip_norm: largest gradient norm of each network; None does not clip.
         precision: fp32, bf16, fp16 (CUDA, with loss scaling) or auto.
         inferer: called as ``inferer(image, network)``.
         train_handlers: handlers; the other arguments are those of ``monai.engines.SupervisedTrainer``.
@@ -122,7 +122,7 @@ class AutoencoderTrainer(Trainer):
             if value < 0:
                 raise ValueError(f"{name} must not be negative, got {value}; 0 turns the term off.")
         if gradient_clip_norm is not None and gradient_clip_norm <= 0:
-            raise ValueError(f"gradient_clip_norm must be positive, got {gradient_clip_norm}; null is no clipping.")
+            raise ValueError(f"gradient_clip_norm must be positive, got {gradient_clip_norm}; null turns clipping off.")
         if discriminator is not None and discriminator_optimizer is None:
             raise ValueError("a discriminator needs discriminator_optimizer.")
         self.precision = resolve_precision(precision, device)
@@ -161,7 +161,7 @@ class AutoencoderTrainer(Trainer):
         self.discriminator_scaler = torch.amp.GradScaler(**scaling)
 
     def regularisation(self, latents: tuple[torch.Tensor, ...]) -> dict[str, tuple[float, torch.Tensor]]:
-        """The terms on what the network returns besides the reconstruction: name -> (weight, scalar)."""
+        """Regularisation terms of the network's outputs after the reconstruction: name -> (weight, scalar)."""
         if len(latents) == 2:
             return {"kl_loss": (self.kl_weight, self.kl_loss(*latents))}
         if len(latents) == 1:
@@ -170,7 +170,7 @@ class AutoencoderTrainer(Trainer):
 
     @property
     def adversarial(self) -> bool:
-        """Whether the discriminator takes part in this epoch."""
+        """True if the discriminator takes part in this epoch."""
         after_warmup = self.state.epoch > self.adversarial_warmup_epochs
         return self.discriminator is not None and self.adversarial_weight > 0 and after_warmup
 
@@ -189,12 +189,12 @@ class AutoencoderTrainer(Trainer):
         return self.state.output
 
     def generate(self, image: torch.Tensor, label: torch.Tensor, batchdata: Any) -> TrainingResults:
-        """Run the network on a batch; under autocast. A trainer of another autoencoder replaces this.
+        """Run the network on a batch, under autocast. Trainers of other autoencoders override this.
 
         Args:
             image: input (B, C, ...).
-            label: what the network should make of it.
-            batchdata: what the data loader gave.
+            label: the desired output.
+            batchdata: the batch of the data loader.
         """
         output = self.inferer(image, self.network)
         reconstruction, *latents = output if isinstance(output, tuple) else (output,)
@@ -227,12 +227,12 @@ class AutoencoderTrainer(Trainer):
         return results._replace(images=results.images.detach())
 
     def _judged(self, image: torch.Tensor, result: torch.Tensor) -> torch.Tensor:
-        """What the discriminator sees: ``result``, with the network's input beside it if it is conditional."""
+        """Input of the discriminator: ``result``, beside the network's input if the discriminator is conditional."""
         return torch.cat([image, result], dim=1) if self.conditional_discriminator else result.contiguous()
 
     def _adversarial_term(self, image: torch.Tensor, reconstruction: torch.Tensor) -> torch.Tensor:
-        # The unwrapped and frozen discriminator: its own gradient is not wanted here, and the reducer of
-        # DistributedDataParallel must not see this pass.
+        # The unwrapped and frozen discriminator: this pass needs no gradient of its weights, and the reducer of
+        # DistributedDataParallel must not see it.
         discriminator = unwrap(self.discriminator)  # type: ignore[arg-type]
         discriminator.train().requires_grad_(False)
         with autocast(self.precision, self.state.device):

@@ -1,4 +1,4 @@
-"""The batch of a sampling run: conditions in, seeds beside them."""
+"""Batches of a sampling run: conditions and seeds."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from monai.engines import PrepareBatch
 
 
 class ConditionPrepareBatch(PrepareBatch):
-    """Hands a ``SupervisedEvaluator``'s inferer the condition as its input and the seed of each sample.
+    """Pass the condition and the seed of each sample to the inferer of a ``SupervisedEvaluator``.
 
     Args:
-        context_key: entry with the condition (B, 1, K).
+        context_key: entry with the conditions (B, 1, K).
         seed_key: entry with one seed per sample.
     """
 
@@ -27,6 +27,6 @@ class ConditionPrepareBatch(PrepareBatch):
         non_blocking: bool = False,
         **kwargs: Any,
     ) -> tuple[torch.Tensor, None, tuple, dict[str, list[int]]]:
-        """(context (B, 1, K), no label, no positional and one keyword argument of the inferer: seeds)."""
+        """(context (B, 1, K), no label, no positional arguments, {"seeds": one integer per sample})."""
         context = batchdata[self.context_key].to(device=device, non_blocking=non_blocking)
         return context, None, (), {"seeds": [int(seed) for seed in batchdata[self.seed_key]]}

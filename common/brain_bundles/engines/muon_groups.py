@@ -1,4 +1,4 @@
-"""The parameter groups of Muon: matrices by Muon itself, the rest by AdamW."""
+"""The parameter groups of Muon: matrices for Muon itself, the rest for AdamW."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from torch import nn
 
 
 def muon_groups(network: nn.Module, learning_rate: float) -> list[dict[str, Any]]:
-    """``params`` of :class:`pytorch_optimizer.Muon` for what of ``network`` learns.
+    """``params`` of :class:`pytorch_optimizer.Muon` for the parameters of ``network`` that learn.
 
     Args:
         network: may be wrapped in DistributedDataParallel.
-        learning_rate: of weights with two dimensions or more; biases and norms, by AdamW, get a quarter of it.
+        learning_rate: rate for weights with two dimensions or more. AdamW trains biases and norms at a quarter of it.
 
     Source: Jordan et al. 2024, https://kellerjordan.github.io/posts/muon.
     """

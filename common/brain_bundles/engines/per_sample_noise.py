@@ -1,4 +1,4 @@
-"""Latent noise that belongs to the sample, not to its place in a batch."""
+"""Latent noise that depends on the sample, not on its place in a batch."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def per_sample_randn(seeds: torch.Tensor, purpose: str, shape: tuple[int, ...] |
 
 @contextlib.contextmanager
 def per_sample_sampling(network: nn.Module, seeds: torch.Tensor | None) -> Iterator[None]:
-    """Inside, ``network.sampling(mu, sigma)`` of a MONAI autoencoder draws its noise from ``seeds`` (B,).
+    """Make ``network.sampling(mu, sigma)`` of a MONAI autoencoder draw its noise from ``seeds`` (B,) in this context.
 
-    ``AutoencoderKL.forward`` has no argument for its noise and draws one ``randn_like`` for the whole batch, which
-    would make the training depend on how samples are spread over batches and ranks. Without seeds, or for a network
+    ``AutoencoderKL.forward`` has no argument for its noise and draws one ``randn_like`` for the whole batch. Training
+    would then depend on how samples are spread over batches and ranks. Without seeds, or for a network
     without ``sampling`` (a VQ-VAE), nothing changes.
     """
     if seeds is None or not hasattr(network, "sampling"):

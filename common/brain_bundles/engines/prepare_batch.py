@@ -1,4 +1,4 @@
-"""From cached latent moments to the input, target and time steps of a diffusion training."""
+"""Batches of a diffusion training: input, target and time steps from cached latent moments."""
 
 from __future__ import annotations
 
@@ -22,37 +22,36 @@ PREDICTION_TYPES = ("epsilon", "v_prediction", "rectified_flow")
 class LatentDiffusionPrepareBatch(PrepareBatch):
     """(latent, (target, weight), (), {noise, timesteps, condition}) for MONAI's DiffusionInferer and SupervisedTrainer.
 
-    The weight is the factor of the squared error, for :class:`~brain_bundles.losses.WeightedMSELoss`. In validation the
-    target stands alone: its plain mean squared error can be compared between trainings of other weights.
+    The weight is the factor of the squared error, for :class:`~brain_bundles.losses.WeightedMSELoss`. In
+    validation the target has no weight: trainings with different weights can be compared by their mean squared error.
 
     A batch holds ``mean`` and ``sigma`` (B, C, d, h, w), or (B, C, h, w), of the normalised latents and ``sample_seed``
-    (B,). The latent
-    is drawn anew as mean + sigma * noise. All draws of a sample come from its seed alone, so they do not depend on the
-    batch, on the rank, or on the device.
+    (B,). The latent is drawn anew as mean + sigma * noise. All draws of a sample come from its seed alone, so they do
+    not depend on the batch, the rank or the device.
 
     Args:
-        scheduler: the noise schedule of the training; a rectified flow scheduler also says how time steps are drawn.
+        scheduler: the noise schedule of the training; a rectified flow scheduler also draws the time steps.
         prediction_type: ``epsilon`` (target: the noise), ``v_prediction`` (the velocity of Salimans & Ho 2022,
             arXiv:2202.00512) or ``rectified_flow`` (latent - noise, as MONAI's RFlowScheduler expects it).
-        latent_key: name of the image whose latent is learned, where batches hold several (``<name>_mean``,
-            ``<name>_sigma``); None where they hold one.
-        condition_key: entry of the batch with the condition; None for none.
-        condition_mode: how the network takes it, as MONAI's DiffusionInferer names it: ``crossattn`` for (B, features)
-            or (B, tokens, features), ``concat`` for channels beside the noisy latent, (B, channels, d, h, w).
+        latent_key: name of the image whose latent is learned, if batches hold several (``<name>_mean``,
+            ``<name>_sigma``); None if they hold one.
+        condition_key: entry of the batch with the condition; None for no condition.
+        condition_mode: kind of condition, named as in MONAI's DiffusionInferer: ``crossattn`` for (B, features) or
+            (B, tokens, features), ``concat`` for channels beside the noisy latent, (B, channels, d, h, w).
         num_validation_timesteps: None draws a random time step per sample, for training. A number repeats every sample
-            at as many evenly spread time steps: with data that look the same in every epoch the loss is then a smooth
-            curve over epochs. The batch grows by this factor, and the target comes without a weight.
-        expected_error: elements count by the inverse of this and of their target's own :meth:`variance`, see
-            :func:`~brain_bundles.losses.inverse_variance_weights`; None leaves the variance out.
-        preconditioning: the network's own: errors are counted in the unit of its ``c_out``, so that all channels and
-            noise levels count alike.
-        channel_weight_power: with ``preconditioning``, channels count by their standard deviation to this power, on
-            average by 1. 0 weighs a channel of faint detail like one that carries the anatomy; with 2, at high noise
+            at that many evenly spread time steps, for validation: with the same data in every epoch the loss is then a
+            smooth curve. The batch grows by this factor, and the target has no weight.
+        expected_error: squared error expected of a trained network; it weighs elements by this and their target's
+            :meth:`variance`, see :func:`~brain_bundles.losses.inverse_variance_weights`. None ignores the variance.
+        preconditioning: preconditioning of the network. Errors count in units of its ``c_out``, so that all channels
+            and noise levels have equal weight.
+        channel_weight_power: with ``preconditioning``, the weight of a channel is its standard deviation to this power,
+            scaled to a mean of 1. 0 weighs a channel of faint detail like one with the anatomy. With 2, at high noise
             and for latents of an orthonormal transform, errors count as they do in the image.
 
     Raises:
-        ValueError: for an unknown prediction type or one that is not the scheduler's, fewer than one time step, or a
-            power below 0, or an expected error that is not positive; on a batch without one of the entries.
+        ValueError: for an unknown prediction type or one that is not the scheduler's, fewer than one time step, a power
+            below 0, or an expected error that is not positive; when called, for a batch that lacks an entry.
     """
 
     def __init__(
@@ -113,7 +112,7 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
         else:
             repeats = self.num_validation_timesteps
             timesteps = self._spread_timesteps(repeats).repeat(len(mean))
-            # The same sample at another time step gets noise of its own: more is averaged out.
+            # A sample gets new noise at each of its time steps, so that the mean is less noisy.
             seeds = torch.tensor([derive_seed(seed, "repeat", k) for seed in seeds.tolist() for k in range(repeats)])
             mean, sigma = mean.repeat_interleave(repeats, 0), sigma.repeat_interleave(repeats, 0)
             condition = None if condition is None else condition.repeat_interleave(repeats, 0)
@@ -135,7 +134,7 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
         return latent, (target, self.weight(move(sigma), timesteps)), (), extra
 
     def target(self, latent: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
-        """What the network has to predict, of the shape of ``latent``."""
+        """Target of the network, shaped like ``latent``."""
         if self.prediction_type == "epsilon":
             return noise
         if self.prediction_type == "v_prediction":
@@ -143,10 +142,10 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
         return latent - noise
 
     def weight(self, sigma: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
-        """Factor of the squared error, of a shape that broadcasts to that of ``sigma``.
+        """Factor of the squared error; it broadcasts to the shape of ``sigma``.
 
         Args:
-            sigma: of the posterior, (B, C, ...).
+            sigma: standard deviation of the posterior (B, C, ...).
             timesteps: (B,).
         """
         unit = channels = sigma.new_ones((1,) * sigma.ndim)
@@ -159,30 +158,30 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
         return channels * inverse_variance_weights(self.variance(sigma, timesteps), self.expected_error, unit)
 
     def variance(self, sigma: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
-        """Variance that the target keeps for a network which knows the noisy latent and the posterior's mean.
+        """Variance of the target given the noisy latent and the posterior's mean.
 
         With the noisy latent ``a x + b noise``, the latent's posterior variance sigma^2 becomes
-        ``sigma^2 b^2 / (a^2 sigma^2 + b^2)`` (product of two normal densities). The target is ``c x + d noise``, and
-        given the noisy latent an error of x is multiplied by ``c - d a / b``.
+        ``sigma^2 b^2 / (a^2 sigma^2 + b^2)`` (product of two normal densities). The target is ``c x + d noise``;
+        given the noisy latent, an error of x is multiplied by ``c - d a / b``.
 
         Args:
-            sigma: of the posterior, (B, C, ...).
+            sigma: standard deviation of the posterior (B, C, ...).
             timesteps: (B,).
         """
         one, none = torch.ones_like(sigma), torch.zeros_like(sigma)
         a, b = self.scheduler.add_noise(one, none, timesteps), self.scheduler.add_noise(none, one, timesteps)
         c, d = self.target(one, none, timesteps), self.target(none, one, timesteps)
-        # Rounding at sigma = b = 0 must not divide by zero; the variance there is that of no noise at all, 0.
+        # At sigma = b = 0 rounding must not divide by zero: there is no noise, and the variance is 0.
         return (c * b - d * a).square() * sigma.square() / ((a * sigma).square() + b.square()).clamp(min=1e-12)
 
     def _random_timesteps(self, mean: torch.Tensor, seeds: torch.Tensor) -> torch.Tensor:
-        """One time step per sample, (B,): uniform, or as the rectified flow scheduler draws them."""
+        """Draw one time step per sample, (B,): uniform, or as the rectified flow scheduler draws it."""
         draws = []
         state = torch.get_rng_state()
         try:
             for i, seed in enumerate(seeds.tolist()):
-                # The scheduler's sampler takes no generator, so the global one is lent to it. Not torch.manual_seed:
-                # that would also seed every GPU.
+                # The scheduler's sampler takes no generator, so seed the global one. Not by torch.manual_seed: that
+                # would also seed every GPU.
                 torch.default_generator.manual_seed(derive_seed(seed, "timestep"))
                 if isinstance(self.scheduler, RFlowScheduler):
                     draws.append(self.scheduler.sample_timesteps(mean[i : i + 1]))

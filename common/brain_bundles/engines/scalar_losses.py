@@ -1,4 +1,4 @@
-"""The loss terms of an engine's output, whatever its shape."""
+"""Loss terms of an engine's output, decollated or not."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import torch
 
 
 def scalar_losses(output: Any) -> dict[str, float]:
-    """``loss``, every ``<term>_loss`` and ``perplexity`` of an engine's output: a dictionary, or the list of
-    dictionaries MONAI decollates it to.
+    """``loss``, every ``<term>_loss`` and ``perplexity`` of an engine's output.
 
-    Scalars are repeated for every item of a decollated batch, so the first item has them all.
+    The output is a dictionary, or the list of dictionaries that MONAI decollates it to. Decollation repeats scalars for
+    every item, so the first item has them all.
     """
     if isinstance(output, (list, tuple)) and output and isinstance(output[0], dict):
         output = output[0]

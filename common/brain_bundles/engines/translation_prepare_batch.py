@@ -1,4 +1,4 @@
-"""The batch of a translation: sources in, what is to be made of them beside them."""
+"""Batches of a translation: sources, and options such as their targets."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from brain_bundles.utils.plain_tensor import plain_tensor
 
 
 class TranslationPrepareBatch(PrepareBatch):
-    """Hands a ``SupervisedEvaluator``'s translator its sources and, for each of their targets in order, the options.
+    """Pass sources, and options for each of their targets in order, to the translator of a ``SupervisedEvaluator``.
 
-    The items of the batch are those of :func:`~brain_bundles.runs.translation_inputs`, all with as many targets.
+    The items come from :func:`~brain_bundles.runs.translation_inputs`, all with the same number of targets.
 
     Args:
         options: entries of the items that the translator takes as arguments of the same name: ``seeds``, and
-            ``targets`` where it makes several.
+            ``targets`` if it makes several.
         image_key: key of the source.
     """
 
@@ -38,8 +38,6 @@ class TranslationPrepareBatch(PrepareBatch):
 
 
 def _in_order(collated: Sequence[Any]) -> list[Any]:
-    """The entries of all items one after the other: PyTorch joins lists to one list of the first entries of all items,
-    of the second ones and so on.
-    """
+    """Entries of all items, item after item. PyTorch collates them by position: all first entries, all second ones."""
     rows = [entries.tolist() if isinstance(entries, torch.Tensor) else entries for entries in collated]
     return [entry for item in zip(*rows, strict=True) for entry in item]

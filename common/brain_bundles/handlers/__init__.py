@@ -1,4 +1,4 @@
-"""What MONAI's handlers lack: full resume, progress, averages of weights, previews."""
+"""Handlers that MONAI lacks: full resume, progress, averages of weights, previews, savers."""
 
 from brain_bundles.handlers.checkpoint import ResumableCheckpoint
 from brain_bundles.handlers.ema import EMAHandler

@@ -1,4 +1,4 @@
-"""A checkpoint from which an interrupted training ends where the uninterrupted one would have ended."""
+"""Checkpoints for exact resume: an interrupted training ends with the result of an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ from brain_bundles.utils.random_state import random_states, restore_random_state
 from brain_bundles.utils.saving import save_atomically, to_plain
 
 logger = logging.getLogger(__name__)
-TRAINING = "training"  # entry of the file for what is not an object's state
+TRAINING = "training"  # entry of the file for the state of the training itself
 
 
 class ResumableCheckpoint:
-    """Writes everything a training needs to go on, at epoch ends and when the process is told to stop.
+    """Write everything that a training needs to resume, at the end of epochs and on a signal to stop.
 
     The file holds plain tensors and containers (``torch.load(weights_only=True)``): the state dict of every object
     under its name, and under ``training`` the epoch, iteration, best metrics, gradient scalers and all random states.
-    It is written to a temporary name and renamed, so kill -9 at any moment leaves the previous one whole.
+    It is written to a temporary name and renamed, so kill -9 at any moment leaves the previous file whole.
 
-    A signal (SIGTERM by default) is answered after the running iteration: the state is written and the process exits
-    with 128 + the signal's number. Within an epoch that needs an :class:`~brain_bundles.data.EpochSampler`, which can
-    start an epoch in its middle; with another sampler the last epoch's file stays and the epoch is repeated.
+    On a signal (SIGTERM by default) the running iteration ends, the state is written, and the process exits with 128 +
+    the signal's number. A checkpoint within an epoch needs an :class:`~brain_bundles.data.EpochSampler`, which can
+    start in the middle of an epoch. With another sampler the last epoch's file stays, and the epoch is repeated.
 
-    The handler acts after all others of the same event, wherever it stands in the list, so schedules, averages and
-    validations of the epoch are in the file.
+    The handler runs after all others of the same event, at any place in the list, so the file holds the schedules,
+    averages and validations of the epoch.
 
     Args:
         objects: name -> object with ``state_dict`` and ``load_state_dict``: networks, optimizers, schedules, EMA.
         path: the file, for example ``models/checkpoint.pt``.
         interval: epochs between two files; the last epoch is always written.
-        resume: go on from ``path`` if it exists; if it does not, start fresh and say so.
+        resume: continue from ``path``; if there is no such file, start fresh and log this.
         evaluators: name -> engine whose best metric belongs to the state (the validator).
-        signals: names of the signals that are answered.
+        signals: names of the signals to handle.
 
     Raises:
         ValueError: for an interval below 1, a resume that is not a bool, an object without state dict, an unknown
@@ -63,7 +63,7 @@ class ResumableCheckpoint:
     ) -> None:
         if interval < 1:
             raise ValueError(f"ResumableCheckpoint: interval must be at least 1 epoch, got {interval}.")
-        if not isinstance(resume, bool):  # on a command line `false` is a text, which would be taken for yes
+        if not isinstance(resume, bool):  # on a command line `false` is a text, and any text counts as true
             raise ValueError(f"ResumableCheckpoint: resume is {resume!r}, expected True or False.")
         for name, item in objects.items():
             if name == TRAINING or not (hasattr(item, "state_dict") and hasattr(item, "load_state_dict")):
@@ -94,7 +94,7 @@ class ResumableCheckpoint:
             )
         if is_main_process():
             for left in self.path.parent.glob(f".{self.path.name}.*.tmp"):
-                left.unlink()  # of a run that was killed while it wrote, as large as the checkpoint
+                left.unlink()  # left by a run that was killed while writing; as large as the checkpoint
         if self.resume:
             self._load(engine)
         if not self._late:
@@ -115,7 +115,7 @@ class ResumableCheckpoint:
             return  # the end of an epoch is left to _epoch_completed, after validation and schedules
         if _sampler(engine) is None:
             logger.warning(
-                "Told to stop within epoch %d; without an EpochSampler it will be repeated from its start.",
+                "Signal to stop within epoch %d; without an EpochSampler a resumed run repeats the whole epoch.",
                 engine.state.epoch,
             )
         else:
@@ -130,7 +130,7 @@ class ResumableCheckpoint:
             self._stop()
 
     def save(self, engine: Engine) -> None:
-        """Write the file now; with several processes all must call it."""
+        """Write the file now; with several processes, all of them must call this."""
         states: list[Any] = [random_states()]
         if world_size() > 1:
             mine, states = states[0], [None] * world_size()
@@ -157,7 +157,7 @@ class ResumableCheckpoint:
     def _load(self, engine: Engine) -> None:
         exists = self.path.is_file()
         if not _same_on_all_ranks(exists, engine):
-            raise ValueError(f"{self.path} exists for some processes only; put it on storage that all of them see.")
+            raise ValueError(f"{self.path} exists for some processes only; put it on storage that all of them share.")
         if not exists:
             logger.info("No checkpoint at %s: starting from the beginning.", self.path)
             return
@@ -197,12 +197,12 @@ class ResumableCheckpoint:
         if done:
             sampler = _sampler(engine)
             if sampler is None:
-                raise ValueError(f"{self.path} was written within an epoch; going on there needs an EpochSampler.")
+                raise ValueError(f"{self.path} was written within an epoch; resuming there needs an EpochSampler.")
             sampler.skip_once(done * loader.batch_size)
         if len(training["random"]) == world_size():
             self._pending_random = training["random"][rank()]
-        # Making the loader's iterator draws a number. That draw is part of the replay at the start of an epoch, but
-        # has already happened within one, and happens once per run with persistent workers.
+        # A new iterator of the loader draws a number. At the start of an epoch this draw is part of the replay. Within
+        # an epoch it has already happened, and with persistent workers it happens once per run.
         late = done or getattr(loader, "persistent_workers", False)
         self._restore_at = Events.GET_BATCH_STARTED if late else Events.EPOCH_STARTED
         logger.info("Resumed %s: epoch %d, iteration %d.", self.path, training["epoch"], training["iteration"])
@@ -240,11 +240,11 @@ class ResumableCheckpoint:
     def _stop(self) -> None:
         assert self._received is not None
         number, self._received = self._received, None
-        logger.warning("Stopping on %s; start again with resume to go on.", signal.Signals(number).name)
+        logger.warning("Stopping on %s; start again with resume to continue.", signal.Signals(number).name)
         previous = self._previous.get(number)
         self._remove_signal_handlers()
         if callable(previous):
-            signal.raise_signal(number)  # whoever listened before us decides
+            signal.raise_signal(number)  # the handler that was there before decides
         raise SystemExit(128 + number)
 
 

@@ -1,4 +1,4 @@
-"""An exponential moving average of a network's weights, the copy that is validated and saved."""
+"""Exponential moving average of a network's weights, for validation and saving."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from brain_bundles.utils.distributed import unwrap
 
 
 class EMAHandler:
-    """Moves ``ema_network`` towards ``network`` after each iteration: ema <- d ema + (1 - d) network.
+    """Move ``ema_network`` towards ``network`` after each iteration: ema <- d ema + (1 - d) network.
 
-    With warm-up, ``d = min(decay, (1 + n) / (10 + n))`` at the n-th update, so the average is not held back by the
-    random weights of the start. Buffers are copied.
+    With warm-up, ``d = min(decay, (1 + n) / (10 + n))`` at the n-th update, so the random weights of the
+    start do not hold the average back. Buffers are copied.
 
     Args:
         network: the network in training; may be wrapped in DistributedDataParallel or compiled.
-        ema_network: a network of the same structure, None for a copy. It starts as ``network`` is when the run starts,
-            in eval mode.
+        ema_network: a network of the same structure, None for a copy. It takes the weights of ``network`` when the run
+            starts, and is in eval mode.
         decay: 0.999 averages about the last 1000 updates.
         warm_up: start with a faster average.
 
@@ -50,7 +50,7 @@ class EMAHandler:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self)
 
     def _start(self) -> None:
-        """Take the weights of the network, which may have been loaded or measured since; not over a resumed average."""
+        """Copy the network's weights, which may have been loaded or measured since; keep a resumed average."""
         if self.num_updates == 0:
             self.ema_network.load_state_dict(self.network.state_dict())
 
@@ -71,7 +71,7 @@ class EMAHandler:
         return min(self.decay, (1 + self.num_updates) / (10 + self.num_updates))
 
     def state_dict(self) -> dict[str, Any]:
-        """The averaged weights under ``network``, and how many updates they have seen."""
+        """The averaged weights under ``network``, and their number of updates."""
         return {"network": self.ema_network.state_dict(), "num_updates": self.num_updates}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

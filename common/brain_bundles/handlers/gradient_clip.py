@@ -10,7 +10,7 @@ from torch import nn
 
 
 class GradientClip:
-    """Scales the gradient of ``network`` down to ``max_norm`` before the optimizer steps, with loss scaling too.
+    """Scale the gradient of ``network`` down to ``max_norm`` before the optimizer steps, with loss scaling too.
 
     Raises:
         ValueError: if ``max_norm`` is not positive.

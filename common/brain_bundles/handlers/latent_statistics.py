@@ -1,4 +1,4 @@
-"""Measures the scale of the latents when the autoencoder is ready."""
+"""Measurement of the scale of the latents after the training of an autoencoder."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ logger = logging.getLogger(__name__)
 
 
 class LatentStatisticsHandler:
-    """Stores mean and std of the latents of ``data_loader`` in the autoencoder's buffers when the run completes.
+    """Store mean and std of the latents of ``data_loader`` in the autoencoder's buffers when the run completes.
 
     Put it before the ``ModelSaver`` of the same event, so that the file carries the statistics.
 
     Args:
         autoencoder: a LatentAutoencoderKL; may be wrapped in DistributedDataParallel.
         data_loader: whole training images, preprocessed as for encoding, without augmentation.
-        interval: also measure every that many epochs, for files that are written during the training; None is at the
-            end only.
+        interval: epochs between further measurements, for files that are written during the training; None measures at
+            the end only.
         precision: fp32, bf16, fp16 or auto.
         image_key: entry of the image in a batch.
         per_channel: one standard deviation per channel, so that the diffusion stage sees all channels alike; False
-            stores their root mean square for all, so that channels which carry more of the image stay larger.
+            stores their root mean square for all, so that channels with more of the image stay larger.
 
     Raises:
         ValueError: if ``interval`` is below 1.

@@ -1,4 +1,4 @@
-"""The file that ships: one network's plain state dict."""
+"""Saving of one network as a plain state dict, the file that ships."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ OCCASIONS = ("epoch", "best", "end")
 
 
 class ModelSaver:
-    """Writes ``network`` to ``path`` every ``interval`` epochs, at each new best key metric, or when the run completes.
+    """Write ``network`` to ``path`` every ``interval`` epochs, at each new best key metric, or when the run completes.
 
     For ``best`` attach it to the engine that has the key metric (the evaluator, or a trainer with a train metric).
-    A run that is interrupted does not complete, so ``end`` never leaves a half-trained model behind.
+    An interrupted run does not complete, so ``end`` never leaves a half-trained model.
 
     Args:
         network: the network, or its EMA copy.
@@ -29,7 +29,7 @@ class ModelSaver:
         interval: epochs between two files for ``epoch``.
 
     Raises:
-        ValueError: for an unknown occasion or an interval below 1; for ``best`` without a key metric.
+        ValueError: for an unknown ``when`` or an interval below 1; for ``best`` without a key metric.
     """
 
     def __init__(self, network: nn.Module, path: str | Path, *, when: str = "end", interval: int = 1) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of what the networks make, while they are trained."""
+"""Pictures of the networks' outputs during training."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ logger = logging.getLogger(__name__)
 
 
 class ImagePreview:
-    """Saves a montage in three planes every ``interval`` epochs and after the last one, on rank 0.
+    """Save a montage in three planes every ``interval`` epochs and after the last one, on rank 0.
 
     Args:
         images: called without arguments when a picture is due; gives volumes (N, 1, D, H, W) or (N, D, H, W), RAS, or a
             dictionary label -> volumes. :class:`Reconstructions` is one for autoencoders.
         output_dir: folder of ``preview_0010.png`` (the epoch).
         interval: epochs between two pictures.
-        labels: one text per volume, where ``images`` gives no dictionary.
+        labels: one text per volume, if ``images`` gives no dictionary.
         spacing: voxel size in mm, one number or one per axis.
-        value_range: values shown black and white.
+        value_range: values shown as black and as white.
         name: first part of the file names.
 
     Raises:
@@ -56,7 +56,7 @@ class ImagePreview:
     def attach(self, engine: Engine) -> None:
         if not is_main_process():
             return
-        if find_spec("matplotlib") is None:  # hours into a training would be too late to find out
+        if find_spec("matplotlib") is None:  # say so now, not hours into the training
             logger.warning("No previews: they need matplotlib, pip install matplotlib.")
             return
         engine.add_event_handler(Events.EPOCH_COMPLETED, self)

@@ -15,14 +15,14 @@ from brain_bundles.utils.distributed import is_main_process
 
 
 class ProgressBar:
-    """Shows an epoch's iterations with running means of the losses, and logs the means when the epoch ends.
+    """Show an epoch's iterations with running means of the losses, and log the means when the epoch ends.
 
-    Only rank 0 shows and logs. The bar is left out where stderr is not a terminal, so log files stay readable.
+    Only rank 0 shows and logs. There is no bar if stderr is not a terminal, so log files stay readable.
 
     Args:
         name: text before the epoch.
-        logger: name of the logger of the line per epoch, at level INFO.
-        log_every: also log every that many iterations, None for epochs only; for long epochs without a terminal.
+        logger: name of the logger for the line per epoch, at level INFO.
+        log_every: iterations between further lines, for long epochs without a terminal; None logs epochs only.
     """
 
     def __init__(

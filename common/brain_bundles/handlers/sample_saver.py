@@ -1,8 +1,7 @@
-"""Saving what a sampling run makes: each image when it is ready, and one picture at the end."""
+"""Saving of the images of a sampling run, each when it is ready."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,22 +11,20 @@ from brain_bundles.data.nifti import is_complete_nifti, write_nifti
 from brain_bundles.handlers.volume_saver import VolumeSaver, check_finite, unit_array
 from brain_bundles.runs.run_output import RunOutput
 
-logger = logging.getLogger(__name__)
-
 
 class SampleSaver(VolumeSaver):
     """Write every sample of a ``SupervisedEvaluator`` to its place in a BIDS dataset, at the end of each iteration.
 
     A sample is ``pred`` (1, D, H, W) of ``engine.state.output``, its name ``participant_id`` of the same item of the
-    batch. Values beyond [0, 1], where a decoder overshoots, are clipped. Files that are there and whole stay.
+    batch. Values beyond [0, 1], from a decoder that overshoots, are clipped. Whole files that exist stay.
 
     Args:
-        output: the run's folder.
+        output: output folder of the run.
         pred_key: key of the volume.
         id_key: key of the participant's id.
 
     Raises:
-        ValueError: if the run has no grid; in the run, if a sample has NaN or another shape than the grid, or the
+        ValueError: if the run has no grid; during the run, if a sample has NaN or another shape than the grid, or the
             evaluator does not decollate.
     """
 
@@ -41,7 +38,7 @@ class SampleSaver(VolumeSaver):
         self.save(made[self.id_key] if self.id_key in made else item[self.id_key], made[self.pred_key])
 
     def save(self, participant_id: str, volume: torch.Tensor) -> None:
-        """Write one sample (1, D, H, W), unless its whole file is there."""
+        """Write one sample (1, D, H, W), unless its whole file exists."""
         path = self.output.path(participant_id)
         if tuple(volume.shape) != (1, *self.spatial_size):
             raise ValueError(f"{participant_id}: shape {tuple(volume.shape)}, expected (1, *{self.spatial_size}).")

@@ -1,4 +1,4 @@
-"""Saving translations: each on the grid of its source file when it is ready, and one picture at the end."""
+"""Saving of translations, each on the grid of its source file and when it is ready."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ TRANSLATION, STANDARD_DEVIATION = "translation", "standard deviation"
 class TranslationSaver(VolumeSaver):
     """Write the translations of a ``SupervisedEvaluator`` to their places, at the end of each iteration.
 
-    An item of the batch is one source with T targets, of :func:`~brain_bundles.runs.translation_inputs`. Its
+    An item of the batch is one source with T targets, from :func:`~brain_bundles.runs.translation_inputs`. Its
     translations are ``pred`` of the same item of ``engine.state.output``, on the model's grid: (T, D, H, W), or
-    (2 T, D, H, W) with the voxels' standard deviations over several draws after them. Each is brought back to the grid
-    of the source file, 0 outside of the model's, clipped to [0, 1] and written with the shape and the affine of that
-    file, beside a JSON sidecar that says what it was made from. The image itself comes last: where it is whole, so is
-    what belongs to it. Files that are there and whole stay. The standard deviation goes beside the image as
-    ``sub-0001_desc-std_T2w.nii.gz``, or with ``_std`` outside of BIDS.
+    (2 T, D, H, W) with the voxels' standard deviations over several draws after them. Each volume is brought back to
+    the grid of the source file, with 0 outside of the model's grid, and clipped to [0, 1]. The written file has the
+    shape and the affine of the source file, and a JSON sidecar with its origin. The translation is written last: if its
+    file is whole, the others are whole too. Whole files that exist stay. The standard deviation goes beside the image
+    as ``sub-0001_desc-std_T2w.nii.gz``, or with ``_std`` outside of BIDS.
 
     Args:
-        output: the run's folder.
-        invert: what :func:`invert_preprocessing` gave for ``pred_key`` and ``image_key``.
-        image_key: key of the preprocessed source in the batch, which remembers its file and its way.
+        output: output folder of the run.
+        invert: result of :func:`invert_preprocessing` for ``pred_key`` and ``image_key``.
+        image_key: key of the preprocessed source in the batch, which remembers its file and its transforms.
         pred_key: key of the translations.
-        sidecar: entries for the sidecars, such as the hashes of the weights; they win over ours. BIDS wants
-            ``SkullStripped``, which is true by default since the models are for brains without skull.
+        sidecar: entries for the sidecars, such as the hashes of the weights; they replace the default entries. BIDS
+            requires ``SkullStripped``. It is true by default, since the models are for brains without skull.
 
     Raises:
-        ValueError: in the run, if a volume has NaN or does not come back to the grid of its source, if the way back is
-            not known, a file is none of the run, or the evaluator does not decollate.
+        ValueError: during the run, if a volume has NaN or does not come back to the grid of its source, if the applied
+            transforms are unknown, a file does not belong to the run, or the evaluator does not decollate.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class TranslationSaver(VolumeSaver):
         self.save(item, made[self.pred_key])
 
     def save(self, item: Mapping[str, Any], volumes: torch.Tensor) -> None:
-        """Write the translations (T, D, H, W), or (2 T, D, H, W), of one ``item``, unless their whole files are there.
+        """Write the translations (T, D, H, W), or (2 T, D, H, W), of one ``item``, unless their whole files exist.
 
         Raises:
             ValueError: see :class:`TranslationSaver`.
@@ -86,7 +86,7 @@ class TranslationSaver(VolumeSaver):
             self._write(row, image, volumes[number], TRANSLATION)
 
     def _write(self, row: Mapping[str, Any], image: torch.Tensor, volume: torch.Tensor, what: str) -> None:
-        """Write one volume (D, H, W) and its sidecar, unless its whole file is there."""
+        """Write one volume (D, H, W) and its sidecar, unless its whole file exists."""
         check_finite(row["participant_id"], volume, what)
         path = self.output.path(row)
         if what == STANDARD_DEVIATION:
@@ -101,7 +101,7 @@ class TranslationSaver(VolumeSaver):
     def _bring_back(
         self, image: torch.Tensor, volume: torch.Tensor
     ) -> tuple[NDArray[np.float32], NDArray[np.float64], str]:
-        """A volume (1, D, H, W) on the grid of the source's file, the affine and the path of that."""
+        """A volume (1, D, H, W) on the grid of the source file, and the affine and path of that file."""
         plain = plain_tensor(volume).detach().float().cpu()
         back = self.invert({self.image_key: image, self.pred_key: plain})[self.pred_key]
         source = file_of(image)
@@ -118,7 +118,7 @@ class TranslationSaver(VolumeSaver):
         volume = f"{target} volume, synthesised from {source}; not acquired"
         return {
             "Description": volume if what == TRANSLATION else f"{what} over several draws of a {volume}",
-            # In BIDS sub-0001/anat/sub-0001_T1w.nii.gz, relative to the source's dataset, wherever that lies.
+            # In BIDS sub-0001/anat/sub-0001_T1w.nii.gz, relative to the source's dataset.
             "Sources": ["/".join(image.parts[-3:]) if self.output.bids else image.name],
             "SkullStripped": True,
             "SourceContrast": source,
@@ -131,7 +131,7 @@ class TranslationSaver(VolumeSaver):
 
 
 def std_path(path: Path, *, bids: bool) -> Path:
-    """Where the standard deviation of a translation goes, beside the image ``path`` (.nii.gz)."""
+    """Path of the standard deviation of a translation, beside the image ``path`` (.nii.gz)."""
     stem = path.name.removesuffix(".nii.gz")
     if not bids:
         return path.with_name(f"{stem}_std.nii.gz")

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 
 class VolumeSaver:
-    """Calls :meth:`save_item` for each item of a ``SupervisedEvaluator``'s iteration, at its end.
+    """Call :meth:`save_item` for each item of a ``SupervisedEvaluator``'s iteration, at its end.
 
     Raises:
-        ValueError: in the run, if the evaluator does not decollate.
+        ValueError: during the run, if the evaluator does not decollate.
     """
 
     def attach(self, engine: Engine) -> None:
@@ -30,10 +30,10 @@ class VolumeSaver:
             self.save_item(made, item)
 
     def save_item(self, made: Mapping[str, Any], item: Mapping[str, Any]) -> None:
-        """Write what belongs to one item.
+        """Write the volumes of one item.
 
         Args:
-            made: the item of the engine's output, with the prediction.
+            made: item of the engine's output, with the prediction.
             item: the same item of the batch.
         """
         raise NotImplementedError
@@ -43,12 +43,12 @@ def check_finite(name: str, volume: torch.Tensor, what: str = "sample") -> None:
     """Refuse a volume with NaN or infinite values.
 
     Raises:
-        ValueError: if there are any; the message begins with ``name``, the participant.
+        ValueError: if there are such values; the message begins with ``name``, the participant.
     """
     if not torch.isfinite(volume).all():
         raise ValueError(f"{name}: the {what} is not finite; try precision fp32, and check the weights.")
 
 
 def unit_array(volume: torch.Tensor) -> NDArray[np.float32]:
-    """(1, D, H, W) to an array (D, H, W) within [0, 1]; values beyond, where a decoder overshoots, are clipped."""
+    """(1, D, H, W) to an array (D, H, W) within [0, 1]; values beyond, from a decoder that overshoots, are clipped."""
     return volume[0].detach().float().clamp(0, 1).cpu().numpy()

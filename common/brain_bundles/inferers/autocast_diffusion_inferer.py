@@ -14,8 +14,7 @@ from brain_bundles.utils.precision import autocast, check_precision
 class AutocastDiffusionInferer(DiffusionInferer):
     """MONAI's DiffusionInferer whose network computes in ``precision``; noising and the result stay in float32.
 
-    MONAI's trainers autocast with ``amp``, which names CUDA and nothing else. For fp16 set ``amp`` of the trainer as
-    well: it brings the loss scaling.
+    The ``amp`` of MONAI's trainers autocasts on CUDA only. For fp16 set it as well: it brings the loss scaling.
 
     Args:
         scheduler: adds the noise.

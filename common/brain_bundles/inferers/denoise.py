@@ -19,19 +19,19 @@ def denoise(
     generators: Sequence[torch.Generator] | None = None,
     progress: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Walk latents along timesteps.
+    """Denoise latents along timesteps.
 
     Args:
         network: called as ``network(x, timesteps=t)`` with x (B, C, D, H, W) and t (B,), in any precision.
         latents: (B, C, D, H, W) with the noise of the first timestep. The scheduler's arithmetic keeps their dtype.
-        scheduler: a MONAI scheduler, as :meth:`~brain_bundles.schedulers.DenoisingSteps.begin` gives it: one that
-            remembers its last step must not have been used for another walk.
+        scheduler: a MONAI scheduler from :meth:`~brain_bundles.schedulers.DenoisingSteps.begin`. A scheduler that
+            remembers its last step must be a fresh one.
         timesteps: (T,), consecutive timesteps of the scheduler.
         generators: one per sample, for schedulers that draw noise; None draws from the global random state.
         progress: show a bar over the steps, on a terminal.
 
     Returns:
-        the latents after the last timestep, and the clean latents that are predicted there; both (B, C, D, H, W).
+        the latents after the last timestep, and the clean latents predicted at it; both (B, C, D, H, W).
     """
     clean = latents
     for timestep in tqdm(timesteps, desc="sampling", leave=False, disable=None if progress else True):
@@ -48,8 +48,8 @@ def _step(
     latents: torch.Tensor,
     generators: Sequence[torch.Generator] | None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The latents at the next noise level, and the predicted clean ones."""
-    # Only schedulers whose step takes a generator draw noise; these hold no state from step to step.
+    """Latents at the next noise level, and the predicted clean latents."""
+    # Only schedulers whose step takes a generator draw noise, and they keep no state between steps.
     if generators is None or "generator" not in inspect.signature(scheduler.step).parameters:
         following, clean = scheduler.step(output, timestep, latents)
         return following, clean

@@ -1,4 +1,4 @@
-"""How a walk calls the diffusion network."""
+"""Settings for the calls of a diffusion network in sampling."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ CONDITION_MODES = ("crossattn", "concat")
 
 @dataclass(frozen=True)
 class Denoiser:
-    """How a diffusion network is called: with its condition, in a precision and memory format, at a temperature.
+    """Settings for the calls of a diffusion network: condition, precision, memory format and temperature.
 
     Args:
-        mode: how the network takes its condition, as MONAI's DiffusionInferer names it: "crossattn" for tokens
-            (B, T, K), "concat" for a latent (B, C, D, H, W) beside the noisy one.
-        temperature: below 1 gives less grain and less variety, see :func:`tempered`; 1 samples what was learned.
+        mode: kind of condition, named as in MONAI's DiffusionInferer: "crossattn" for tokens (B, T, K), "concat" for a
+            latent (B, C, D, H, W) beside the noisy latent.
+        temperature: below 1 gives less grain and less variety, see :func:`tempered`; 1 samples the learned density.
         precision: "fp32", "bf16", "fp16" or "auto", see :func:`~brain_bundles.utils.resolve_precision`.
-        channels_last: run the network with channels as the fastest axis; None chooses what measures fastest.
+        channels_last: run the network with channels as the fastest axis; None chooses the faster format.
 
     Raises:
-        ValueError: for a value that is not allowed; the message says what is.
+        ValueError: for a value that is not allowed; the message says what is allowed.
     """
 
     mode: str = "crossattn"
@@ -44,7 +44,7 @@ class Denoiser:
         check_precision(self.precision)
 
     def check_condition(self, condition: torch.Tensor) -> None:
-        """Raise ValueError for a condition without samples or of another shape than ``mode`` has."""
+        """Raise ValueError if the condition has no samples or its shape does not fit ``mode``."""
         dimensions, form = ((3,), "(B, T, K)") if self.mode == "crossattn" else ((4, 5), "(B, C, [D,] H, W)")
         if condition.ndim not in dimensions or len(condition) == 0:
             raise ValueError(f"the condition must have shape {form} with B > 0, got {tuple(condition.shape)}.")
@@ -54,14 +54,14 @@ class Denoiser:
     ) -> Callable[..., torch.Tensor]:
         """The network as a function ``predict(x, timesteps=t)`` of latents and timesteps alone, for one walk.
 
-        The network's weights are put into the memory format in place. The precision is that of the walk: it runs under
-        one :func:`~brain_bundles.utils.autocast`, which keeps the copies of the weights in low precision between steps.
+        The network's weights are put into the memory format in place. The caller sets the precision: one
+        :func:`~brain_bundles.utils.autocast` around the walk keeps low-precision copies of the weights between steps.
 
         Args:
             network: called as ``network(x, timesteps=t, context=condition)`` with x (B, C, D, H, W) and t (B,); with
-                mode concat as ``network(x, timesteps=t)`` with the noisy and the given latent in x.
+                mode concat as ``network(x, timesteps=t)`` with the noisy latent and the condition in x.
             condition: (B, T, K), or (B, C, D, H, W).
-            scheduler: of the walk.
+            scheduler: scheduler of the walk.
         """
         channels_last = resolve_channels_last(self.channels_last, self.precision, condition.device)
         if channels_last and isinstance(network, nn.Module):

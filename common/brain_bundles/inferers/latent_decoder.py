@@ -1,4 +1,4 @@
-"""Latents to images."""
+"""Decoding of latents to images."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class LatentDecoder:
     Args:
         autoencoder: has ``decode_stage_2_outputs``.
         precision: "fp32", "bf16", "fp16" or "auto", see :func:`~brain_bundles.utils.resolve_precision`.
-        channels_last: run the decoder with channels as the fastest axis; None chooses what measures fastest.
-        slab_size: decode this many slices at a time, a third of the memory; None decodes whole volumes.
+        channels_last: run the decoder with channels as the fastest axis; None chooses the faster format.
+        slab_size: slices to decode at a time, with a third of the memory; None decodes whole volumes.
 
     Raises:
-        ValueError: for an unknown precision, a slab size below 1, or one for an autoencoder that takes none.
+        ValueError: for an unknown precision, a slab size below 1, or a slab size if the autoencoder takes none.
     """
 
     def __init__(

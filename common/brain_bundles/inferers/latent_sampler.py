@@ -1,4 +1,4 @@
-"""Noise to images: the one sampler of all three bundles."""
+"""Sampling of images from noise, for all three bundles."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from brain_bundles.utils.seeding import generator_for
 
 
 class LatentSampler(Inferer):
-    """Draw noise per sample, walk it to a latent along the schedule, decode it.
+    """Draw noise per sample, denoise it to a latent, decode the latent.
 
-    A sample depends on its seed and its condition only, not on the batch, the device's random state or what ran before:
+    A sample depends on its seed and its condition only, not on the batch, the device's random state or earlier calls:
     all its random numbers come from ``generator_for(seed, "noise")`` on the CPU.
 
     Args:
-        steps: the noise schedule, and which of its timesteps are taken.
-        denoiser: how the network is called.
-        decoder: makes images of latents.
+        steps: noise schedule, and the timesteps to take.
+        denoiser: settings for the calls of the network.
+        decoder: decodes latents to images.
         latent_shape: (C, D, H, W) of one latent, or (C, H, W); None with mode concat takes the condition's grid and the
             autoencoder's channels.
-        batch_size: samples per pass. A smaller batch is padded to it, a larger one split, so that a sample has the same
-            bytes whichever batch it falls in. None takes batches as they come.
+        batch_size: samples per pass. Smaller batches are padded and larger batches split, so that a sample has the same
+            bytes in every batch. None takes batches as they come.
         progress: show a bar over the steps, on a terminal.
 
     Raises:
-        ValueError: for a value that is not allowed; the message says what is.
+        ValueError: for a value that is not allowed; the message says what is allowed.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class LatentSampler(Inferer):
         progress: bool = True,
     ) -> None:
         if latent_shape is None and denoiser.mode != "concat":
-            raise ValueError("latent_shape is needed with mode 'crossattn': tokens have no shape of a latent.")
+            raise ValueError("latent_shape is needed with mode 'crossattn': tokens do not give the latent's shape.")
         if latent_shape is not None and (
             len(latent_shape) not in (3, 4) or any(int(size) < 1 for size in latent_shape)
         ):
@@ -56,7 +56,7 @@ class LatentSampler(Inferer):
         if batch_size is not None and batch_size < 1:
             raise ValueError(f"batch_size must be positive, got {batch_size}.")
         if latent_shape is not None:
-            steps.begin(latent_shape[1:])  # a number of steps that the schedule refuses for this size is refused now
+            steps.begin(latent_shape[1:])  # fail now if the schedule refuses the number of steps for this size
         self.steps, self.denoiser, self.decoder = steps, denoiser, decoder
         self.latent_shape = None if latent_shape is None else tuple(int(size) for size in latent_shape)
         self.batch_size, self.progress = batch_size, progress
@@ -64,11 +64,11 @@ class LatentSampler(Inferer):
     def __call__(
         self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *, seeds: Sequence[int] | torch.Tensor
     ) -> torch.Tensor:
-        """Images for conditions.
+        """Sample one image per condition.
 
         Args:
-            inputs: condition of the network on the device to run on: tokens (B, T, K), or latents (B, C, D, H, W).
-            network: called with x (B, C, D, H, W), timesteps (B,) and the condition as :class:`Denoiser` says.
+            inputs: conditions, on the device to run on: tokens (B, T, K), or latents (B, C, D, H, W).
+            network: called with x (B, C, D, H, W), timesteps (B,) and the condition, see :meth:`Denoiser.bind`.
             seeds: one integer per sample.
 
         Returns:
@@ -89,7 +89,7 @@ class LatentSampler(Inferer):
     ) -> torch.Tensor:
         """Normalised latents (B, C, D, H, W), float32; arguments and errors as for calling the sampler.
 
-        ``start`` are latents of that shape from which to begin, see ``denoising_start``; None begins with noise.
+        ``start`` holds latents of the same shape to begin with, see ``denoising_start``; None begins with noise.
         """
         condition = plain_tensor(inputs)
         numbers = [int(seed) for seed in seeds]
@@ -128,8 +128,8 @@ class LatentSampler(Inferer):
         if start is not None:
             latents = scheduler.add_noise(start.float(), latents, timesteps[:1].expand(len(latents)))
         predict = self.denoiser.bind(network, condition, scheduler)
-        # One context for all steps: leaving it drops the copies of the weights in low precision. The scheduler's
-        # arithmetic is on float32 tensors by operators that autocast leaves alone.
+        # One context for all steps: leaving it drops the copies of the weights in low precision. The scheduler computes
+        # on float32 tensors with operators that autocast does not change.
         with autocast(self.denoiser.precision, device):
             following, clean = denoise(
                 predict, latents, scheduler, timesteps, generators=generators, progress=self.progress

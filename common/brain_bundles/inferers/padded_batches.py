@@ -1,4 +1,4 @@
-"""Batches of one size, so that a sample has the same bytes whichever batch it falls in."""
+"""Batches of one size, so that a sample has the same bytes in every batch."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def in_padded_batches(function: Callable[..., torch.Tensor], *arguments: Any, ba
 
     Args:
         function: takes the samples of each argument, gives (b, ...) for b samples.
-        arguments: tensors (B, ...) or lists with one entry per sample, the first of them not empty; None stays None.
-        batch_size: samples per call; kernels differ in their last digits between sizes of a batch.
+        arguments: tensors (B, ...) or lists with one entry per sample; the first is not empty. None stays None.
+        batch_size: samples per call. The last digits of a result depend on the size of the batch.
 
     Returns:
         (B, ...), contiguous.

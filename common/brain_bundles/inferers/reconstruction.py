@@ -1,4 +1,4 @@
-"""What an autoencoder makes of an image: for validation, where nothing is random."""
+"""Deterministic reconstruction by an autoencoder, for validation."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class ReconstructionInferer(Inferer):
 
     def __call__(self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Reconstruction, float32, of ``inputs`` (B, C, D, H, W) or (B, C, H, W)."""
-        network = getattr(network, "module", network)  # DistributedDataParallel has forward and nothing else
+        network = getattr(network, "module", network)  # DistributedDataParallel has forward only
         with autocast(self.precision, inputs.device):
             return self.reconstruct(inputs, network, *args).float()
 
     def reconstruct(self, inputs: torch.Tensor, network: Any, *args: Any) -> torch.Tensor:
-        """What is made of ``inputs``, in ``precision``; ``args`` are those of the batch, here none."""
+        """Reconstruct ``inputs``, under autocast; ``args`` are further arguments from the batch, unused here."""
         return network.reconstruct(inputs)

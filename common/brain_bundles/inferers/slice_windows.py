@@ -1,4 +1,4 @@
-"""A volumetric network on more slices than it can see at once."""
+"""A volumetric network on more slices than it takes at once."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ logger = logging.getLogger(__name__)
 
 
 class SliceWindows(Inferer):
-    """Runs a network on overlapping windows along the slices and fuses what it predicts, by a weighted average.
+    """Run a network on overlapping windows along the slices and fuse its predictions by a weighted average.
 
-    Used at every denoising step, all windows walk together and no seam appears; memory is bounded by the window. A
-    volume that fits into one window goes through the network as it is.
+    The fusion at every denoising step keeps the windows together, so that no seam appears. The window bounds the
+    memory. A volume that fits into one window goes through the network as it is.
 
     Args:
-        slices_per_window: slices in one window. None takes all of a volume, and where memory cannot be had for that,
-            half as many, and so on; the number that worked is kept for the next step.
-        overlap: share of a window that it has in common with the next, in [0, 1).
+        slices_per_window: slices in one window. None takes the whole volume; if memory runs out, it halves the number
+            until it fits, and keeps it for the next steps.
+        overlap: share of a window that overlaps the next one, in [0, 1).
 
     Raises:
         ValueError: for a window without slices or an overlap out of range.
@@ -55,7 +55,7 @@ class SliceWindows(Inferer):
                 if not _out_of_memory(error) or self.slices_per_window is not None or number == 1:
                     raise
                 number = self._fits = -(-number // 2)
-                logger.warning("Out of memory: going on with windows of %d slices.", number)
+                logger.warning("Out of memory: continuing with windows of %d slices.", number)
 
     def _fused(
         self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], timesteps: torch.Tensor, number: int
@@ -66,8 +66,8 @@ class SliceWindows(Inferer):
         def predict(window: torch.Tensor) -> torch.Tensor:
             return network(window, timesteps=timesteps[: len(window)])
 
-        # Linear from the middle of a window to its ends, the same all over the slice. MONAI's gaussian fades within the
-        # slices too, and at their rim is cut off before it has faded along them: a hard seam.
+        # Weights fall linearly from a window's middle to its ends, and are equal within a slice. MONAI's gaussian also
+        # fades within slices. At their rim it is cut off before it has faded along the slices: a hard seam.
         place = (torch.arange(number, device=inputs.device) + 0.5) / number
         fade = 1 - (2 * place - 1).abs()
         weights = fade[:, None, None].expand(number, *inputs.shape[3:])
@@ -79,5 +79,5 @@ class SliceWindows(Inferer):
 
 
 def _out_of_memory(error: RuntimeError) -> bool:
-    """Whether memory could not be had: CUDA has a class for it, the CPU's allocator only a message."""
+    """Return True if memory ran out: CUDA has an error class for it, the CPU's allocator only a message."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -1,4 +1,4 @@
-"""Sampling from a sharper density than the one that was learned."""
+"""Sampling from a sharper density than the learned one."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from brain_bundles.networks.preconditioning import VelocityPreconditioning
 def tempered(
     network: Callable[..., torch.Tensor], scheduler: Any, temperature: float, variance: torch.Tensor | float = 1.0
 ) -> Callable[..., torch.Tensor]:
-    """``network``, with the noise that it finds in latents multiplied so that more of it is taken away.
+    """Multiply the noise that ``network`` predicts, so that sampling removes more of it.
 
-    Below 1 that draws from the density p^(1/temperature): nearer to what is typical, and with less of the grain that
-    a network leaves where it does not know better, at the price of variety. The factor is the ratio of the noise to be
-    expected in ``x = a x_0 + b noise`` if the latents' variance were multiplied by the temperature, and as it is: exact
-    for normal densities.
+    A temperature below 1 draws from the density p^(1/temperature): nearer to typical samples, with less variety, and
+    with less of the grain that an uncertain network leaves. The factor is a ratio of the expected noise in
+    ``x = a x_0 + b noise``: with the latents' variance multiplied by the temperature, over that with their actual
+    variance. It is exact for normal densities.
 
     Args:
-        network: called as ``network(x, timesteps=t)`` with x (B, C, D, H, W) and t (B,), all alike.
-        scheduler: knows the noise schedule and what the network predicts.
+        network: called as ``network(x, timesteps=t)`` with x (B, C, D, H, W) and t (B,), all equal.
+        scheduler: has the noise schedule and the network's prediction type.
         temperature: positive; 1 gives ``network`` itself.
-        variance: of the latents that the network was trained on, one per channel (C,) or one for all.
+        variance: variance of the training latents, one per channel (C,) or one for all.
 
     Source: Ingraham et al. 2023, doi:10.1038/s41586-023-06728-8.
     """
@@ -45,7 +45,7 @@ def tempered(
         factor = (a**2 * s2 + b**2) / (a**2 * s2 * temperature + b**2)
         if a == 0 or scheduler.prediction_type == "epsilon":  # with a = 0 the factor is 1
             return factor * output
-        # Solved for the output: noise is b x + a v for a velocity v, x - a v for a flow's x_0 - noise, and
+        # Solve for the output: noise is b x + a v for a velocity v, x - a v for a flow's x_0 - noise, and
         # (x - a x_0) / b for x_0 itself.
         rest = b if scheduler.prediction_type == "v_prediction" else -1
         return factor * output + (factor - 1) * rest / a * x

@@ -1,4 +1,4 @@
-"""A source volume to a target volume, through the latent space."""
+"""Translation of a source volume to a target volume in latent space."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from brain_bundles.utils.seeding import derive_seed
 
 
 class VolumeTranslator(Inferer):
-    """Encode the source once, sample target latents beside it, decode them.
+    """Encode the source once, sample target latents given its latent, decode them.
 
     Args:
         sampler: with mode "concat"; its autoencoder also encodes the source.
-        windows: how many slices the network sees at once; None for whole volumes.
-        num_draws: targets to draw per source. More than one gives their mean and standard deviation.
+        windows: windows of slices for the network; None takes whole volumes.
+        num_draws: targets to draw per source. Several draws give their mean and standard deviation.
 
     Raises:
-        ValueError: if the sampler does not concatenate, or there is no draw.
+        ValueError: if the sampler does not concatenate, or ``num_draws`` is below 1.
     """
 
     def __init__(self, sampler: LatentSampler, *, windows: SliceWindows | None = None, num_draws: int = 1) -> None:
@@ -38,7 +38,7 @@ class VolumeTranslator(Inferer):
     def __call__(
         self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *, seeds: Sequence[int]
     ) -> torch.Tensor:
-        """Targets of sources.
+        """Translate sources to targets.
 
         Args:
             inputs: sources (B, 1, D, H, W) in [0, 1], on the device to run on.
@@ -50,7 +50,7 @@ class VolumeTranslator(Inferer):
             standard deviation (with the number of draws less one).
         """
         condition = self.encode(plain_tensor(inputs))
-        windows = copy.copy(self.windows)  # remembers what fits into memory: for the steps of this call alone
+        windows = copy.copy(self.windows)  # it remembers the size that fits into memory, for this call only
 
         def in_windows(x: torch.Tensor, *, timesteps: torch.Tensor) -> torch.Tensor:
             return windows(x, network, timesteps=timesteps)
@@ -68,7 +68,7 @@ class VolumeTranslator(Inferer):
         return torch.cat([mean, (squares / (self.num_draws - 1)).sqrt()], dim=1)
 
     def encode(self, source: torch.Tensor) -> torch.Tensor:
-        """The condition: means of the normalised latents (B, C, S, h, w) of sources (B, 1, D, H, W), float32."""
+        """Encode sources (B, 1, D, H, W) to the condition: means of normalised latents (B, C, S, h, w), float32."""
         decoder = self.sampler.decoder
         with torch.inference_mode(), autocast(decoder.precision, source.device):
             return decoder.autoencoder.encode_moments(source)[0].float()

@@ -8,20 +8,20 @@ import torch
 def inverse_variance_weights(
     variance: torch.Tensor, expected_error: float, unit: torch.Tensor | float = 1.0
 ) -> torch.Tensor:
-    """``1 / (unit^2 + variance / expected_error)``: what can be learned counts more than what is noise.
+    """``1 / (unit^2 + variance / expected_error)``: errors that can be learned count more than noise.
 
-    ``variance`` is the part of the squared error that no network can remove. The latents of an autoencoder are full of
-    it: in air, and in channels that the decoder ignores, they are the posterior's noise, and with equal weights the
-    gradients are mostly that noise. Dividing by the whole expected error is weighting by the inverse variance, the best
-    linear estimate where errors differ in size.
+    ``variance`` is the part of the squared error that no network can remove. The latents of an autoencoder have much of
+    it: in air, and in channels that the decoder ignores, they are the posterior's noise. With equal weights the
+    gradients are mostly that noise. Division by the whole expected error weights by the inverse variance, the best
+    linear estimate if errors differ in size.
 
     Args:
         variance: (B, C, ...).
-        expected_error: squared error of a trained network where there is no variance, in units of ``unit^2``; positive.
-        unit: of the error; of a shape that broadcasts with ``variance``.
+        expected_error: squared error of a trained network without that variance, in units of ``unit^2``; positive.
+        unit: unit of the error; broadcasts with ``variance``.
 
     Returns:
-        of the shape of ``variance``.
+        weights, shaped like ``variance``.
 
     Source: Aitken 1936, "On least squares and linear combination of observations"; for networks, Kendall & Gal 2017,
     arXiv:1703.04977, equation 5, here with a known variance.
@@ -30,7 +30,7 @@ def inverse_variance_weights(
 
 
 def channel_weights(std: torch.Tensor, power: float) -> torch.Tensor:
-    """``std ** power``, scaled to a mean of 1: 0 weighs all channels alike, -1 evens out channels of unlike scale.
+    """``std ** power``, scaled to a mean of 1: 0 weighs all channels alike, -1 evens out different scales.
 
     Args:
         std: standard deviation of every channel (C,).

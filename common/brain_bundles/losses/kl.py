@@ -9,14 +9,17 @@ from torch import nn
 class KLDivergenceLoss(nn.Module):
     """KL(N(mu, sigma^2) || N(0, 1)) in nats: summed over all latent elements, averaged over the batch.
 
-    Being a sum it grows with the latent's size, which is why its weight is as small as 1e-8 to 1e-6.
+    The sum grows with the latent's size, so its weight is as small as 1e-8 to 1e-6.
 
     Source: Kingma & Welling 2013, arXiv:1312.6114, appendix B.
     """
 
     def forward(self, mu: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-        """Scalar KL of ``mu`` and ``sigma`` (standard deviation, > 0), both (B, C, D, H, W) or any other shape (B,
-        ...).
+        """Scalar KL of ``mu`` and ``sigma``.
+
+        Args:
+            mu: mean (B, C, D, H, W), or of any shape (B, ...).
+            sigma: standard deviation of the same shape, positive.
 
         Raises:
             ValueError: if the shapes differ.

@@ -1,4 +1,4 @@
-"""MONAI's perceptual loss, made only when its weights are at hand or a download was asked for."""
+"""MONAI's perceptual loss, made only if its weights are on this machine or a download is allowed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def make_perceptual_loss(
     pretrained_state_dict_key: str | None = None,
     allow_download: bool = False,
 ) -> nn.Module | None:
-    """A ``monai.losses.PerceptualLoss``, or None when the term is off.
+    """Make a ``monai.losses.PerceptualLoss``, or None if the term is off.
 
     Args:
         network_type: None turns the term off; else alex, vgg, squeeze (LPIPS), resnet50, radimagenet_resnet50 or a
@@ -29,12 +29,12 @@ def make_perceptual_loss(
         pretrained_path: local weights: of the torchvision backbone for alex, vgg, squeeze; of the network for resnet50.
         spatial_dims: 2 or 3.
         is_fake_3d: for 3D, compare slices of the three planes with a 2D network; medicalnet networks need False.
-        fake_3d_ratio: part of the slices that is used.
+        fake_3d_ratio: share of the slices to use.
         pretrained_state_dict_key: entry of the file that holds the weights (resnet50).
         allow_download: let torch fetch missing weights.
 
     Raises:
-        ValueError: for an unknown name, a local file that this network cannot use, or weights of a term that is off.
+        ValueError: for an unknown name, a local file that this network cannot use, or weights for a term that is off.
         FileNotFoundError: if the weights are neither local nor in torch.hub's folder and downloads are not allowed.
         ImportError: if the network needs lpips or torchvision and they are not installed.
     """

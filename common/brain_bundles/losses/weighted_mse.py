@@ -1,4 +1,4 @@
-"""A mean squared error whose elements count by given weights."""
+"""Mean squared error with a weight per element."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from torch import nn
 class WeightedMSELoss(nn.Module):
     """Mean of ``weight * (prediction - target)^2``, over all elements: weights of 1 give the mean squared error.
 
-    The pair of target and weight comes from a ``PrepareBatch``, such as
-    :class:`~brain_bundles.engines.LatentDiffusionPrepareBatch`.
+    A ``PrepareBatch``, such as :class:`~brain_bundles.engines.LatentDiffusionPrepareBatch`, gives target and weight.
 
     Raises:
-        ValueError: in the run, if the prediction has another shape than the target.
+        ValueError: when called, if prediction and target differ in shape.
     """
 
     def forward(self, prediction: torch.Tensor, label: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
@@ -21,7 +20,7 @@ class WeightedMSELoss(nn.Module):
 
         Args:
             prediction: (B, C, ...).
-            label: the target, of that shape, and the weight, of a shape that broadcasts to it.
+            label: the target, of the same shape, and the weight, which broadcasts to it.
         """
         target, weight = label
         if prediction.shape != target.shape:

@@ -21,7 +21,7 @@ ROWS: tuple[tuple[str, int], ...] = (
 
 @dataclass(frozen=True)
 class SamplerRow:
-    """One sampler.
+    """Time and errors of one sampler.
 
     Attributes:
         sampler: name in ``brain_bundles.schedulers``.
@@ -51,13 +51,13 @@ def sampler_table(
     rows: Sequence[tuple[str, int]] = ROWS,
     reference: tuple[str, int] = REFERENCE,
 ) -> list[SamplerRow]:
-    """Run every sampler of ``rows`` and the reference from one and the same noise.
+    """Run every sampler of ``rows`` and the reference from the same noise.
 
     Args:
         sample: (sampler name, steps) -> latents (B, C, d, h, w) and their images (B, 1, D, H, W); must start from the
             same noise and condition at every call.
         rows: (sampler, steps) to time.
-        reference: the run that stands for the exact solution.
+        reference: (sampler, steps) taken as the exact solution.
 
     Returns:
         one row per entry of ``rows``, and the reference itself (error 0) last.

@@ -1,4 +1,4 @@
-"""Weights that know the names of the contrasts that they are for."""
+"""Names of the contrasts of a translation, stored in the network's weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def encode_names(names: Sequence[str]) -> torch.Tensor:
     """Names as bytes (N, NAME_BYTES), uint8, filled up with 0: a checkpoint holds plain tensors.
 
     Raises:
-        ValueError: for a name that is longer.
+        ValueError: for a name of more bytes.
     """
     encoded = [name.encode() for name in names]
     if long := [name for name, code in zip(names, encoded, strict=True) if len(code) > NAME_BYTES]:
@@ -23,28 +23,28 @@ def encode_names(names: Sequence[str]) -> torch.Tensor:
 
 
 def decode_names(names: torch.Tensor) -> list[str]:
-    """What :func:`encode_names` encoded."""
+    """Names from the bytes of :func:`encode_names`."""
     return [bytes(row).rstrip(b"\0").decode(errors="replace") for row in names.tolist()]
 
 
 def match_contrasts(network: nn.Module, *, source: str, target: str, learning: bool = False) -> nn.Module:
-    """``network``, which is for the translation of ``source`` to ``target`` or has not been for any other.
+    """Check that ``network`` is for the translation of ``source`` to ``target``, store both names in it, return it.
 
     Args:
-        network: with a buffer ``contrast_names`` (2, NAME_BYTES), the source's and the target's; 0 until it is told.
-        source: contrast that it is given.
-        target: contrast that it makes.
-        learning: whether it is about to learn this translation, whichever it was for.
+        network: has a buffer ``contrast_names`` (2, NAME_BYTES), for source and target; 0 until they are set.
+        source: contrast of the input.
+        target: contrast of the output.
+        learning: the network will learn this translation, so replace the names of any other one.
 
     Raises:
-        ValueError: if its weights are for other contrasts and it does not learn; they would fit, and give one contrast
-            under the name of another.
+        ValueError: if the weights are for other contrasts and ``learning`` is false. They would load, and give one
+            contrast under the name of another.
     """
     known = network.get_buffer("contrast_names")
     if not learning and bool(known.any()) and (trained := decode_names(known)) != [source, target]:
         raise ValueError(
-            f"the weights translate {' to '.join(trained)}, not {source} to {target}; train them on with every stage, "
-            "or take weights of these contrasts."
+            f"the weights translate {' to '.join(trained)}, not {source} to {target}; continue their training in "
+            "every stage, or use weights for these contrasts."
         )
     known.copy_(encode_names([source, target]))
     return network

@@ -1,4 +1,4 @@
-"""What a denoising network sees and gives, at unit variance in every channel and at every noise level."""
+"""Scaling of a denoising network's input and output to unit variance, in every channel and at every noise level."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class VelocityPreconditioning(nn.Module):
 
         c_in = 1 / sqrt(a^2 s^2 + b^2),  c_skip = a b (1 - s^2) c_in^2,  c_out = s c_in.
 
-    The skip is the best linear estimate, so that what is left for F has unit variance too. Without it a channel with a
-    small s, whose velocity is nearly its noisy self, is learned last, and stays noisy in short trainings. With s = 1
-    F is the velocity and nothing changes.
+    The skip is the best linear estimate, so the remainder for F has unit variance too. In a channel with a small s the
+    velocity is nearly proportional to the noisy latent. Without the skip such a channel is learned last, and stays
+    noisy in short trainings. With s = 1 F is the velocity and nothing changes.
 
     Args:
-        channels: of the latents.
-        scheduler: with the ``alphas_cumprod`` of the training, a^2.
+        channels: number of latent channels.
+        scheduler: noise schedule of the training; its ``alphas_cumprod`` is a^2.
 
-    Source: Karras et al. 2022, arXiv:2206.00364, appendix B.6, there for one s of all data and another noise schedule.
+    Source: Karras et al. 2022, arXiv:2206.00364, appendix B.6, with one s for all data and another noise schedule.
     """
 
     std: torch.Tensor
@@ -70,7 +70,7 @@ class VelocityPreconditioning(nn.Module):
 
 
 def measure_preconditioning(network: nn.Module, latents: HasChannelStd) -> nn.Module:
-    """``network`` with the standard deviations of the latents that it will be trained on, if it is preconditioned."""
+    """Set the standard deviations of the training latents in ``network``, if it is preconditioned; return it."""
     preconditioning = getattr(network, "preconditioning", None)
     if isinstance(preconditioning, VelocityPreconditioning):
         preconditioning.set_std(latents.channel_std())

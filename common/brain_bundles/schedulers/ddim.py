@@ -1,4 +1,4 @@
-"""DDIM whose steps go where its timesteps say."""
+"""DDIM with steps that end at the next timestep."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from brain_bundles.schedulers.discrete import DiscreteScheduler
 class DDIMScheduler(DiscreteScheduler):
     """Denoising diffusion implicit models (Song et al. 2021, arXiv 2010.02502).
 
-    MONAI 1.6.1 spreads its timesteps evenly from T - 1 to 0 but steps by T // n, so that each step lands on another
-    noise level than the one where the network is asked next. Here each step goes to the next entry of ``timesteps``.
+    MONAI 1.6.1 spreads its timesteps evenly from T - 1 to 0 but steps by T // n, so a step ends at another noise
+    level than that of the next call of the network. Here each step goes to the next entry of ``timesteps``.
 
     Args:
         eta: 0 is deterministic, 1 adds as much noise as DDPM does.
@@ -39,7 +39,7 @@ class DDIMScheduler(DiscreteScheduler):
         """One step to the next entry of ``timesteps``.
 
         Args:
-            model_output: what the network predicts for ``sample`` (B, C, D, H, W).
+            model_output: output of the network for ``sample``, (B, C, D, H, W).
             timestep: an entry of ``timesteps``.
             sample: the noisy sample (B, C, D, H, W).
             eta: replaces the constructor's for this step.

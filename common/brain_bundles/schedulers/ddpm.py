@@ -1,4 +1,4 @@
-"""MONAI's DDPM with defaults for latents, refusing what it would silently get wrong."""
+"""MONAI's DDPM with defaults for latents; it refuses numbers of steps that would give wrong samples."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class DDPMScheduler(ExactNoising, monai_schedulers.DDPMScheduler):
 
         Raises:
             ValueError: for any other number than ``num_train_timesteps``: each step removes the noise of one trained
-                step, so with fewer of them most of the noise would stay (error 5 times larger at 50 steps).
+                step, so with fewer steps most of the noise would stay (error 5 times larger at 50 steps).
         """
         if num_inference_steps != self.num_train_timesteps:
             raise ValueError(
@@ -50,7 +50,7 @@ class DDPMScheduler(ExactNoising, monai_schedulers.DDPMScheduler):
         sample: torch.Tensor,
         generator: torch.Generator | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """As in MONAI, and ``generator`` may live on another device than the sample: noise is drawn where it lives."""
+        """One step as in MONAI; ``generator`` may be on another device than the sample, and draws on its own device."""
         if generator is None or generator.device.type == sample.device.type:
             return super().step(model_output, int(timestep), sample, generator)
         there = generator.device

@@ -1,4 +1,4 @@
-"""The timesteps of one walk from noise to image, or of a part of it."""
+"""Timesteps of one walk from noise to image, or of a part of it."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from typing import Any
 import torch
 from monai.networks.schedulers import RFlowScheduler, Scheduler
 
-# Of the schedule: more than 1 - 0.94 and float32 timesteps are off by, less than timesteps lie apart.
+# Share of the schedule: above the rounding errors of 1 - 0.94 and of float32 timesteps, below their distance.
 _ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
 class DenoisingSteps:
-    """How many steps a walk takes over a noise schedule, and over which part of it, as in diffusers.
+    """Number of steps over a noise schedule, and the part of it that a walk takes, as in diffusers.
 
     Args:
-        scheduler: any MONAI scheduler, for example of :func:`make_scheduler`; copied for each walk, never changed.
+        scheduler: any MONAI scheduler, for example from :func:`make_scheduler`; copied for each walk, never changed.
         num_inference_steps: network evaluations over the whole schedule.
-        denoising_start: share of the denoising that is left out before a walk from given latents. They are noised to
-            the first timestep that is not above the rest, 1 - ``denoising_start`` (Meng et al. 2021, arXiv:2108.01073).
-            A walk from noise alone takes all steps.
-        denoising_end: share of the denoising where a walk ends. At the last timestep that is not below the rest,
-            1 - ``denoising_end``, it takes the clean latent that the network predicts, the mean of what is possible
-            there (Jolicoeur-Martineau et al. 2021, arXiv:2009.05475). The steps that would draw the finest detail, much
-            of it grain, are left out. 1 takes all steps.
+        denoising_start: share of the denoising to skip before a walk from given latents. They are noised to the first
+            timestep at or below the rest, 1 - ``denoising_start`` (Meng et al. 2021, arXiv:2108.01073). A walk from
+            noise takes all steps.
+        denoising_end: share of the denoising where a walk ends. At the last timestep at or above the rest,
+            1 - ``denoising_end``, it takes the clean latent that the network predicts, the mean of all possible ones
+            (Jolicoeur-Martineau et al. 2021, arXiv:2009.05475). This skips the steps that would draw the finest detail,
+            much of it grain. 1 takes all steps.
 
     Raises:
         ValueError: unless 0 <= denoising_start < denoising_end <= 1, or for a number of steps that the scheduler
@@ -52,18 +52,18 @@ class DenoisingSteps:
 
     @property
     def ends_early(self) -> bool:
-        """A walk ends before the schedule does, with the predicted clean latents."""
+        """True if a walk ends before the schedule does, with the predicted clean latents."""
         return self.denoising_end < 1
 
     def begin(self, spatial_size: Sequence[int] | None = None, *, from_noise: bool = True) -> tuple[Any, torch.Tensor]:
-        """A scheduler for one walk alone, and the timesteps to take with it, one at least.
+        """A scheduler for one walk only, and the walk's timesteps, at least one.
 
         Args:
             spatial_size: of the latents, for schedules that depend on it; None takes the scheduler's base size.
             from_noise: begin with the first timestep, not at ``denoising_start``.
         """
         scheduler: Any = copy.deepcopy(self.scheduler)  # MONAI's base class does not declare step and set_timesteps
-        # Never on a device: the scheduler's tables live on the CPU, and so do the indices into them.
+        # Always on the CPU: the scheduler's tables are there, and so must be the indices into them.
         if isinstance(scheduler, RFlowScheduler) and scheduler.use_timestep_transform:
             numel = scheduler.base_img_size_numel if spatial_size is None else math.prod(spatial_size)
             scheduler.set_timesteps(self.num_inference_steps, input_img_size_numel=numel)
@@ -74,7 +74,7 @@ class DenoisingSteps:
 
 
 def _part(timesteps: torch.Tensor, num_train_timesteps: int, start: float, end: float) -> torch.Tensor:
-    """The timesteps from ``start`` to ``end``, both included, of the denoising; one at least."""
+    """The timesteps from ``start`` to ``end`` of the denoising, both included; at least one."""
     left = timesteps.double() / num_train_timesteps  # share of the denoising that is left at each timestep
     first = min(int((left > 1 - start + _ROUNDING).sum()), len(timesteps) - 1)
     last = int((left >= 1 - end - _ROUNDING).sum())

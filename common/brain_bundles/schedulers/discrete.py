@@ -1,4 +1,4 @@
-"""What samplers over a discrete noise schedule share: timesteps, noising, and the conversions between predictions.
+"""Base of samplers over a discrete noise schedule: timesteps, noising, conversions between predictions.
 
 Notation: ``alpha_bar`` is the cumulative product of 1 - beta, so x_t = sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar) noise
 (Ho et al. 2020, arXiv 2006.11239, equation 4). The clean image has alpha_bar 1.
@@ -19,8 +19,8 @@ PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
 class ExactNoising:
     """Mixin for MONAI schedulers whose ``add_noise`` and ``get_velocity`` leave the noise schedule alone.
 
-    MONAI casts its table to the dtype of the samples and keeps it so: one call with bfloat16 samples and every later
-    step has three digits. Here the table stays in float64 and only the coefficients are cast.
+    MONAI casts its table to the dtype of the samples and keeps the result: after one call with bfloat16 samples every
+    later step has three digits. Here the table stays in float64 and only the coefficients are cast.
     """
 
     alphas_cumprod: torch.Tensor
@@ -47,7 +47,7 @@ class DiscreteScheduler(ExactNoising, Scheduler):
     Args:
         num_train_timesteps: number of steps of the noise schedule that the network was trained on.
         schedule: name in :class:`monai.networks.schedulers.NoiseSchedules`.
-        prediction_type: what the network predicts: "epsilon" (noise), "v_prediction" or "sample" (clean image).
+        prediction_type: output of the network: "epsilon" (noise), "v_prediction" or "sample" (clean image).
         timestep_spacing: "trailing", "leading", "linspace" or "logsnr", see :func:`make_timesteps`.
         clip_sample: clip the predicted clean sample; off, because latents have no bounds.
         clip_sample_min, clip_sample_max: bounds when ``clip_sample``.
@@ -72,8 +72,8 @@ class DiscreteScheduler(ExactNoising, Scheduler):
             raise ValueError(f"schedule must be one of {sorted(NoiseSchedules.names)}, got {schedule!r}.")
         if prediction_type not in PREDICTION_TYPES:
             raise ValueError(
-                f"prediction_type must be one of {list(PREDICTION_TYPES)}, got {prediction_type!r}; it has to be the "
-                "one that the network was trained with."
+                f"prediction_type must be one of {list(PREDICTION_TYPES)}, got {prediction_type!r}; use the one "
+                "that the network was trained with."
             )
         super().__init__(num_train_timesteps, schedule, **schedule_args)
         self.prediction_type = prediction_type
@@ -99,7 +99,7 @@ class DiscreteScheduler(ExactNoising, Scheduler):
         """Position of ``timestep`` in ``timesteps``.
 
         Raises:
-            ValueError: when it is not there, because there is no step to take from it.
+            ValueError: when it is not there: no step begins at it.
         """
         index = self._index.get(int(timestep))
         if index is None:
@@ -112,7 +112,7 @@ class DiscreteScheduler(ExactNoising, Scheduler):
     def predict(
         self, model_output: torch.Tensor, sample: torch.Tensor, alpha_bar: float
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Clean sample and noise that the network's output stands for, both shaped like ``sample`` (B, C, ...).
+        """Convert the network's output to the clean sample and the noise, both shaped like ``sample`` (B, C, ...).
 
         Raises:
             ValueError: when the network's output is not shaped like the sample.

@@ -1,4 +1,4 @@
-"""One function from the words of a config to a scheduler."""
+"""Schedulers from the names in a config."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ def make_scheduler(
     beta_end: float = 0.0205,
     **options: Any,
 ) -> Scheduler:
-    """A scheduler that fits how the network was trained.
+    """Make the scheduler that fits the training of the network.
 
     Args:
         sampler: "ddim", "dpm_solver", "ddpm" or "rflow".
         prediction_type: "epsilon", "v_prediction" or "rectified_flow", as the network was trained.
-        num_train_timesteps: steps of the schedule that the network was trained on.
-        schedule: name in :class:`monai.networks.schedulers.NoiseSchedules`; not used by rflow, which has none.
-        beta_start, beta_end: ends of the schedule, those of Pinaya et al. 2022; not used by "cosine" and rflow.
+        num_train_timesteps: steps of the training's noise schedule.
+        schedule: name in :class:`monai.networks.schedulers.NoiseSchedules`; rflow does not use it.
+        beta_start, beta_end: ends of the schedule, by default of Pinaya et al. 2022; not used by "cosine" and rflow.
         options: more arguments of the scheduler's class, for example ``eta`` or ``timestep_spacing``.
 
     Raises:
-        ValueError: for an unknown name, for betas that are not increasing within (0, 1), or when a network trained with
-            rectified flow meets another sampler than rflow or the reverse.
+        ValueError: for an unknown name, for betas that do not increase within (0, 1), or if only one of sampler and
+            training is rectified flow.
     """
     if sampler not in SAMPLERS:
         raise ValueError(f"sampler must be one of {list(SAMPLERS)}, got {sampler!r}.")

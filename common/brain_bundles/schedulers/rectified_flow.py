@@ -1,4 +1,4 @@
-"""MONAI's rectified flow, with timesteps that its steps agree with."""
+"""MONAI's rectified flow with steps that match its timesteps."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from monai.networks.schedulers.rectified_flow import timestep_transform
 class RFlowScheduler(monai_schedulers.RFlowScheduler):
     """Straight lines from noise (t = num_train_timesteps) to image (t = 0); the network predicts image - noise.
 
-    What differs from MONAI 1.6.1: a step goes to the next entry of ``timesteps`` (MONAI steps by 1 / n while it rounds
-    the timesteps); timesteps do not pass through float16, whose grid is 0.5 above 512; drawn training timesteps
-    include the start of sampling, ``num_train_timesteps``, and not the end, 0, where no step begins; the object is an
-    initialised module, and has ``get_velocity``.
+    Differences from MONAI 1.6.1: a step goes to the next entry of ``timesteps`` (MONAI steps by 1 / n but rounds the
+    timesteps); timesteps do not pass through float16, whose grid is 0.5 above 512; training timesteps include the
+    start of sampling, ``num_train_timesteps``, and exclude the end, 0, where no step begins; the object is an
+    initialised module and has ``get_velocity``.
 
     Source: Liu et al. 2023, arXiv 2209.03003.
 
@@ -24,7 +24,7 @@ class RFlowScheduler(monai_schedulers.RFlowScheduler):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        torch.nn.Module.__init__(self)  # MONAI's class does not call it, so printing one raises
+        torch.nn.Module.__init__(self)  # MONAI's class does not call it, so printing an object raises
         super().__init__(*args, **kwargs)
         self.prediction_type = "rectified_flow"  # type: ignore[assignment]
         self.num_inference_steps: int | None = None
@@ -40,9 +40,8 @@ class RFlowScheduler(monai_schedulers.RFlowScheduler):
         """Timesteps from ``num_train_timesteps`` down in equal steps (before the transform), 0 not included.
 
         Raises:
-            ValueError: unless 1 <= num_inference_steps <= num_train_timesteps, or when the timestep transform is on
-                and ``input_img_size_numel`` (voxels of the sample) is missing, or
-                when rounded timesteps coincide.
+            ValueError: unless 1 <= num_inference_steps <= num_train_timesteps; if the timestep transform is on and
+                ``input_img_size_numel`` (voxels of the sample) is missing; if rounded timesteps coincide.
         """
         total = self.num_train_timesteps
         if not 1 <= num_inference_steps <= total:
@@ -94,7 +93,7 @@ class RFlowScheduler(monai_schedulers.RFlowScheduler):
             model_output: predicted velocity (B, C, D, H, W).
             timestep: an entry of ``timesteps``.
             sample: the noisy sample (B, C, D, H, W).
-            next_timestep: where to go instead of the next entry of ``timesteps``.
+            next_timestep: replaces the next entry of ``timesteps``.
 
         Returns:
             the sample at the next timestep, and the predicted clean sample; both (B, C, D, H, W).

@@ -1,4 +1,4 @@
-"""Where a run with few steps puts its timesteps on the trained noise schedule."""
+"""Placement of the timesteps of a run with few steps on the trained noise schedule."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def make_timesteps(num_inference_steps: int, alpha_bar: Sequence[float], spacing
     Args:
         num_inference_steps: number of network evaluations.
         alpha_bar: cumulative signal fraction per trained timestep, decreasing.
-        spacing: "trailing" counts back from T - 1 in equal steps; "leading" counts up from 0 and so never sees the
-            highest noise levels; "linspace" has both ends (these three as in Lin et al. 2024, arXiv 2305.08891, table
-            2); "logsnr" has both ends and equal steps of log(signal / noise), so that a large share of a few
-            steps goes to low noise, where detail is made (Lu et al. 2022, arXiv 2206.00927, section 3.3).
+        spacing: "trailing" counts back from T - 1 in equal steps; "leading" counts up from 0 and misses the highest
+            noise levels; "linspace" has both ends (these three as in Lin et al. 2024, arXiv 2305.08891, table 2);
+            "logsnr" has both ends and equal steps of log(signal / noise), which puts many of the steps at low noise,
+            where detail is made (Lu et al. 2022, arXiv 2206.00927, section 3.3).
 
     Raises:
         ValueError: for a number of steps outside [1, T] or an unknown spacing.
@@ -45,7 +45,7 @@ def make_timesteps(num_inference_steps: int, alpha_bar: Sequence[float], spacing
 
 
 def half_log_snr(alpha_bar: float) -> float:
-    """lambda = log(sqrt(alpha_bar) / sqrt(1 - alpha_bar)), the clock of DPM-Solver; infinite for the clean image."""
+    """lambda = log(sqrt(alpha_bar) / sqrt(1 - alpha_bar)), the time of DPM-Solver; infinite for the clean image."""
     return math.inf if alpha_bar >= 1.0 else 0.5 * math.log(alpha_bar / (1.0 - alpha_bar))
 
 
