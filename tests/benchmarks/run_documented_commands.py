@@ -70,6 +70,8 @@ def small(words: list[str], bundle: Path, work: Path, replacements: dict[str, st
         pairs.append(["--output_dir", str(work / "output")])
     if not given & {"--dataset_dir", "--input"} and (training or bundle.name != "brain_mri_generator"):
         pairs.append(["--dataset_dir", replacements["/data/bids"]])
+    if not training and "--input" not in given and bundle.name != "brain_mri_generator":
+        pairs.append(["--split", "test"])
     if any("evaluate.json" in word for word in words):
         pairs += [["--metrics_dir", str(work / "metrics")]]
         if bundle.name == "brain_mri_generator":
@@ -83,16 +85,18 @@ def small(words: list[str], bundle: Path, work: Path, replacements: dict[str, st
     return [*words, *(word for pair in kept for word in pair)]
 
 
-def blocks(text: str) -> list[list[list[str]]]:
-    """The commands of each code block and of each line outside of them, as words; ``$run`` is what the block says."""
+def blocks(text: str) -> list[tuple[str, list[list[str]]]]:
+    """The commands of each code block and of each line outside of them, as words, with the bundle last named by a cd."""
     found = []
+    bundle = ""
     for part in re.split(r"(```bash\n.*?```)", text, flags=re.S):
+        bundle = (re.findall(r"^cd bundles/(\w+)", part, flags=re.M) or [bundle])[-1]
         short = re.search(r'^run="(.*)"$', part, flags=re.M)
         lines = [
             [*shlex.split(short[1]), *words[1:]] if short and words[0] == "$run" else words for words in commands(part)
         ]
-        found += [lines] if part.startswith("```") else [[line] for line in lines]
-    return [block for block in found if block]
+        found += [(bundle, lines)] if part.startswith("```") else [(bundle, [line]) for line in lines]
+    return [block for block in found if block[1]]
 
 
 def main() -> int:
@@ -107,21 +111,22 @@ def main() -> int:
         replacements = prepare(folder)
         seen: set[str] = set()
         for document in DOCUMENTS:
-            for block in blocks(document.read_text()) if options.document in str(document) else []:
+            for bundle, block in blocks(document.read_text()) if options.document in str(document) else []:
                 work = Path(tempfile.mkdtemp(dir=folder))  # the stages of a block build on each other
                 for words in block:
                     shown = " ".join(words)
                     if shown not in seen and "paper.json" not in shown and options.only in shown:
                         seen.add(shown)
-                        failed += run(words, shown, work, replacements)
+                        failed += run(words, shown, bundle, work, replacements)
                 shutil.rmtree(work)
     return int(failed > 0)
 
 
-def run(words: list[str], shown: str, work: Path, replacements: dict[str, str]) -> int:
-    """Run one command in the first bundle that has all that it names; 1 if it fails."""
+def run(words: list[str], shown: str, name: str, work: Path, replacements: dict[str, str]) -> int:
+    """Run one command in the named bundle, or the first that has all that it names; 1 if it fails."""
     candidates = sorted((ROOT / "bundles").iterdir())
-    bundle = next(path for path, lacking in zip(candidates, problems(words), strict=True) if not lacking)
+    fitting = [path for path, lacking in zip(candidates, problems(words), strict=True) if not lacking]
+    bundle = next((path for path in fitting if path.name == name), fitting[0])
     line = small(words, bundle, work, replacements)
     models = Path(line[line.index("--ckpt_dir") + 1])
     if not models.is_dir():
