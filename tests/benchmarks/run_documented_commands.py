@@ -86,7 +86,7 @@ def small(words: list[str], bundle: Path, work: Path, replacements: dict[str, st
 
 
 def blocks(text: str) -> list[tuple[str, list[list[str]]]]:
-    """The commands of each code block and of each line outside of them, as words, with the bundle last named by a cd."""
+    """The commands of each code block, and of each line outside of them, as words; with the bundle of the last cd."""
     found = []
     bundle = ""
     for part in re.split(r"(```bash\n.*?```)", text, flags=re.S):
