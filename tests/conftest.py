@@ -18,29 +18,35 @@ import torch
 
 torch.set_num_threads(1)
 
-SHARED = ("trained", "bare_python")  # fixtures of a folder that take long: one worker makes each, for all their tests
-LONGEST_FIRST = (  # the groups of half a minute and more; what is short comes last, so that all workers end together
-    "bundles/brain_mri_generator:trained",
-    "bundles/brain_mri_adaptive_translator:trained",
-    "zoo:bare_python",
-    "bundles/brain_mri_slice2volume_translator:trained",
+# What takes longest begins, and what is short comes last, so that all workers end together. A module stays on one worker
+# (--dist loadscope). Neighbours here are of different bundles: two of one bundle at once would both train its networks.
+LONGEST_FIRST = (
+    "bundles/brain_mri_generator/test_training.py",
+    "bundles/brain_mri_adaptive_translator/test_training.py",
+    "zoo/test_download.py",
+    "bundles/brain_mri_generator/test_inference.py",
     "bundles/brain_mri_adaptive_translator/test_weights.py",
+    "bundles/brain_mri_slice2volume_translator/test_inference.py",
     "bundle_verify/test_verify.py",
+    "utils/test_distributed.py",
+    "real/test_adaptive_translation.py",
+    "metrics/test_brain_volumes.py",
     "phantom/test_anatomy.py",
+    "phantom/test_writer.py",
+    "bundles/brain_mri_adaptive_translator/test_inference.py",
+    "bundles/brain_mri_slice2volume_translator/test_training.py",
+    "bundles/brain_mri_generator/test_evaluation.py",
+    "bundles/brain_mri_adaptive_translator/test_matrix_evaluation.py",
+    "real/test_real_volumes.py",
+    "bundles/test_every_bundle.py",
+    "handlers/test_checkpoint.py",
 )
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a module, or those of a folder that share a fixture, on one worker; the longest come first."""
     rank = {name: number for number, name in enumerate(LONGEST_FIRST)}
-    groups = {}
-    for item in items:
-        module = item.path.relative_to(Path(__file__).parent)
-        shared = [name for name in SHARED if name in getattr(item, "fixturenames", ())]
-        groups[item] = f"{module.parent}:{shared[0]}" if shared else str(module)
-        item.add_marker(pytest.mark.xdist_group(groups[item]))
-    items.sort(key=lambda item: rank.get(groups[item], len(rank)))
+    tests = Path(__file__).parent
+    items.sort(key=lambda item: rank.get(item.path.relative_to(tests).as_posix(), len(rank)))
 
 
 class RealData(type(Path())):  # type: ignore[misc]

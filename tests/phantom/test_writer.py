@@ -146,6 +146,7 @@ def test_a_folder_with_something_in_it_is_left_alone(population):
     assert digest(population) == before
 
 
+@pytest.mark.long
 def test_without_fork_and_affinity_as_on_a_mac_the_bytes_are_the_same(tmp_path, monkeypatch):
     options = {**TINY, "num_subjects": 2}
     expected = digest(write_phantoms(tmp_path / "linux", **options))
