@@ -18,7 +18,7 @@ import torch
 
 torch.set_num_threads(1)
 
-# What takes longest begins, and what is short comes last, so that all workers end together. A module stays on one worker
+# The longest come first, the short ones last, so that all workers end together. A module stays on one worker
 # (--dist loadscope). Neighbours here are of different bundles: two of one bundle at once would both train its networks.
 LONGEST_FIRST = (
     "bundles/brain_mri_generator/test_training.py",
@@ -36,7 +36,7 @@ LONGEST_FIRST = (
     "bundles/brain_mri_adaptive_translator/test_inference.py",
     "bundles/brain_mri_slice2volume_translator/test_training.py",
     "bundles/brain_mri_generator/test_evaluation.py",
-    "bundles/brain_mri_adaptive_translator/test_matrix_evaluation.py",
+    "bundles/brain_mri_adaptive_translator/test_evaluation.py",
     "real/test_real_volumes.py",
     "bundles/test_every_bundle.py",
     "handlers/test_checkpoint.py",

@@ -7,10 +7,10 @@ import pytest
 
 pytest.importorskip("matplotlib")
 from brain_bundles.data import write_nifti, write_participants
-from brain_bundles.evaluation import evaluate_generated, measurement
+from brain_bundles.evaluation import SamplerRow, evaluate_generated, measurement
 from brain_bundles.evaluation.generated_report import markdown
 from brain_bundles.evaluation.tables import finite_json
-from brain_bundles.metrics import BrainVolumes, SamplerRow
+from brain_bundles.metrics import BrainVolumes
 from scipy import ndimage
 
 SIZE = (48, 48, 48)

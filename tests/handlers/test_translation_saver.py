@@ -237,7 +237,7 @@ def test_the_preview_shows_sources_beside_their_translations_in_ras(tmp_path, da
     def save_montage(path, volumes, labels, **options):
         shown.update(path=path, volumes=volumes, labels=labels, **options)
 
-    monkeypatch.setattr("brain_bundles.runs.previews.save_montage", save_montage)
+    monkeypatch.setattr("brain_bundles.runs.run_picture.save_montage", save_montage)
     output = output_of(tmp_path / "out", dataset_dir=dataset)
     output.prepare()
     write_translation_preview(output)

@@ -16,7 +16,6 @@ from brain_bundles.utils import (
     init_distributed,
     is_main_process,
     load_weights,
-    main_process_only,
     save_network,
     world_size,
     wrap_distributed,
@@ -93,7 +92,7 @@ def train_autoencoder(folder: Path, norm: str = "INSTANCE", epochs: int = 3) -> 
         gradient_clip_norm=1.0,
         train_handlers=[
             curve,
-            *main_process_only([ProgressBar()]),
+            ProgressBar(),
             ModelSaver(network, folder / f"{name}.pt"),
             ResumableCheckpoint(objects, folder / f"{name}_resume.pt", resume=True),
         ],

@@ -1,7 +1,6 @@
 """Data on disk (BIDS) and the data sets that feed training and sampling."""
 
 from brain_bundles.data.bids import (
-    bids_datalist,
     image_path,
     segmentation_path,
     write_dataset_description,
@@ -9,11 +8,18 @@ from brain_bundles.data.bids import (
 )
 from brain_bundles.data.checks import check_images, image_problem
 from brain_bundles.data.covariates import Covariates, CovariateScaler
-from brain_bundles.data.datalists import checked_datalist, contrast_datalist, image_datalist, paired_datalist
+from brain_bundles.data.datalists import (
+    bids_datalist,
+    checked_datalist,
+    contrast_datalist,
+    image_datalist,
+    paired_datalist,
+)
+from brain_bundles.data.encoding import measure_latent_statistics
 from brain_bundles.data.epoch_sampler import EpochIndex, EpochSampler
 from brain_bundles.data.grid import grid_affine
 from brain_bundles.data.in_order_sampler import InOrderSampler
-from brain_bundles.data.latents import CachedLatents, measure_latent_statistics
+from brain_bundles.data.latents import CachedLatents
 from brain_bundles.data.lazy import LazySequence, prepare_data
 from brain_bundles.data.nifti import is_complete_nifti, write_labels, write_nifti
 from brain_bundles.data.participants import read_participants, read_tsv, write_participants, write_split, write_volumes

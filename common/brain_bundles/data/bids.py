@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from brain_bundles.data.covariates import COVARIATES
 from brain_bundles.data.participants import SPLITS, Row, read_participants
 from brain_bundles.data.problems import raise_problems
 from brain_bundles.utils.atomic import atomic_write, write_json
@@ -142,68 +141,3 @@ def missing_image(dataset_dir: str | os.PathLike[str], participant_id: str, path
     """Problem of an image that a participant lacks, as (kind, detail)."""
     hint = " (sessions are not supported)" if any((Path(dataset_dir) / participant_id).glob("ses-*")) else ""
     return "missing image", f"{path}{hint}"
-
-
-def bids_datalist(
-    dataset_dir: str | os.PathLike[str],
-    suffixes: str | Sequence[str],
-    split: str | None = None,
-    *,
-    covariates: Sequence[str] = COVARIATES,
-) -> list[dict[str, str | float]]:
-    """One item per participant, for a MONAI dataset, in the order of participants.tsv.
-
-    Args:
-        dataset_dir: BIDS dataset or derivative; images may be .nii.gz or .nii.
-        suffixes: contrasts that every participant must have, see :func:`image_path`.
-        split: "train", "val", "test", or None for everyone.
-        covariates: columns that every participant must have and every item carries; () for images only.
-
-    Returns:
-        Items with ``participant_id``, the covariates (years, "M"/"F", mL), a path per suffix, and ``image`` as another
-        name of the path when there is one suffix.
-
-    Raises:
-        FileNotFoundError: if the folder or its participants.tsv is missing.
-        ValueError: for an unknown suffix, split or covariate.
-        DatasetError: with every missing image, missing or impossible covariate, repeated id and unknown split.
-    """
-    items, problems = collect_items(dataset_dir, suffixes, split, covariates=covariates)
-    raise_problems(Path(dataset_dir), problems)
-    return items
-
-
-def collect_items(
-    dataset_dir: str | os.PathLike[str],
-    suffixes: str | Sequence[str],
-    split: str | None = None,
-    *,
-    covariates: Sequence[str] = COVARIATES,
-) -> tuple[list[dict[str, str | float]], list[tuple[str, str]]]:
-    """Collect the items of :func:`bids_datalist` and the problems that it would raise, as (kind, detail)."""
-    folder = Path(dataset_dir)
-    suffixes = [suffixes] if isinstance(suffixes, str) else list(suffixes)
-    if not suffixes:
-        raise ValueError("suffixes is empty; name at least one contrast, for example ['T1w'].")
-    if unknown := [name for name in covariates if name not in COVARIATES]:
-        raise ValueError(f"unknown covariates {unknown}, known are {', '.join(COVARIATES)}.")
-    chosen, problems = select_participants(folder, split, covariates=covariates)
-    items: list[dict[str, str | float]] = []
-    for row in chosen:
-        person = str(row["participant_id"])
-        item: dict[str, str | float] = {"participant_id": person}
-        for name in covariates:
-            value = row[name]
-            if value is None:
-                problems.append(("missing covariate", f"{person}: {name}"))
-            else:
-                item[name] = value
-        for suffix in suffixes:
-            path = find_image(folder, person, suffix)
-            if not path.is_file():
-                problems.append(missing_image(folder, person, path))
-            item[suffix] = str(path)
-        if len(suffixes) == 1:
-            item["image"] = item[suffixes[0]]
-        items.append(item)
-    return items, problems

@@ -1,4 +1,4 @@
-"""Datalists of BIDS datasets with several contrasts, with MONAI's own keys."""
+"""Datalists of BIDS datasets: items with the paths of their images, for MONAI data sets."""
 
 from __future__ import annotations
 
@@ -8,13 +8,78 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from brain_bundles.data.bids import collect_items, find_image, select_participants
+from brain_bundles.data.bids import find_image, missing_image, select_participants
 from brain_bundles.data.checks import warn_unoriented
 from brain_bundles.data.covariates import COVARIATES
 from brain_bundles.data.problems import raise_problems
-from brain_bundles.data.same_grid import grid_problems
+from brain_bundles.data.subject_checks import subject_problems
 
 logger = logging.getLogger(__name__)
+
+
+def bids_datalist(
+    dataset_dir: str | os.PathLike[str],
+    suffixes: str | Sequence[str],
+    split: str | None = None,
+    *,
+    covariates: Sequence[str] = COVARIATES,
+) -> list[dict[str, str | float]]:
+    """One item per participant, for a MONAI dataset, in the order of participants.tsv.
+
+    Args:
+        dataset_dir: BIDS dataset or derivative; images may be .nii.gz or .nii.
+        suffixes: contrasts that every participant must have, see :func:`image_path`.
+        split: "train", "val", "test", or None for everyone.
+        covariates: columns that every participant must have and every item carries; () for images only.
+
+    Returns:
+        Items with ``participant_id``, the covariates (years, "M"/"F", mL), a path per suffix, and ``image`` as another
+        name of the path when there is one suffix.
+
+    Raises:
+        FileNotFoundError: if the folder or its participants.tsv is missing.
+        ValueError: for an unknown suffix, split or covariate.
+        DatasetError: with every missing image, missing or impossible covariate, repeated id and unknown split.
+    """
+    items, problems = collect_items(dataset_dir, suffixes, split, covariates=covariates)
+    raise_problems(Path(dataset_dir), problems)
+    return items
+
+
+def collect_items(
+    dataset_dir: str | os.PathLike[str],
+    suffixes: str | Sequence[str],
+    split: str | None = None,
+    *,
+    covariates: Sequence[str] = COVARIATES,
+) -> tuple[list[dict[str, str | float]], list[tuple[str, str]]]:
+    """Collect the items of :func:`bids_datalist` and the problems that it would raise, as (kind, detail)."""
+    folder = Path(dataset_dir)
+    suffixes = [suffixes] if isinstance(suffixes, str) else list(suffixes)
+    if not suffixes:
+        raise ValueError("suffixes is empty; name at least one contrast, for example ['T1w'].")
+    if unknown := [name for name in covariates if name not in COVARIATES]:
+        raise ValueError(f"unknown covariates {unknown}, known are {', '.join(COVARIATES)}.")
+    chosen, problems = select_participants(folder, split, covariates=covariates)
+    items: list[dict[str, str | float]] = []
+    for row in chosen:
+        person = str(row["participant_id"])
+        item: dict[str, str | float] = {"participant_id": person}
+        for name in covariates:
+            value = row[name]
+            if value is None:
+                problems.append(("missing covariate", f"{person}: {name}"))
+            else:
+                item[name] = value
+        for suffix in suffixes:
+            path = find_image(folder, person, suffix)
+            if not path.is_file():
+                problems.append(missing_image(folder, person, path))
+            item[suffix] = str(path)
+        if len(suffixes) == 1:
+            item["image"] = item[suffixes[0]]
+        items.append(item)
+    return items, problems
 
 
 def checked_datalist(
@@ -49,7 +114,7 @@ def checked_datalist(
     there = [
         {key: value for key, value in item.items() if key not in names or Path(str(value)).is_file()} for item in items
     ]
-    problems += grid_problems(there, names)
+    problems += subject_problems(there, names)
     raise_problems(f"{len(items)} subjects of {os.fspath(dataset_dir)}", problems)
     warn_unoriented([str(item[name]) for item in items for name in names])
     return parts[split]
@@ -174,7 +239,7 @@ def contrast_datalist(
                 problems += [("no such contrast", f"no subject of split train has {name}; {advice}") for name in unseen]
         parts[part] = subjects
     everyone = [subject for part in parts.values() for subject in part]
-    problems += grid_problems(everyone, contrasts)
+    problems += subject_problems(everyone, contrasts)
     raise_problems(f"{len(everyone)} subjects of {os.fspath(dataset_dir)}", problems)
     warn_unoriented([subject[name] for subject in everyone for name in contrasts if name in subject])
     return parts[split]

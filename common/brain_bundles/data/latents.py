@@ -6,7 +6,7 @@ import hashlib
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,10 @@ from monai.data import DataLoader, Dataset
 from torch import nn
 from tqdm import tqdm
 
+from brain_bundles.data.encoding import encode
 from brain_bundles.utils.fingerprint import describe, file_fingerprint, module_fingerprint
 from brain_bundles.utils.loading import read_plain
-from brain_bundles.utils.plain_tensor import plain_tensor
-from brain_bundles.utils.precision import autocast, resolve_precision
+from brain_bundles.utils.precision import resolve_precision
 from brain_bundles.utils.saving import save_atomically
 
 logger = logging.getLogger(__name__)
@@ -168,77 +168,6 @@ class CachedLatents(torch.utils.data.Dataset):
         # Two entries per image, in the order of the keys.
         there = [key in whole for key in self.image_keys for _ in range(2)]
         return {**item, **{name: self.latents[name][index] for name, ok in zip(self.names, there, strict=True) if ok}}
-
-
-@torch.no_grad()
-def encode(
-    autoencoder: nn.Module, loader: Iterable, image_keys: Sequence[str] = ("image",), precision: str = "fp32"
-) -> Iterator[list[torch.Tensor | None]]:
-    """Yield mean and sigma (B, C, d, h, w) of the normalised latents of each image of a batch, float32 on the CPU.
-
-    Both are None for an image that the batch lacks.
-    """
-    for images in _images(loader, image_keys, autoencoder):
-        moments: list[torch.Tensor | None] = []
-        for image in images:
-            if image is None:
-                moments += [None, None]
-                continue
-            with autocast(precision, image.device):
-                moments += [part.float().cpu() for part in autoencoder.encode_moments(image)]  # type: ignore[operator]
-        yield moments
-
-
-@torch.no_grad()
-def measure_latent_statistics(
-    autoencoder: nn.Module, loader: Iterable, *, image_key: str = "image", precision: str = "fp32"
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and standard deviation of raw latent samples per channel, over all images and positions.
-
-    A sample is mu + sigma * noise, so its variance is var(mu) + mean(sigma^2). Several processes, each with a part of
-    the images, add their sums.
-
-    Args:
-        autoencoder: with ``raw_moments(x) -> (mu, sigma)``.
-        loader: yields batches with the image (B, C, D, H, W), of the size that will be encoded (not training patches).
-        image_key: entry of the image.
-        precision: fp32, bf16, fp16 or auto.
-
-    Returns:
-        mean and std, float32 tensors of shape (latent_channels,).
-
-    Raises:
-        ValueError: if the loader is empty.
-    """
-    sums = None
-    for (image,) in _images(loader, [image_key], autoencoder):
-        if image is None:
-            raise ValueError(f"measure_latent_statistics: a batch lacks {image_key!r}.")
-        with autocast(precision, image.device):
-            mu, sigma = autoencoder.raw_moments(image)  # type: ignore[operator]
-        mu, sigma = (part.double().transpose(0, 1).flatten(1) for part in (mu, sigma))
-        count = torch.full_like(mu[:, 0], mu.shape[1])
-        part = torch.stack([count, mu.sum(1), mu.square().sum(1) + sigma.square().sum(1)])
-        sums = part if sums is None else sums + part
-    if sums is None:
-        raise ValueError("measure_latent_statistics: the loader is empty; check dataset_dir and the split.")
-    if dist.is_available() and dist.is_initialized():
-        dist.all_reduce(sums)
-    mean = sums[1] / sums[0]
-    std = (sums[2] / sums[0] - mean.square()).sqrt()
-    return mean.float().cpu(), std.float().cpu()
-
-
-def _images(loader: Iterable, image_keys: Sequence[str], autoencoder: nn.Module) -> Iterator[list[torch.Tensor | None]]:
-    """Yield the plain images of each batch on the autoencoder's device, with the autoencoder in eval mode."""
-    device = next(autoencoder.parameters()).device
-    training = autoencoder.training
-    autoencoder.eval()
-    try:
-        for batch in loader:
-            yield [plain_tensor(batch[key]).to(device) if key in batch else None for key in image_keys]
-    finally:
-        autoencoder.train(training)
 
 
 def _image_fingerprint(image: Any) -> str:

@@ -13,10 +13,9 @@ from brain_bundles.engines.per_sample_noise import per_sample_randn
 from brain_bundles.inferers.denoiser import CONDITION_MODES
 from brain_bundles.losses.error_weights import channel_weights, inverse_variance_weights
 from brain_bundles.networks.preconditioning import VelocityPreconditioning
+from brain_bundles.schedulers.factory import TRAINED_TO_PREDICT
 from brain_bundles.utils.plain_tensor import plain_tensor
 from brain_bundles.utils.seeding import SAMPLE_SEED, derive_seed
-
-PREDICTION_TYPES = ("epsilon", "v_prediction", "rectified_flow")
 
 
 class LatentDiffusionPrepareBatch(PrepareBatch):
@@ -67,8 +66,8 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
         preconditioning: VelocityPreconditioning | None = None,
         channel_weight_power: float = 0.0,
     ) -> None:
-        if prediction_type not in PREDICTION_TYPES:
-            raise ValueError(f"prediction_type is {prediction_type!r}; allowed: {', '.join(PREDICTION_TYPES)}.")
+        if prediction_type not in TRAINED_TO_PREDICT:
+            raise ValueError(f"prediction_type is {prediction_type!r}; allowed: {', '.join(TRAINED_TO_PREDICT)}.")
         flow = isinstance(scheduler, RFlowScheduler)
         found = "rectified_flow" if flow else getattr(scheduler, "prediction_type", prediction_type)
         if found != prediction_type:

@@ -3,6 +3,7 @@
 from brain_bundles.evaluation.generated import evaluate_generated
 from brain_bundles.evaluation.measurement import Measurement, measure_folder
 from brain_bundles.evaluation.sampler_benchmark import benchmark_samplers
+from brain_bundles.evaluation.sampler_table import SamplerRow
 from brain_bundles.evaluation.translation_comparison import compare_translations
 from brain_bundles.evaluation.translation_method import NetworkMethod, TranslationMethod, pair_methods
 from brain_bundles.evaluation.translation_subject import with_segmentations
@@ -11,6 +12,7 @@ from brain_bundles.evaluation.ventricle_atlas import load_ventricle_atlas
 __all__ = [
     "Measurement",
     "NetworkMethod",
+    "SamplerRow",
     "TranslationMethod",
     "benchmark_samplers",
     "compare_translations",

@@ -16,10 +16,10 @@ import torch
 from brain_bundles.data.participants import SPLITS, read_participants
 from brain_bundles.evaluation.generated_report import draw_requested_vs_measured, markdown
 from brain_bundles.evaluation.measurement import fidelity_of, find_images, measure_folder, write_measurements
+from brain_bundles.evaluation.sampler_table import SamplerRow
 from brain_bundles.evaluation.tables import finite_json
 from brain_bundles.metrics.memorisation import describe, memorisation
 from brain_bundles.metrics.ms_ssim_pairs import ms_ssim_over_pairs
-from brain_bundles.metrics.sampler_table import SamplerRow
 from brain_bundles.transforms.preprocessing import image_preprocessing
 from brain_bundles.utils.atomic import atomic_write
 from brain_bundles.utils.plain_tensor import plain_tensor

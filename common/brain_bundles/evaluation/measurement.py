@@ -15,7 +15,7 @@ import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from tqdm import tqdm
 
-from brain_bundles.data.bids import bids_datalist
+from brain_bundles.data.datalists import bids_datalist
 from brain_bundles.data.participants import format_cell, read_participants
 from brain_bundles.evaluation.ventricle_atlas import load_ventricle_atlas
 from brain_bundles.metrics.brain_volumes import BrainVolumes, measure_volumes

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from monai.networks.nets import AutoencoderKL
 
+from brain_bundles.evaluation.sampler_table import ROWS, SamplerRow, sampler_table
 from brain_bundles.inferers import Denoiser, LatentDecoder, LatentSampler
-from brain_bundles.metrics.sampler_table import ROWS, SamplerRow, sampler_table
 from brain_bundles.schedulers import DenoisingSteps, make_scheduler
 
 logger = logging.getLogger(__name__)

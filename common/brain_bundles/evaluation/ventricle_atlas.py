@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from brain_bundles.metrics.atlas_alignment import VentricleAtlas
-from brain_bundles.utils.optional import from_phantom_extra
+from brain_bundles.utils.phantom_extra import from_phantom_extra
 
 ndimage = from_phantom_extra("scipy.ndimage")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from ignite.engine import Engine, Events
 from torch import nn
 
-from brain_bundles.data.latents import measure_latent_statistics
+from brain_bundles.data.encoding import measure_latent_statistics
 from brain_bundles.utils.distributed import unwrap
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from brain_bundles.data.checks import image_grid
 from brain_bundles.data.nifti import is_complete_nifti, write_nifti
 from brain_bundles.handlers.volume_saver import VolumeSaver, check_finite, unit_array
 from brain_bundles.runs.run_output import RunOutput, image_rows
-from brain_bundles.transforms.naming import file_of
+from brain_bundles.transforms.source_file import file_of
 from brain_bundles.utils.atomic import write_json
 from brain_bundles.utils.plain_tensor import plain_tensor
 from brain_bundles.version import __version__

@@ -6,7 +6,6 @@ from brain_bundles.metrics.fidelity import Fidelity, requested_vs_measured
 from brain_bundles.metrics.intensity_regression import IntensityRegression
 from brain_bundles.metrics.memorisation import Memorisation, describe, memorisation
 from brain_bundles.metrics.ms_ssim_pairs import PairwiseMSSSIM, draw_pairs, ms_ssim_over_pairs
-from brain_bundles.metrics.sampler_table import SamplerRow, relative_rms, sampler_table
 from brain_bundles.metrics.ssim import ms_ssim, ssim_maps
 from brain_bundles.metrics.tissue import UnmeasurableError
 from brain_bundles.metrics.translation import TranslationScores, brain_mask, score_translation
@@ -17,7 +16,6 @@ __all__ = [
     "IntensityRegression",
     "Memorisation",
     "PairwiseMSSSIM",
-    "SamplerRow",
     "TranslationScores",
     "UnmeasurableError",
     "VentricleAtlas",
@@ -28,9 +26,7 @@ __all__ = [
     "memorisation",
     "ms_ssim",
     "ms_ssim_over_pairs",
-    "relative_rms",
     "requested_vs_measured",
-    "sampler_table",
     "score_translation",
     "ssim_maps",
 ]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from brain_bundles.metrics.tissue import UnmeasurableError
-from brain_bundles.utils.optional import from_phantom_extra
+from brain_bundles.utils.phantom_extra import from_phantom_extra
 
 ndimage = from_phantom_extra("scipy.ndimage")
 

@@ -1,8 +1,8 @@
 """What one run reads and leaves behind: conditions, inputs of a translation, the output folder and its record."""
 
 from brain_bundles.runs.conditions import make_condition_table
-from brain_bundles.runs.previews import write_preview, write_translation_preview
 from brain_bundles.runs.run_output import RunOutput
+from brain_bundles.runs.run_picture import write_preview, write_translation_preview
 from brain_bundles.runs.translation_inputs import TranslationInputs, translation_inputs
 
 __all__ = [

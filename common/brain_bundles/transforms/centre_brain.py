@@ -13,7 +13,7 @@ import torch
 from monai.config import KeysCollection
 from monai.transforms import Crop, InvertibleTransform, MapTransform, Pad
 
-from brain_bundles.transforms.naming import file_of
+from brain_bundles.transforms.source_file import file_of
 from brain_bundles.utils.plain_tensor import plain_tensor
 from brain_bundles.utils.user_warning import BrainBundlesWarning
 

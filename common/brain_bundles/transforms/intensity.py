@@ -10,7 +10,7 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform, Transform
 
-from brain_bundles.transforms.naming import file_of
+from brain_bundles.transforms.source_file import file_of
 from brain_bundles.utils.plain_tensor import plain_tensor
 
 

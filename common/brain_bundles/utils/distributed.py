@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import logging
 import os
-from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
@@ -108,11 +107,6 @@ def unwrap(network: nn.Module) -> nn.Module:
             network = cast(nn.Module, network._orig_mod)
         else:
             return network
-
-
-def main_process_only(handlers: Sequence[Any]) -> list[Any]:
-    """The handlers on rank 0, none elsewhere: for progress bars, previews and savers."""
-    return list(handlers) if is_main_process() else []
 
 
 def first_after_all() -> bool:

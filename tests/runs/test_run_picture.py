@@ -15,7 +15,7 @@ def test_the_preview_shows_the_first_finished_samples(tmp_path, monkeypatch):
     def save_montage(path, volumes, labels, spacing):
         shown.update(path=path, volumes=volumes, labels=labels, spacing=spacing)
 
-    monkeypatch.setattr("brain_bundles.runs.previews.save_montage", save_montage)
+    monkeypatch.setattr("brain_bundles.runs.run_picture.save_montage", save_montage)
     rows = make_condition_table(num_samples=5, seed=2)
     output = RunOutput(tmp_path / "out", rows, settings={}, spacing=2.0, spatial_size=SIZE)
     output.prepare()

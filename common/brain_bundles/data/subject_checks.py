@@ -1,4 +1,4 @@
-"""Check that the contrasts of each subject lie on one grid."""
+"""Checks of each subject's images: readable files, usable voxels, one grid for all contrasts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 from brain_bundles.data.checks import image_grid, image_problem
 
 
-def grid_problems(
+def subject_problems(
     datalist: Sequence[Mapping[str, Any]], keys: Sequence[str], *, tolerance: float = 1e-3
 ) -> list[tuple[str, str]]:
     """Problems of the subjects' contrasts, as (kind, detail): bad files and different grids.

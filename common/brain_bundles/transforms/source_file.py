@@ -1,4 +1,4 @@
-"""Source file of a volume, for messages."""
+"""Source file of a volume that MONAI loaded."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from brain_bundles.data import DatasetError
-from brain_bundles.data.same_grid import grid_problems
+from brain_bundles.data.subject_checks import subject_problems
 
 GOOD = np.random.default_rng(0).random((6, 7, 8)).astype(np.float32)
 AFFINE = np.diag([2.0, 2.0, 3.0, 1.0])
@@ -29,7 +29,7 @@ def moved(mm: float) -> np.ndarray:
 
 def test_registered_pairs_pass(tmp_path):
     items = [pair(tmp_path, "sub-1"), pair(tmp_path, "sub-2", GOOD[..., None], moved(5e-4))]
-    assert grid_problems(items, KEYS) == []
+    assert subject_problems(items, KEYS) == []
 
 
 def test_all_problems_of_all_subjects_are_listed_at_once(tmp_path):
@@ -45,7 +45,7 @@ def test_all_problems_of_all_subjects_are_listed_at_once(tmp_path):
         cut,
         less,
     ]
-    message = str(DatasetError("6 subjects", grid_problems(items, KEYS)))
+    message = str(DatasetError("6 subjects", subject_problems(items, KEYS)))
     assert "6 subjects: 4 problems" in message
     assert "different grids (2)" in message
     assert f"sub-larger: {items[2]['T1w']} has shape (6, 7, 8) and affine [[2.0, 0.0" in message
@@ -56,4 +56,4 @@ def test_all_problems_of_all_subjects_are_listed_at_once(tmp_path):
     assert "sub-cut_T2w.nii.gz" in message
     assert "sub-less" not in message  # with one contrast there is nothing to compare
     assert "sub-good" not in message
-    assert grid_problems(items[:2], KEYS, tolerance=0.01) == []
+    assert subject_problems(items[:2], KEYS, tolerance=0.01) == []

@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from brain_bundles.metrics import relative_rms, sampler_table
+from brain_bundles.evaluation.sampler_table import relative_rms, sampler_table
 
 
 def test_relative_rms_of_a_known_difference():
