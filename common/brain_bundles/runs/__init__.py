@@ -2,6 +2,7 @@
 
 from brain_bundles.runs.conditions import make_condition_table
 from brain_bundles.runs.previews import write_preview, write_translation_preview
+from brain_bundles.runs.provenance import start_provenance
 from brain_bundles.runs.run_output import RunOutput
 from brain_bundles.runs.translation_inputs import TranslationInputs, translation_inputs
 
@@ -9,6 +10,7 @@ __all__ = [
     "RunOutput",
     "TranslationInputs",
     "make_condition_table",
+    "start_provenance",
     "translation_inputs",
     "write_preview",
     "write_translation_preview",
