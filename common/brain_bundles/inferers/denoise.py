@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from brain_bundles.schedulers.diffusers_adapter import DiffusersScheduler
+
 
 def denoise(
     network: Callable[..., torch.Tensor],
@@ -24,8 +26,8 @@ def denoise(
     Args:
         network: called as ``network(x, timesteps=t)`` with x (B, C, D, H, W) and t (B,), in any precision.
         latents: (B, C, D, H, W) with the noise of the first timestep. The scheduler's arithmetic keeps their dtype.
-        scheduler: a MONAI scheduler from :meth:`~brain_bundles.schedulers.DenoisingSteps.begin`. A scheduler that
-            remembers its last step must be a fresh one.
+        scheduler: from :meth:`~brain_bundles.schedulers.DenoisingSteps.begin`. A scheduler that remembers its last step
+            must be a fresh one.
         timesteps: (T,), consecutive timesteps of the scheduler.
         generators: one per sample, for schedulers that draw noise; None draws from the global random state.
         progress: show a bar over the steps, on a terminal.
@@ -33,10 +35,11 @@ def denoise(
     Returns:
         the latents after the last timestep, and the clean latents predicted at it; both (B, C, D, H, W).
     """
-    clean = latents
+    clean, scaled = latents, isinstance(scheduler, DiffusersScheduler)
     for timestep in tqdm(timesteps, desc="sampling", leave=False, disable=None if progress else True):
-        times = torch.full((len(latents),), timestep.item(), device=latents.device)
-        output = network(latents, timesteps=times).to(latents.dtype)
+        inputs, time = scheduler.model_inputs(latents, timestep) if scaled else (latents, timestep.item())
+        times = torch.full((len(latents),), time, device=latents.device)
+        output = network(inputs, timesteps=times).to(latents.dtype)
         latents, clean = _step(scheduler, output, timestep, latents, generators)
     return latents, clean
 
@@ -49,7 +52,9 @@ def _step(
     generators: Sequence[torch.Generator] | None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Latents at the next noise level, and the predicted clean latents."""
-    # Only schedulers whose step takes a generator draw noise, and they keep no state between steps.
+    if isinstance(scheduler, DiffusersScheduler):
+        return scheduler.step(output, timestep, latents, generators)
+    # Only MONAI's schedulers whose step takes a generator draw noise, and they keep no state between steps.
     if generators is None or "generator" not in inspect.signature(scheduler.step).parameters:
         following, clean = scheduler.step(output, timestep, latents)
         return following, clean

@@ -125,7 +125,9 @@ class LatentSampler(Inferer):
         scheduler, timesteps = self.steps.begin(shape[1:], from_noise=start is None)
         generators = [generator_for(seed, "noise") for seed in seeds]
         latents = torch.stack([torch.randn(shape, generator=one) for one in generators]).to(device)
-        if start is not None:
+        if start is None:
+            latents = latents * getattr(scheduler, "init_noise_sigma", 1.0)
+        else:
             latents = scheduler.add_noise(start.float(), latents, timesteps[:1].expand(len(latents)))
         predict = self.denoiser.bind(network, condition, scheduler)
         # One context for all steps: leaving it drops the copies of the weights in low precision. The scheduler computes

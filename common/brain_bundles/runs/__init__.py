@@ -1,6 +1,7 @@
 """What one run reads and leaves behind: conditions, inputs of a translation, the output folder and its record."""
 
 from brain_bundles.runs.conditions import make_condition_table
+from brain_bundles.runs.provenance import start_provenance
 from brain_bundles.runs.run_output import RunOutput
 from brain_bundles.runs.run_picture import write_preview, write_translation_preview
 from brain_bundles.runs.translation_inputs import TranslationInputs, translation_inputs
@@ -9,6 +10,7 @@ __all__ = [
     "RunOutput",
     "TranslationInputs",
     "make_condition_table",
+    "start_provenance",
     "translation_inputs",
     "write_preview",
     "write_translation_preview",

@@ -24,6 +24,7 @@ from brain_bundles.data.nifti import is_complete_nifti
 from brain_bundles.data.participants import read_tsv, write_participants
 from brain_bundles.data.problems import DatasetError
 from brain_bundles.utils.atomic import atomic_write, write_json
+from brain_bundles.utils.distributed import is_main_process
 from brain_bundles.version import __version__
 
 logger = logging.getLogger(__name__)
@@ -52,8 +53,10 @@ class RunOutput:
             :func:`translation_inputs`. An item with ``files``, paths relative to the folder, makes one image for each,
             and its ``targets`` and ``seeds`` have one entry for each. An item without ``files`` makes one image, at its
             place in BIDS.
-        settings: settings that the images depend on, such as sampler, num_inference_steps, precision, seed, hashes of
+        settings: settings that the images depend on, such as scheduler, num_inference_steps, precision, seed, hashes of
             weights. Kept in run.json; a later start in the same folder must have the same.
+        provenance: facts that may differ between starts, see :func:`start_provenance`. Under ``starts`` run.json has
+            them once per start, with the ``seconds`` that the start took, null if it was stopped. None records none.
         spacing: voxel size of the images, mm; None if every image has the grid of its source.
         spatial_size: (D, H, W) voxels; None with ``spacing``.
         suffix: contrast of the images, see :func:`image_path`.
@@ -62,6 +65,7 @@ class RunOutput:
 
     Attributes:
         items: the items.
+        provenance: the given one.
         rows: one per image: its item with the image's own ``file``, ``target`` and ``seed``.
         affine: (4, 4), voxel to RAS+ mm, of every image: the grid's centre is the world's origin. None without a grid.
         derived: True if the images are made from other images.
@@ -77,6 +81,7 @@ class RunOutput:
         items: Sequence[Mapping[str, Any]],
         *,
         settings: Mapping[str, Any],
+        provenance: Mapping[str, Any] | None = None,
         spacing: float | Sequence[float] | None = None,
         spatial_size: Sequence[int] | None = None,
         suffix: str = "T1w",
@@ -101,6 +106,8 @@ class RunOutput:
             raise ValueError("without spacing and spatial_size every item needs an image that gives its grid.")
         self._row_of = {row["participant_id"]: row for row in reversed(self.rows)}
         self._check_files()
+        self.provenance: dict[str, Any] | None = None if provenance is None else {**provenance, "seconds": None}
+        self._began, self._announced = time.monotonic(), provenance is None
         settings = {**settings, **grid, "suffix": suffix}
         conditions = [{key: value for key, value in row.items() if key != "image"} for row in self.rows]
         record = {"version": __version__, "settings": settings, "conditions": conditions}
@@ -138,8 +145,10 @@ class RunOutput:
                     f"{len(missing)} images need about {needed / 2**20:.0f} MiB, {free / 2**20:.0f} MiB are free"
                 )
             conditions = self._all_conditions(before)
-            if before is None or len(conditions) > len(before):
-                write_json(self.output_dir / RUN_FILE, {**self.record, "conditions": conditions})
+            announces = not self._announced and is_main_process()
+            if before is None or len(conditions) > len(before) or announces:
+                self._write_record(conditions)
+                self._announced = True
             # The record comes first, so that a run that is killed here can continue in its folder.
             if self.bids:
                 self._write_dataset(conditions)
@@ -149,6 +158,12 @@ class RunOutput:
             raise OSError(
                 f"{self.output_dir}: cannot write the output: {error}. Make room or give another output_dir."
             ) from error
+
+    def finish(self) -> None:
+        """Note in run.json how long this start took, in the main process. All call it when all images are made."""
+        if self.provenance is not None and is_main_process():
+            self.provenance["seconds"] = round(time.monotonic() - self._began, 1)
+            self._write_record(self._all_conditions(self._conditions_there()))
 
     def pending(
         self, batch_size: int = 1, *, rank: int | None = None, world_size: int | None = None
@@ -212,6 +227,15 @@ class RunOutput:
             return before
         ours = {_key(row) for row in now}
         return [*now, *(row for row in before if _key(row) not in ours)]
+
+    def _write_record(self, conditions: Sequence[Mapping[str, Any]]) -> None:
+        """Write run.json with these conditions and, in the main process, this start in place of its earlier entry."""
+        path = self.output_dir / RUN_FILE
+        starts = json.loads(path.read_text()).get("starts", []) if path.is_file() else []
+        if self.provenance is not None and is_main_process():
+            starts = [one for one in starts if one.get("started") != self.provenance.get("started")] + [self.provenance]
+        beside = {"starts": starts} if starts else {}
+        write_json(path, {**self.record, **beside, "conditions": conditions})
 
     def _write_dataset(self, conditions: Sequence[Mapping[str, Any]]) -> None:
         """Write the missing files of a BIDS dataset, and its table if that lacks participants."""

@@ -7,6 +7,7 @@ from brain_bundles.schedulers.discrete import DiscreteScheduler
 from brain_bundles.schedulers.dpm_solver import DPMSolverMultistepScheduler
 from brain_bundles.schedulers.factory import make_scheduler
 from brain_bundles.schedulers.rectified_flow import RFlowScheduler
+from brain_bundles.schedulers.settings import scheduler_settings
 from brain_bundles.schedulers.timesteps import make_timesteps
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "RFlowScheduler",
     "make_scheduler",
     "make_timesteps",
+    "scheduler_settings",
 ]

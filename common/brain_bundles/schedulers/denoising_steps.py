@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from monai.networks.schedulers import RFlowScheduler, Scheduler
+from monai.networks.schedulers import RFlowScheduler
+
+from brain_bundles.schedulers.diffusers_adapter import DiffusersScheduler, check_scheduler, is_of_diffusers
 
 # Share of the schedule: above the rounding errors of 1 - 0.94 and of float32 timesteps, below their distance.
 _ROUNDING = 1e-6
@@ -20,8 +22,9 @@ class DenoisingSteps:
     """Number of steps over a noise schedule, and the part of it that a walk takes, as in diffusers.
 
     Args:
-        scheduler: any MONAI scheduler, for example from :func:`make_scheduler`; copied for each walk, never changed.
-        num_inference_steps: network evaluations over the whole schedule.
+        scheduler: a MONAI scheduler, for example from :func:`make_scheduler`, or one of diffusers in :data:`SUPPORTED
+            <brain_bundles.schedulers.diffusers_adapter.SUPPORTED>`; copied for each walk, never changed.
+        num_inference_steps: steps over the whole schedule, one network evaluation each; Heun of diffusers has two.
         denoising_start: share of the denoising to skip before a walk from given latents. They are noised to the first
             timestep at or below the rest, 1 - ``denoising_start`` (Meng et al. 2021, arXiv:2108.01073). A walk from
             noise takes all steps.
@@ -31,11 +34,11 @@ class DenoisingSteps:
             much of it grain. 1 takes all steps.
 
     Raises:
-        ValueError: unless 0 <= denoising_start < denoising_end <= 1, or for a number of steps that the scheduler
-            refuses.
+        ValueError: unless 0 <= denoising_start < denoising_end <= 1, for a scheduler that cannot run, or for a number
+            of steps that it refuses.
     """
 
-    scheduler: Scheduler
+    scheduler: Any
     num_inference_steps: int = 15
     denoising_start: float = 0.0
     denoising_end: float = 1.0
@@ -48,6 +51,7 @@ class DenoisingSteps:
                 f"denoising_end must be above denoising_start and at most 1, got {self.denoising_end} with "
                 f"denoising_start {self.denoising_start}."
             )
+        check_scheduler(self.scheduler, self.num_inference_steps)
         self.begin()
 
     @property
@@ -63,6 +67,8 @@ class DenoisingSteps:
             from_noise: begin with the first timestep, not at ``denoising_start``.
         """
         scheduler: Any = copy.deepcopy(self.scheduler)  # MONAI's base class does not declare step and set_timesteps
+        if is_of_diffusers(scheduler):
+            scheduler = DiffusersScheduler(scheduler)
         # Always on the CPU: the scheduler's tables are there, and so must be the indices into them.
         if isinstance(scheduler, RFlowScheduler) and scheduler.use_timestep_transform:
             numel = scheduler.base_img_size_numel if spatial_size is None else math.prod(spatial_size)
@@ -77,5 +83,7 @@ def _part(timesteps: torch.Tensor, num_train_timesteps: int, start: float, end: 
     """The timesteps from ``start`` to ``end`` of the denoising, both included; at least one."""
     left = timesteps.double() / num_train_timesteps  # share of the denoising that is left at each timestep
     first = min(int((left > 1 - start + _ROUNDING).sum()), len(timesteps) - 1)
+    if 0 < first < len(timesteps) - 1 and timesteps[first] == timesteps[first + 1]:
+        first += 1  # Heun asks twice at a timestep: to end a step, and to begin the next one
     last = int((left >= 1 - end - _ROUNDING).sum())
     return timesteps[first : max(last, first + 1)]

@@ -1,7 +1,7 @@
 """Foundations of all other places: seeds, precision, checkpoints, hashes, processes, atomic files, warnings."""
 
 from brain_bundles.utils.atomic import atomic_file, atomic_write, write_json
-from brain_bundles.utils.command_line import check_command_line
+from brain_bundles.utils.command_line import check_command_line, given_overrides
 from brain_bundles.utils.distributed import (
     DistributedDataParallel,
     finish_distributed,
@@ -13,7 +13,7 @@ from brain_bundles.utils.distributed import (
     world_size,
     wrap_distributed,
 )
-from brain_bundles.utils.fingerprint import hash_file
+from brain_bundles.utils.fingerprint import hash_file, weights_hash
 from brain_bundles.utils.loading import load_weights, read_plain
 from brain_bundles.utils.plain_tensor import plain_tensor
 from brain_bundles.utils.precision import autocast, needs_loss_scaling, resolve_precision
@@ -35,6 +35,7 @@ __all__ = [
     "finish_distributed",
     "first_after_all",
     "generator_for",
+    "given_overrides",
     "hash_file",
     "init_distributed",
     "is_main_process",
@@ -51,6 +52,7 @@ __all__ = [
     "save_network",
     "to_plain",
     "unwrap",
+    "weights_hash",
     "world_size",
     "wrap_distributed",
     "write_json",

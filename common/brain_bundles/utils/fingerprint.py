@@ -24,6 +24,14 @@ def weights_fingerprint(module: nn.Module) -> bytes:
     return _hash_weights(module, b"").digest()
 
 
+def weights_hash(module: nn.Module) -> str:
+    """SHA-256 of the file from which :func:`~brain_bundles.utils.load_weights` filled a network.
+
+    Of a network that was filled otherwise, or from several files: ``values:`` and a hash of its values.
+    """
+    return getattr(module, "weights_sha256", None) or f"values:{weights_fingerprint(module).hex()}"
+
+
 def _hash_weights(module: nn.Module, start: bytes) -> hashlib.blake2b:
     digest = hashlib.blake2b(start, digest_size=16)
     for name, value in sorted(module.state_dict().items()):

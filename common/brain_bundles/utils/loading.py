@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from brain_bundles.utils.fingerprint import hash_file
+
 logger = logging.getLogger(__name__)
 _SHOWN = 5
 
@@ -48,6 +50,8 @@ def load_weights(
     network: nn.Module, path: str | Path | None, *, key: str | None = None, without: str | None = None
 ) -> nn.Module:
     """Load the weights of ``path`` into ``network`` and return it; every key must match.
+
+    The network keeps the hash of the file, for :func:`~brain_bundles.utils.weights_hash`.
 
     Args:
         network: network on any device; its values are overwritten in place.
@@ -88,6 +92,7 @@ def load_weights(
     if problems := state_dict_problems(expected, weights):
         raise ValueError(f"{path} does not fit {type(network).__name__}: {'; '.join(problems)}.")
     network.load_state_dict(weights, strict=without is None)
+    network.weights_sha256 = hash_file(path) if without is None else None  # type: ignore[assignment]
     logger.info("Loaded %d tensors from %s.", len(weights), path)
     return network
 

@@ -13,7 +13,9 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 from brain_bundles.data import read_participants
+from brain_bundles.utils import hash_file
 from monai.bundle import run
 
 from .conftest import BUNDLE
@@ -100,7 +102,71 @@ def test_samplers_are_a_key(trained, tmp_path, sampler):
     if sampler == "ddpm":  # takes every step of the schedule
         options["scheduler::num_train_timesteps"] = 4
     trained.run("inference", tmp_path / "out", num_samples=1, **options)
-    assert json.loads((tmp_path / "out" / "run.json").read_text())["settings"]["sampler"] == sampler
+    settings = json.loads((tmp_path / "out" / "run.json").read_text())["settings"]
+    kind = {"ddim": "DDIMScheduler", "dpm_solver": "DPMSolverMultistepScheduler", "ddpm": "DDPMScheduler"}[sampler]
+    assert settings["scheduler"]["class"] == f"brain_bundles.schedulers.{sampler}.{kind}"
+
+
+@pytest.mark.parametrize("name", ["DPMSolverMultistepScheduler", "UniPCMultistepScheduler", "EulerDiscreteScheduler"])
+def test_a_scheduler_of_diffusers_replaces_ours_and_is_recorded(trained, tmp_path, name):
+    pytest.importorskip("diffusers")
+    scheduler = {
+        "_target_": f"diffusers.{name}",
+        "beta_schedule": "scaled_linear",
+        "beta_start": "@beta_start",
+        "beta_end": "@beta_end",
+        "prediction_type": "@prediction_type",
+    }
+    trained.run("inference", tmp_path / "out", num_samples=1, num_inference_steps=20, scheduler=scheduler)
+    found = json.loads((tmp_path / "out" / "run.json").read_text())["settings"]["scheduler"]
+    assert found["class"].startswith("diffusers.schedulers.")
+    assert found["class"].endswith(f".{name}")
+    assert (found["prediction_type"], found["beta_schedule"]) == ("v_prediction", "scaled_linear")
+    trained.run("inference", tmp_path / "ours", num_samples=1, num_inference_steps=20)
+    made, ours = (
+        nib.load(tmp_path / folder / "sub-0001" / "anat" / "sub-0001_T1w.nii.gz").get_fdata()
+        for folder in ("out", "ours")
+    )
+    assert np.abs(made - ours).mean() < 0.1 * ours.std()  # of the same noise nearly the same image
+    assert not np.array_equal(made, ours)
+
+
+def test_a_scheduler_that_cannot_run_is_refused_by_name_before_the_weights_are_loaded(trained, tmp_path):
+    pytest.importorskip("diffusers")
+    scheduler = {"_target_": "diffusers.FlowMatchEulerDiscreteScheduler"}
+    with pytest.raises(RuntimeError) as error:
+        trained.run("inference", tmp_path / "out", num_samples=1, scheduler=scheduler, ckpt_dir=str(tmp_path / "none"))
+    assert "FlowMatchEulerDiscreteScheduler cannot run here" in str(error.value.__cause__)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_record_is_of_the_weights_that_were_loaded(trained, tmp_path):
+    other = tmp_path / "other.pt"
+    weights = torch.load(trained.ckpt_dir / "model.pt", weights_only=True)
+    torch.save({name: value + 0.01 if value.is_floating_point() else value for name, value in weights.items()}, other)
+    trained.run("inference", tmp_path / "out", num_samples=1, **{"network::path": str(other)})
+    settings = json.loads((tmp_path / "out" / "run.json").read_text())["settings"]
+    assert settings["network"] == hash_file(other)
+    assert settings["autoencoder"] == hash_file(trained.ckpt_dir / "autoencoder.pt")
+    with pytest.raises(RuntimeError) as error:
+        trained.run("inference", tmp_path / "out", num_samples=1)
+    assert f"network: {hash_file(other)} there, {hash_file(trained.ckpt_dir / 'model.pt')} now" in str(
+        error.value.__cause__
+    )
+
+
+def test_each_start_is_recorded_with_its_versions_device_threads_and_seconds(trained, tmp_path):
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        try:
+            trained.run("inference", tmp_path / "out", num_samples=1)
+        finally:
+            torch.set_num_threads(1)
+    starts = json.loads((tmp_path / "out" / "run.json").read_text())["starts"]
+    assert [start["threads"] for start in starts] == [1, 2]
+    assert all(start["device"] == "cpu" and start["versions"]["torch"] == torch.__version__ for start in starts)
+    assert starts[0]["seconds"] > 0
+    assert starts[0]["overrides"] is None  # not started by a command line
 
 
 @pytest.mark.parametrize(("key", "value"), [("temperature", 0.8), ("denoising_end", 0.1)])
@@ -175,6 +241,11 @@ def test_two_processes_write_the_same_bytes_as_one_and_go_on_after_a_dead_one(tr
     log = process.communicate(timeout=300)[0]
     assert process.returncode == 0, log
     assert images(double) == images(single)
+    killed, whole = json.loads((double / "run.json").read_text())["starts"]
+    assert killed["seconds"] is None
+    assert whole["seconds"] > 0
+    assert whole["processes"] == 2
+    assert whole["overrides"]["num_inference_steps"] == "20"
     assert (double / "participants.tsv").read_bytes() == (single / "participants.tsv").read_bytes()
 
 
