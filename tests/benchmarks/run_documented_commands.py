@@ -35,6 +35,7 @@ def prepare(folder: Path) -> dict[str, str]:
     """Make a dataset, scans and a table; returns text of a command -> what stands for it."""
     phantom = [sys.executable, "-m", "brain_bundles", "phantom", "--num_workers", "1"]
     subprocess.run([*phantom, str(folder / "bids"), "--num_subjects", "10", "--suffixes", CONTRASTS], check=True)
+    subprocess.run([*phantom, str(folder / "lacking"), "--num_subjects", "2", "--suffixes", "T1w"], check=True)
     scans = folder / "scans"
     scans.mkdir()
     images = sorted((folder / "bids").glob("sub-*/anat/*_T1w.nii.gz"))
@@ -53,6 +54,8 @@ def prepare(folder: Path) -> dict[str, str]:
 def small(words: list[str], bundle: Path, work: Path, replacements: dict[str, str]) -> list[str]:
     """The command with the paths of this run and settings that end soon."""
     line = "\x1f".join(words).replace("--input\x1ffolder", "--input\x1fscans/")
+    if "--targets\x1fmissing" in line:  # subjects that lack some
+        replacements = {**replacements, "/data/bids": replacements["/data/bids"].replace("bids", "lacking")}
     for text, path in replacements.items():
         line = line.replace(text, path)
     line = re.sub(r"(/data/[\w]+|(?<=\x1f)(out|filled_in|dist)(?=\x1f|$))", lambda m: str(work / Path(m[0]).name), line)
@@ -67,10 +70,10 @@ def small(words: list[str], bundle: Path, work: Path, replacements: dict[str, st
     if "--ckpt_dir" not in given:
         pairs.append(["--ckpt_dir", str(work / "models")])
     if "--output_dir" not in given:
-        pairs.append(["--output_dir", str(work / "output")])
+        pairs.append(["--output_dir", str(work / ("resumed" if "--resume" in given else "output"))])
     if not given & {"--dataset_dir", "--input"} and (training or bundle.name != "brain_mri_generator"):
         pairs.append(["--dataset_dir", replacements["/data/bids"]])
-    if not training and "--input" not in given and bundle.name != "brain_mri_generator":
+    if not training and not given & {"--input", "--targets"} and bundle.name != "brain_mri_generator":
         pairs.append(["--split", "test"])
     if any("evaluate.json" in word for word in words):
         pairs += [["--metrics_dir", str(work / "metrics")]]
@@ -78,8 +81,6 @@ def small(words: list[str], bundle: Path, work: Path, replacements: dict[str, st
             pairs += [["--reference_dir", replacements["/data/bids"]], ["--sampler_rows", "$None"]]  # 1000 steps
     if training and not any("autoencoder" in word or "pix2pix" in word for word in words):
         pairs.append(["--cache_dir", str(work / "cache")])
-    if "--resume" in given:
-        pairs = [pair for pair in pairs if pair[0] != "--max_epochs"]
     own = {"--max_epochs", "--samples_per_epoch", "--batch_size", "--num_samples"}
     kept = [pair for pair in pairs if pair[0] not in given or pair[0] in own]
     return [*words, *(word for pair in kept for word in pair)]
