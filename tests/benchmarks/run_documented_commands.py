@@ -132,11 +132,10 @@ def run(words: list[str], shown: str, name: str, work: Path, replacements: dict[
     models = Path(line[line.index("--ckpt_dir") + 1])
     if not models.is_dir():
         shutil.copytree(bundle / "models", models)
-    line = [word for word in line if word not in ("python", "-m", "monai.bundle", "run")]
     start = [sys.executable, "-W", "ignore", "-m"]
     if "torchrun" in line:
-        line = line[line.index("torchrun") + 3 :]
         start += ["torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m"]
+    line = line[line.index("run") + 1 :]
     environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
     began = time.monotonic()
     command = [*start, "monai.bundle", "run", *line]
