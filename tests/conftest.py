@@ -18,7 +18,7 @@ import torch
 
 torch.set_num_threads(1)
 
-# What takes longest begins, and what is short comes last, so that all workers end together. A module stays on one worker
+# What takes longest begins, what is short comes last, so that all workers end together. A module stays on one worker
 # (--dist loadscope). Neighbours here are of different bundles: two of one bundle at once would both train its networks.
 LONGEST_FIRST = (
     "bundles/brain_mri_generator/test_training.py",
