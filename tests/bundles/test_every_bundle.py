@@ -99,6 +99,23 @@ def test_the_network_has_the_shapes_of_the_metadata(bundle, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
+def test_a_scheduler_that_cannot_run_is_refused_by_name_before_weights_are_loaded(bundle, tmp_path):
+    pytest.importorskip("diffusers")
+    workflow = ConfigWorkflow(
+        config_file=str(bundle / "configs" / "inference.json"),
+        workflow_type="infer",
+        bundle_root=str(bundle),
+        ckpt_dir=str(tmp_path / "none"),  # so loading would fail
+        output_dir=str(tmp_path / "out"),
+        scheduler={"_target_": "diffusers.FlowMatchEulerDiscreteScheduler"},
+    )
+    with pytest.raises(RuntimeError) as error:
+        workflow.initialize()
+    assert "diffusers's FlowMatchEulerDiscreteScheduler cannot run here" in str(error.value.__cause__)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
 def test_the_schema_refuses_metadata_without_its_parts(bundle):
     content = metadata(bundle)
     del content["network_data_format"]["inputs"]["image"]["dtype"]

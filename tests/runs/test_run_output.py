@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from brain_bundles.data import DatasetError, read_participants, write_nifti
-from brain_bundles.runs import RunOutput, make_condition_table
+from brain_bundles.runs import RunOutput, make_condition_table, start_provenance
 from brain_bundles.utils import hash_file
 
 SETTINGS = {"sampler": "ddim", "num_inference_steps": 50, "precision": "fp32", "seed": 0, "weights": {"model": "ab12"}}
@@ -20,7 +20,9 @@ SETTINGS = {"sampler": "ddim", "num_inference_steps": 50, "precision": "fp32", "
 
 def make(folder: Path, n: int = 5, **changes) -> RunOutput:
     rows = changes.pop("rows", None) or make_condition_table(num_samples=n, seed=changes.pop("seed", 0))
-    return RunOutput(folder, rows, settings={**SETTINGS, **changes}, spacing=2.0, spatial_size=(4, 5, 6))
+    provenance = changes.pop("provenance", None)
+    settings = {**SETTINGS, **changes}
+    return RunOutput(folder, rows, settings=settings, provenance=provenance, spacing=2.0, spatial_size=(4, 5, 6))
 
 
 def finish(output: RunOutput, *names: str) -> None:
@@ -232,3 +234,28 @@ def test_ranks_come_from_the_process_group(tmp_path, monkeypatch):
     monkeypatch.setattr("torch.distributed.get_world_size", lambda: 2)
     monkeypatch.setattr("torch.distributed.get_rank", lambda: 1)
     assert names(output.pending(2)) == list("34")
+
+
+def test_every_start_is_recorded_once_and_may_differ(tmp_path, monkeypatch):
+    def starts() -> list[dict]:
+        return json.loads((tmp_path / "run.json").read_text())["starts"]
+
+    killed = make(tmp_path, provenance=start_provenance("cpu"))
+    killed.prepare()
+    killed.pending()
+    assert starts() == [killed.provenance]
+    assert starts()[0]["seconds"] is None
+    again = make(tmp_path, provenance={**start_provenance("cpu"), "device": "cuda:0 (another)", "threads": 7})
+    again.pending()
+    make(tmp_path).prepare()  # records no start, and keeps those that are there
+    monkeypatch.setattr("brain_bundles.runs.run_output.is_main_process", lambda: False)
+    other_rank = make(tmp_path, provenance=start_provenance("cpu"))
+    other_rank.pending()
+    other_rank.finish()
+    monkeypatch.undo()
+    again.finish()
+    first, second = starts()
+    assert (first["threads"], first["seconds"]) == (killed.provenance["threads"], None)
+    assert (second["threads"], second["device"]) == (7, "cuda:0 (another)")
+    assert second["seconds"] >= 0
+    assert json.loads((tmp_path / "run.json").read_text())["conditions"] == again.rows

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from brain_bundles.utils import check_command_line
+from brain_bundles.utils import check_command_line, given_overrides
 
 ROOT = Path(__file__).parents[2]
 INFERENCE = str(ROOT / "bundles/brain_mri_generator/configs/inference.json")
@@ -80,3 +80,14 @@ def test_overlays_bring_keys_of_their_own(tmp_path):
 @pytest.mark.parametrize("words", [["pytest", "--foo", "1"], [MODULE, "download", "--naem", "x"], [MODULE], []])
 def test_other_commands_are_left_alone(words):
     check_command_line(words)
+
+
+def test_overrides_are_kept_as_they_were_written():
+    words = [MODULE, "run", "--config_file", INFERENCE, "--age=060", "--network_def#channels", "[8, 8]", "--compile"]
+    assert given_overrides(words) == {
+        "config_file": INFERENCE,
+        "age": "060",
+        "network_def::channels": "[8, 8]",
+        "compile": None,
+    }
+    assert given_overrides(["pytest", "run", "--age", "60"]) is None

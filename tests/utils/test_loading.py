@@ -1,6 +1,6 @@
 import pytest
 import torch
-from brain_bundles.utils import load_weights
+from brain_bundles.utils import hash_file, load_weights, weights_hash
 from safetensors.torch import save_file
 from torch import nn
 
@@ -88,3 +88,20 @@ def test_parts_that_only_one_side_has_can_be_left_out(tmp_path):
     torch.save({"0.weight": source[0].weight}, tmp_path / "b.pt")
     with pytest.raises(ValueError, match="3 missing in the file"):
         load_weights(target, tmp_path / "b.pt", without="extra")
+
+
+def test_a_network_knows_the_file_it_was_loaded_from(tmp_path):
+    """Of the last file, and only if that holds all its weights; else its values are hashed."""
+    for seed in (1, 2):
+        torch.save(net(seed=seed).state_dict(), tmp_path / f"{seed}.pt")
+    network = net()
+    values = weights_hash(network)
+    assert values.startswith("values:")
+    assert values != weights_hash(net(seed=3))
+    for seed in (1, 2):
+        assert weights_hash(load_weights(network, tmp_path / f"{seed}.pt")) == hash_file(tmp_path / f"{seed}.pt")
+    assert list(network.state_dict()) == list(net().state_dict())
+    load_weights(network, None)
+    assert weights_hash(network) == hash_file(tmp_path / "2.pt")
+    load_weights(network, tmp_path / "1.pt", without="1.")
+    assert weights_hash(network).startswith("values:")

@@ -3,6 +3,7 @@
 from brain_bundles.schedulers.ddim import DDIMScheduler
 from brain_bundles.schedulers.ddpm import DDPMScheduler
 from brain_bundles.schedulers.denoising_steps import DenoisingSteps
+from brain_bundles.schedulers.diffusers_adapter import check_scheduler
 from brain_bundles.schedulers.discrete import DiscreteScheduler
 from brain_bundles.schedulers.dpm_solver import DPMSolverMultistepScheduler
 from brain_bundles.schedulers.factory import make_scheduler
@@ -17,6 +18,7 @@ __all__ = [
     "DenoisingSteps",
     "DiscreteScheduler",
     "RFlowScheduler",
+    "check_scheduler",
     "make_scheduler",
     "make_timesteps",
     "scheduler_settings",
