@@ -25,6 +25,11 @@ sys.path.insert(0, str(ROOT / "tests" / "bundles"))
 from test_documented_commands import DOCUMENTS, commands, problems  # noqa: E402
 
 CONTRASTS = "T1w,T2w,FLAIR,ce-gadolinium_T1w"
+OF_HEADING = {
+    "brain": "brain_mri_generator",
+    "slice-to-volume": "brain_mri_slice2volume_translator",
+    "adaptive": "brain_mri_adaptive_translator",
+}
 SMALL = {
     "train": ["--max_epochs", "1", "--samples_per_epoch", "4", "--batch_size", "2", "--val_interval", "1"],
     "inference": ["--num_inference_steps", "2"],
@@ -60,6 +65,7 @@ def small(words: list[str], bundle: Path, work: Path, replacements: dict[str, st
         line = line.replace(text, path)
     line = re.sub(r"(/data/[\w]+|(?<=\x1f)(out|filled_in|dist)(?=\x1f|$))", lambda m: str(work / Path(m[0]).name), line)
     line = line.replace("shipped/", str(bundle / "models") + "/")
+    line = line.replace("models/pix2pix", str(work / f"models_{bundle.name}" / "pix2pix"))
     words = line.split("\x1f")
     training = any(re.search(r"configs/(train|baseline)", word) for word in words)
     given = {word.split("=")[0] for word in words if word.startswith("--")}
@@ -68,7 +74,7 @@ def small(words: list[str], bundle: Path, work: Path, replacements: dict[str, st
         more += ["--num_samples", "2"]
     pairs = [more[i : i + 2] for i in range(0, len(more), 2)]
     if "--ckpt_dir" not in given:
-        pairs.append(["--ckpt_dir", str(work / "models")])
+        pairs.append(["--ckpt_dir", str(work / f"models_{bundle.name}")])
     if "--output_dir" not in given:
         pairs.append(["--output_dir", str(work / ("resumed" if "--resume" in given else "output"))])
     if not given & {"--dataset_dir", "--input"} and (training or bundle.name != "brain_mri_generator"):
@@ -87,11 +93,12 @@ def small(words: list[str], bundle: Path, work: Path, replacements: dict[str, st
 
 
 def blocks(text: str) -> list[tuple[str, list[list[str]]]]:
-    """The commands of each code block, and of each line outside of them, as words; with the bundle of the last cd."""
+    """The commands of each code block, and of each line outside of them, as words; with the bundle last spoken of."""
     found = []
     bundle = ""
     for part in re.split(r"(```bash\n.*?```)", text, flags=re.S):
-        bundle = (re.findall(r"^cd bundles/(\w+)", part, flags=re.M) or [bundle])[-1]
+        told = re.findall(r"^cd bundles/(\w+)|^## The (brain|slice-to-volume|adaptive)", part, flags=re.M)
+        bundle = (told[-1][0] or OF_HEADING[told[-1][1]]) if told else bundle
         short = re.search(r'^run="(.*)"$', part, flags=re.M)
         lines = [
             [*shlex.split(short[1]), *words[1:]] if short and words[0] == "$run" else words for words in commands(part)
@@ -112,13 +119,14 @@ def main() -> int:
         replacements = prepare(folder)
         seen: set[str] = set()
         for document in DOCUMENTS:
+            page = document.stem.removeprefix("training_") if document.parent.name == "docs" else document.parts[-3]
             for bundle, block in blocks(document.read_text()) if options.document in str(document) else []:
                 work = Path(tempfile.mkdtemp(dir=folder))  # the stages of a block build on each other
                 for words in block:
                     shown = " ".join(words)
                     if shown not in seen and "paper.json" not in shown and options.only in shown:
                         seen.add(shown)
-                        failed += run(words, shown, bundle, work, replacements)
+                        failed += run(words, shown, bundle or page, work, replacements)
                 shutil.rmtree(work)
     return int(failed > 0)
 
