@@ -124,8 +124,9 @@ def main() -> int:
                 work = Path(tempfile.mkdtemp(dir=folder))  # the stages of a block build on each other
                 for words in block:
                     shown = " ".join(words)
-                    if shown not in seen and "paper.json" not in shown and options.only in shown:
-                        seen.add(shown)
+                    key = f"{bundle or page} {shown}"
+                    if key not in seen and "paper.json" not in shown and options.only in shown:
+                        seen.add(key)
                         failed += run(words, shown, bundle or page, work, replacements)
                 shutil.rmtree(work)
     return int(failed > 0)
