@@ -98,8 +98,15 @@ def test_the_network_has_the_shapes_of_the_metadata(bundle, tmp_path, monkeypatc
     assert "data shape of network is verified with no error" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("FlowMatchEulerDiscreteScheduler", "cannot run here: of diffusers these are supported"),
+        ("EulerDiscreteScheduler", "cannot run here: it expects a network that predicts 'epsilon'"),
+    ],
+)
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
-def test_a_scheduler_that_cannot_run_is_refused_by_name_before_weights_are_loaded(bundle, tmp_path):
+def test_a_scheduler_that_cannot_run_is_refused_by_name_before_weights_are_loaded(bundle, name, reason, tmp_path):
     pytest.importorskip("diffusers")
     workflow = ConfigWorkflow(
         config_file=str(bundle / "configs" / "inference.json"),
@@ -107,11 +114,11 @@ def test_a_scheduler_that_cannot_run_is_refused_by_name_before_weights_are_loade
         bundle_root=str(bundle),
         ckpt_dir=str(tmp_path / "none"),  # so loading would fail
         output_dir=str(tmp_path / "out"),
-        scheduler={"_target_": "diffusers.FlowMatchEulerDiscreteScheduler"},
+        scheduler={"_target_": f"diffusers.{name}"},
     )
     with pytest.raises(RuntimeError) as error:
         workflow.initialize()
-    assert "diffusers's FlowMatchEulerDiscreteScheduler cannot run here" in str(error.value.__cause__)
+    assert f"diffusers's {name} {reason}" in str(error.value.__cause__)
     assert not (tmp_path / "out").exists()
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from brain_bundles.inferers import denoise
 from brain_bundles.schedulers import DenoisingSteps, make_scheduler
-from brain_bundles.schedulers.diffusers_adapter import SUPPORTED
+from brain_bundles.schedulers.diffusers_adapter import SUPPORTED, check_scheduler
 from monai.networks import schedulers as monai_schedulers
 
 diffusers = pytest.importorskip("diffusers")
@@ -142,6 +142,25 @@ def test_walks_share_nothing(noise):
 def test_what_cannot_run_is_refused_by_name_at_once(scheduler, message):
     with pytest.raises(ValueError, match=message):
         DenoisingSteps(scheduler(), 15)
+
+
+def test_a_scheduler_for_another_kind_of_network_is_refused():
+    """Its walk would end in noise, without a word."""
+    ours = make_scheduler("rflow", prediction_type="rectified_flow")
+    monai_s = monai_schedulers.DDIMScheduler(clip_sample=False, prediction_type="v_prediction")
+    schedulers = {
+        "epsilon": of_diffusers("EulerDiscreteScheduler"),
+        "v_prediction": monai_s,
+        "rectified_flow": ours,
+    }
+    for kind, scheduler in schedulers.items():
+        for other in schedulers:
+            if other == kind:
+                check_scheduler(scheduler, 15, prediction_type=kind)
+            else:
+                with pytest.raises(ValueError, match=f"that predicts '{kind}', this one predicts '{other}'"):
+                    check_scheduler(scheduler, 15, prediction_type=other)
+    check_scheduler(monai_schedulers.RFlowScheduler(), 15, prediction_type="rectified_flow")
 
 
 @pytest.mark.parametrize("count", [0, 1001])

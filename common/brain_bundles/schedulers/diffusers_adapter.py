@@ -25,13 +25,22 @@ SUPPORTED = (
 )
 
 
-def check_scheduler(scheduler: Any, num_inference_steps: int) -> None:
+def check_scheduler(scheduler: Any, num_inference_steps: int, *, prediction_type: str | None = None) -> None:
     """Check that a walk of ``num_inference_steps`` can be taken with a scheduler of MONAI or diffusers.
+
+    Args:
+        scheduler: as a config gives it.
+        num_inference_steps: of the walk.
+        prediction_type: what the network was trained to predict, see :func:`make_scheduler`; None does not compare.
 
     Raises:
         ValueError: with the name of the class and the reason, if not.
     """
-    if (reason := _reason_against(scheduler, num_inference_steps)) is not None:
+    reason = _reason_against(scheduler, num_inference_steps)
+    found = _prediction_type(scheduler) if reason is None else None
+    if prediction_type is not None and found is not None and found != prediction_type:
+        reason = f"it expects a network that predicts {found!r}, this one predicts {prediction_type!r}"
+    if reason is not None:
         kind = type(scheduler)
         raise ValueError(f"scheduler {kind.__module__.split('.')[0]}'s {kind.__name__} cannot run here: {reason}.")
 
@@ -123,6 +132,13 @@ class DiffusersScheduler:
 def _diffusers_name(scheduler: Any) -> str | None:
     """Name of the first class of diffusers among the scheduler's own and its bases."""
     return next((kind.__name__ for kind in type(scheduler).__mro__ if kind.__module__.startswith("diffusers.")), None)
+
+
+def _prediction_type(scheduler: Any) -> str | None:
+    """What the scheduler expects of the network; None where it does not say."""
+    if isinstance(scheduler, monai_schedulers.RFlowScheduler):
+        return "rectified_flow"
+    return getattr(scheduler.config if is_of_diffusers(scheduler) else scheduler, "prediction_type", None)
 
 
 def _reason_against(scheduler: Any, num_inference_steps: int) -> str | None:
