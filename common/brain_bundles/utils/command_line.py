@@ -35,11 +35,10 @@ def check_command_line(arguments: Sequence[str] | None = None) -> None:
         ValueError: with every override that no config knows, beside the nearest key that one does, and every value that
             does not arrive as it was written: ``null``, ``true``, a path that is a number, a ``~`` that the shell left.
     """
-    words = list(sys.argv if arguments is None else arguments)
-    if len(words) < 2 or Path(words[0]).parts[-3:-1] != ("monai", "bundle") or words[1] != "run":
+    given = _given(arguments)
+    if given is None:
         return
     end_with_the_cause()
-    given = list(_flags(words[2:]))
     own = set(inspect.signature(scripts.run).parameters) - {"override"}
     files = [value for key, value in given if key == "config_file"]
     config = _read(files[-1]) if files and files[-1] is not None else None
@@ -53,6 +52,24 @@ def check_command_line(arguments: Sequence[str] | None = None) -> None:
         problems += [problem] if problem else []
     if problems:
         raise ValueError("\n".join(["The command line has settings that would not act as written:", *problems]))
+
+
+def given_overrides(arguments: Sequence[str] | None = None) -> dict[str, str | None] | None:
+    """Options of ``python -m monai.bundle run`` as they were written; None for a run that was started otherwise.
+
+    Args:
+        arguments: the command line after the interpreter; by default ``sys.argv``.
+    """
+    given = _given(arguments)
+    return None if given is None else dict(given)
+
+
+def _given(arguments: Sequence[str] | None) -> list[tuple[str, str | None]] | None:
+    """Key and value of each option of ``monai.bundle run``; None for another command."""
+    words = list(sys.argv if arguments is None else arguments)
+    if len(words) < 2 or Path(words[0]).parts[-3:-1] != ("monai", "bundle") or words[1] != "run":
+        return None
+    return list(_flags(words[2:]))
 
 
 def _flags(words: Sequence[str]) -> Iterator[tuple[str, str | None]]:
