@@ -1,4 +1,4 @@
-"""Handlers that MONAI lacks: full resume, progress, averages of weights, previews, savers."""
+"""Handlers that MONAI lacks: full resume, progress, averages of weights, previews, savers, tracking."""
 
 from brain_bundles.handlers.checkpoint import ResumableCheckpoint
 from brain_bundles.handlers.ema import EMAHandler
@@ -8,6 +8,7 @@ from brain_bundles.handlers.latent_statistics import LatentStatisticsHandler
 from brain_bundles.handlers.model_saver import ModelSaver
 from brain_bundles.handlers.progress_bar import ProgressBar
 from brain_bundles.handlers.sample_saver import SampleSaver
+from brain_bundles.handlers.tracking import MLflowTracking, TensorBoardTracking
 from brain_bundles.handlers.translation_saver import TranslationSaver
 from brain_bundles.handlers.volume_saver import VolumeSaver
 
@@ -16,10 +17,12 @@ __all__ = [
     "GradientClip",
     "ImagePreview",
     "LatentStatisticsHandler",
+    "MLflowTracking",
     "ModelSaver",
     "ProgressBar",
     "ResumableCheckpoint",
     "SampleSaver",
+    "TensorBoardTracking",
     "TranslationSaver",
     "VolumeSaver",
 ]

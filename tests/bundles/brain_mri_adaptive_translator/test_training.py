@@ -10,7 +10,8 @@ import pytest
 import torch
 from brain_bundles.utils.loading import load_weights, read_plain
 
-from .conftest import Bundle
+from ..tracked import check_tracking, check_tracking_option
+from .conftest import STAGES, Bundle
 
 
 def weights(bundle: Bundle, name: str) -> dict[str, torch.Tensor]:
@@ -148,3 +149,13 @@ def test_weights_of_three_contrasts_go_on_with_scans_of_two(trained, tmp_path):
     metrics = json.loads((tmp_path / "evaluated" / "metrics.json").read_text())
     assert set(metrics["methods"]["adaptive translator"]["brain"]) == {"T1w to FLAIR", "FLAIR to T1w", "all"}
     assert (tmp_path / "evaluated" / "matrix.png").is_file()
+
+
+@pytest.mark.parametrize("name", [*STAGES, "baseline_pix2pix"])
+def test_trackers_hold_losses_learning_rate_metrics_pictures_and_settings(trained, tmp_path, monkeypatch, name):
+    check_tracking(trained.copy_to(tmp_path / "models"), name, tmp_path / "out", monkeypatch)
+
+
+@pytest.mark.parametrize("name", [*STAGES, "baseline_pix2pix"])
+def test_the_option_tracking_of_monai_works(trained, tmp_path, name):
+    check_tracking_option(trained.copy_to(tmp_path / "models"), name, tmp_path / "out")

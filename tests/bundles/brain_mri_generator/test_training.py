@@ -7,6 +7,7 @@ import json
 import pytest
 import torch
 
+from ..tracked import check_tracking, check_tracking_option
 from .conftest import Bundle
 
 
@@ -154,3 +155,13 @@ def test_metadata_and_paper_overlay_merge_with_every_training_file(trained, tmp_
 
 def test_compiled_networks_train_and_sample_as_plain_ones(trained, tmp_path):
     trained.compare_compiled(tmp_path, num_samples=1)
+
+
+@pytest.mark.parametrize("name", ["train_autoencoder", "train"])
+def test_trackers_hold_losses_learning_rate_metrics_pictures_and_settings(trained, tmp_path, monkeypatch, name):
+    check_tracking(trained.copy_to(tmp_path / "models"), name, tmp_path / "out", monkeypatch)
+
+
+@pytest.mark.parametrize("name", ["train_autoencoder", "train"])
+def test_the_option_tracking_of_monai_works(trained, tmp_path, name):
+    check_tracking_option(trained.copy_to(tmp_path / "models"), name, tmp_path / "out")

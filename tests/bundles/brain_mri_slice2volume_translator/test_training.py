@@ -11,6 +11,7 @@ import torch
 from brain_bundles.data import DatasetError
 from brain_bundles.phantom import write_phantoms
 
+from ..tracked import check_tracking, check_tracking_option
 from .conftest import STAGES, TINY, Bundle
 
 FILES = {
@@ -174,3 +175,13 @@ def test_a_killed_training_that_is_resumed_ends_like_an_uninterrupted_one(traine
 @pytest.mark.long
 def test_compiled_networks_train_and_sample_as_plain_ones(trained, tmp_path):
     trained.compare_compiled(tmp_path, split="test")
+
+
+@pytest.mark.parametrize("name", [*STAGES, "baseline_pix2pix"])
+def test_trackers_hold_losses_learning_rate_metrics_pictures_and_settings(trained, tmp_path, monkeypatch, name):
+    check_tracking(trained.copy_to(tmp_path / "models"), name, tmp_path / "out", monkeypatch)
+
+
+@pytest.mark.parametrize("name", [*STAGES, "baseline_pix2pix"])
+def test_the_option_tracking_of_monai_works(trained, tmp_path, name):
+    check_tracking_option(trained.copy_to(tmp_path / "models"), name, tmp_path / "out")
