@@ -23,6 +23,52 @@ def test_measure_writes_a_table(folder):
     assert out.read_text() == "participant_id\tventricular_volume\tbrain_volume\na\t10\t1000\nb\t20\t1100\n"
 
 
+def test_measure_says_where_it_writes_and_where_the_method_was_checked(folder, monkeypatch, caplog):
+    monkeypatch.chdir(folder)
+    with caplog.at_level("INFO"):
+        assert cli.main(["measure", str(folder)]) == 0
+    assert f"Wrote {folder / 'measured.tsv'}: 2 brains" in caplog.text
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "1 of 2 brains have ventricles outside of 20 to 124 mL (a)" in warning
+    assert "7.7 and 8.8 mL, and were traced by hand as 13.7 and 15.1 mL" in warning
+
+
+def test_measure_overwrites_only_if_it_is_told(folder, monkeypatch, caplog):
+    monkeypatch.chdir(folder)
+    table = folder / "measured.tsv"
+    table.write_text("mine")
+    assert cli.main(["measure", str(folder)]) == 1
+    assert f"{table} exists; give another --output_file, or --overwrite" in caplog.text
+    assert table.read_text() == "mine"
+    assert cli.main(["measure", str(folder), "--overwrite"]) == 0
+    assert table.read_text().startswith("participant_id")
+
+
+def test_nothing_measured_is_exit_code_1_and_no_table(folder, monkeypatch, caplog):
+    monkeypatch.setattr(measurement, "measure_file", lambda path: BrainVolumes(float("nan"), float("nan")))
+    out = folder / "out.tsv"
+    assert cli.main(["measure", str(folder), "--output_file", str(out)]) == 1
+    assert "none of 2 brains could be measured; no table was written" in caplog.text
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(("people", "correlation"), [(7, False), (8, True)])
+def test_measure_gives_no_correlation_over_fewer_than_eight_people(tmp_path, monkeypatch, caplog, people, correlation):
+    found = [
+        measurement.Measurement(
+            str(i), tmp_path, BrainVolumes(30.0 + i, 1000.0 + i), BrainVolumes(31.0 + i, 1000.0 + i)
+        )
+        for i in range(people)
+    ]
+    monkeypatch.setattr(measurement, "measure_folder", lambda folder, suffix: found)
+    with caplog.at_level("INFO"):
+        assert cli.main(["measure", str(tmp_path), "--output_file", str(tmp_path / "out.tsv")]) == 0
+    assert "ventricular_volume: " in caplog.text
+    assert f"mean error -1.0 mL (-{100 * sum(1 / (31 + i) for i in range(people)) / people:.1f} %) over" in caplog.text
+    assert ("ventricular_volume: r 1.000" in caplog.text) is correlation
+    assert "WARNING" not in caplog.text
+
+
 def test_a_folder_may_be_called_7(folder, monkeypatch):
     seven = folder / "7"
     seven.mkdir()

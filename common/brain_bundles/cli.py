@@ -19,7 +19,7 @@ class UsageError(ValueError):
     """A wrong argument on the command line."""
 
 
-def measure(folder: str, *, suffix: str = "T1w", output_file: str = "measured.tsv") -> None:
+def measure(folder: str, *, suffix: str = "T1w", output_file: str = "measured.tsv", overwrite: bool = False) -> None:
     """Measure lateral ventricles and brain (mL) of every brain-extracted T1w volume in a folder.
 
     To record the volumes in a BIDS dataset without volumes:
@@ -31,22 +31,34 @@ def measure(folder: str, *, suffix: str = "T1w", output_file: str = "measured.ts
         suffix: contrast to measure in a BIDS dataset.
         output_file: table to write. It has the volumes of participants.tsv beside the measured ones; their agreement is
             logged.
+        overwrite: replace a table that exists.
     """
-    from brain_bundles.evaluation.measurement import fidelity_of, measure_folder, write_measurements
+    from pathlib import Path
+
+    from brain_bundles.evaluation.measurement import fidelity_of, measure_folder, outside_of_checked, write_measurements
 
     folder, suffix, output_file = text("folder", folder), text("suffix", suffix), text("output_file", output_file)
+    table = Path(output_file).absolute()
+    if table.exists() and not truth("overwrite", overwrite):
+        raise FileExistsError(f"{table} exists; give another --output_file, or --overwrite to replace it.")
     measurements = measure_folder(folder, suffix)
-    write_measurements(output_file, measurements)
     unmeasured = sum(m.measured.ventricular_volume != m.measured.ventricular_volume for m in measurements)
-    logger.info("%s: %d brains, %d of them could not be measured", output_file, len(measurements), unmeasured)
+    if unmeasured == len(measurements):
+        raise ValueError(f"{folder}: none of {unmeasured} brains could be measured; no table was written.")
+    write_measurements(table, measurements)
+    logger.info("Wrote %s: %d brains, %d of them could not be measured", table, len(measurements), unmeasured)
+    if warning := outside_of_checked(measurements):
+        logger.warning("%s", warning)
     for name, f in fidelity_of(measurements).items():
+        if f.n == 0:
+            continue
+        correlation = f"r {f.pearson_r:.3f}, slope {f.slope:.3f}, " if f.pearson_r == f.pearson_r else ""
         logger.info(
-            "%s: r %.3f, mean error %+.1f mL (%+.1f %%), slope %.3f over %d brains",
+            "%s: %smean error %+.1f mL (%+.1f %%) over %d brains",
             name,
-            f.pearson_r,
+            correlation,
             f.mean_error,
             100 * f.mean_relative_error,
-            f.slope,
             f.n,
         )
 

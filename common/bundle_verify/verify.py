@@ -16,6 +16,7 @@ from torch import nn
 from bundle_verify.allowed_names import is_standard, third_parties
 from bundle_verify.config_checks import check_config, check_imports
 from bundle_verify.config_text import look_up, read_config, read_configs
+from bundle_verify.large_files import check_large_files
 from bundle_verify.logging_checks import check_logging
 from bundle_verify.manifest import MANIFEST, differences, read_manifest
 from bundle_verify.source import CODE, WEIGHTS, BundleSource, Finding, open_bundle
@@ -65,6 +66,7 @@ def verify(path: str | Path) -> list[Finding]:
         for name, config in texts.items():
             findings += _tried(name, check_config, name, config, {**configs, **others}, packages, imported)
         findings += _tried("logging.conf", check_logging, source)
+        findings += _tried("large_files", check_large_files, source, configs)
         findings += _tried("code", _code, source)
         findings += _tried("models", _weights, source, configs)
     return findings

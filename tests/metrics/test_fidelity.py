@@ -7,9 +7,9 @@ from brain_bundles.metrics import requested_vs_measured
 
 
 def test_a_known_line_has_its_slope_and_errors():
-    requested = np.array([10.0, 20.0, 30.0, 40.0])
+    requested = np.tile([10.0, 20.0, 30.0, 40.0], 2)
     f = requested_vs_measured(requested, 0.5 * requested + 3)
-    assert (f.n, f.n_unmeasured) == (4, 0)
+    assert (f.n, f.n_unmeasured) == (8, 0)
     assert f.pearson_r == pytest.approx(1)
     assert (f.slope, f.intercept) == pytest.approx((0.5, 3))
     assert f.mean_error == pytest.approx(-9.5)  # 3 - requested / 2, whose mean is 12.5
@@ -40,8 +40,16 @@ def test_what_is_undefined_is_nan_and_null_in_json(requested, measured):
     json.dumps(f.as_json(), allow_nan=False)
 
 
+def test_fewer_than_eight_pairs_have_no_correlation():
+    values = np.arange(9.0)
+    assert requested_vs_measured(values[1:], values[1:]).pearson_r == pytest.approx(1)
+    few = requested_vs_measured([*values[2:], math.nan], [*values[2:], 1.0])
+    assert math.isnan(few.pearson_r)
+    assert few.slope == pytest.approx(1)
+
+
 def test_constant_answers_have_a_slope_of_zero_and_no_correlation():
-    f = requested_vs_measured([1.0, 2.0], [5.0, 5.0])
+    f = requested_vs_measured(range(1, 9), [5.0] * 8)
     assert f.slope == 0
     assert math.isnan(f.pearson_r)
 

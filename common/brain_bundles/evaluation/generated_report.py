@@ -100,7 +100,9 @@ def draw_requested_vs_measured(path: str | os.PathLike[str], measurements: Seque
         y = np.array([getattr(m.measured, name) for m in measurements])
         fit = requested_vs_measured(x, y)
         known = np.isfinite(x) & np.isfinite(y)
-        axes.set_title(f"{_TITLES[name]}: n = {fit.n}" + (f", r = {fit.pearson_r:.3f}" if fit.n > 1 else ""))
+        axes.set_title(
+            f"{_TITLES[name]}: n = {fit.n}" + (f", r = {fit.pearson_r:.3f}" if math.isfinite(fit.pearson_r) else "")
+        )
         axes.set_xlabel("requested (mL)")
         axes.set_ylabel("measured (mL)")
         axes.set_aspect("equal", adjustable="datalim")

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+MIN_PAIRS_FOR_R = 8  # a correlation of fewer is mostly chance
+
 
 @dataclass(frozen=True)
 class Fidelity:
@@ -16,7 +18,7 @@ class Fidelity:
     Attributes:
         n: number of pairs that count.
         n_unmeasured: number of pairs left out because the measured or the requested value is not finite.
-        pearson_r: correlation.
+        pearson_r: correlation; NaN for fewer than 8 pairs.
         mean_error: mean of measured - requested, in the unit of the values.
         mean_relative_error: mean of (measured - requested) / requested.
         mean_absolute_error: mean of |measured - requested|.
@@ -56,13 +58,13 @@ def requested_vs_measured(requested: ArrayLike, measured: ArrayLike) -> Fidelity
     nan = float("nan")
     error = y - x
     relative = float(np.mean(error / x)) if x.size and np.all(x != 0) else nan
-    # A line and a correlation need two different requests; a correlation needs two different answers as well.
+    # A line needs two different requests; a correlation needs two different answers and enough pairs as well.
     slope = intercept = r = nan
     if x.size >= 2 and np.ptp(x) > 0:
         centred = x - x.mean()
         slope = float(centred @ y / (centred @ centred))
         intercept = float(y.mean() - slope * x.mean())
-        if np.ptp(y) > 0:
+        if np.ptp(y) > 0 and x.size >= MIN_PAIRS_FOR_R:
             r = float(np.corrcoef(x, y)[0, 1])
     mean, absolute = (float(error.mean()), float(np.abs(error).mean())) if x.size else (nan, nan)
     return Fidelity(int(x.size), int((~known).sum()), r, mean, relative, absolute, slope, intercept)
