@@ -12,7 +12,7 @@ from monai.handlers import MLFlowHandler, TensorBoardStatsHandler
 from monai.utils import optional_import, path_to_sqlite_uri
 
 from brain_bundles.engines.scalar_losses import scalar_losses
-from brain_bundles.utils.command_line import given_overrides
+from brain_bundles.utils.config_overrides import given_overrides
 from brain_bundles.utils.distributed import is_main_process
 
 SummaryWriter, _ = optional_import("torch.utils.tensorboard", name="SummaryWriter")

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from brain_bundles.utils.command_line import given_overrides
+from brain_bundles.utils.config_overrides import given_overrides
 from brain_bundles.utils.distributed import world_size
 from brain_bundles.version import __version__
 

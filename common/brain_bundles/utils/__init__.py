@@ -1,7 +1,7 @@
 """Foundations of all other places: seeds, precision, checkpoints, hashes, processes, atomic files, warnings."""
 
 from brain_bundles.utils.atomic import atomic_file, atomic_write, write_json
-from brain_bundles.utils.command_line import check_command_line, given_overrides
+from brain_bundles.utils.config_overrides import check_command_line, given_overrides
 from brain_bundles.utils.distributed import (
     DistributedDataParallel,
     finish_distributed,

@@ -1,4 +1,4 @@
-"""Checks of the command line of ``monai.bundle run``, which takes any key and hands values on as Fire reads them."""
+"""Checks of the overrides that `monai.bundle run` takes: any key, and values as Fire reads them."""
 
 from __future__ import annotations
 
