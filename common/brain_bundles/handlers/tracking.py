@@ -20,8 +20,8 @@ imread, _ = optional_import("matplotlib.image", name="imread")
 
 
 class _Tracking:
-    """What both trackers log and when: losses and learning rates per iteration, metrics and pictures per epoch, and
-    the options of the command line at the start. Only rank 0 logs.
+    """Base of both trackers: logs losses and learning rates per iteration, metrics and pictures per epoch, and the
+    options of the command line at the start. Only rank 0 logs.
 
     Args:
         validator: the engine whose metrics are logged, beside those of the trainer.

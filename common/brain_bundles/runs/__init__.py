@@ -1,4 +1,4 @@
-"""What one run reads and leaves behind: conditions, inputs of a translation, the output folder and its record."""
+"""Inputs and outputs of one run: conditions, inputs of a translation, the output folder, its record and its picture."""
 
 from brain_bundles.runs.conditions import make_condition_table
 from brain_bundles.runs.provenance import start_provenance

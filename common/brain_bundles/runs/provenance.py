@@ -1,4 +1,4 @@
-"""What may differ between the starts of one run."""
+"""Facts of one start of a run, which may differ from those of another start."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ def _diffusers_name(scheduler: Any) -> str | None:
 
 
 def _prediction_type(scheduler: Any) -> str | None:
-    """What the scheduler expects of the network; None where it does not say."""
+    """Prediction type that the scheduler expects of the network; None if it does not say."""
     if isinstance(scheduler, monai_schedulers.RFlowScheduler):
         return "rectified_flow"
     return getattr(scheduler.config if is_of_diffusers(scheduler) else scheduler, "prediction_type", None)

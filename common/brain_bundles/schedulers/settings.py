@@ -1,4 +1,4 @@
-"""What a scheduler is, for the record of a run."""
+"""Class and settings of a scheduler, for the record of a run."""
 
 from __future__ import annotations
 
