@@ -243,19 +243,19 @@ def test_every_start_is_recorded_once_and_may_differ(tmp_path, monkeypatch):
     killed = make(tmp_path, provenance=start_provenance("cpu"))
     killed.prepare()
     killed.pending()
-    assert starts() == [killed.provenance]
+    assert starts() == [killed.record.provenance]
     assert starts()[0]["seconds"] is None
     again = make(tmp_path, provenance={**start_provenance("cpu"), "device": "cuda:0 (another)", "threads": 7})
     again.pending()
     make(tmp_path).prepare()  # records no start, and keeps those that are there
-    monkeypatch.setattr("brain_bundles.runs.run_output.is_main_process", lambda: False)
+    monkeypatch.setattr("brain_bundles.runs.run_record.is_main_process", lambda: False)
     other_rank = make(tmp_path, provenance=start_provenance("cpu"))
     other_rank.pending()
     other_rank.finish()
     monkeypatch.undo()
     again.finish()
     first, second = starts()
-    assert (first["threads"], first["seconds"]) == (killed.provenance["threads"], None)
+    assert (first["threads"], first["seconds"]) == (killed.record.provenance["threads"], None)
     assert (second["threads"], second["device"]) == (7, "cuda:0 (another)")
     assert second["seconds"] >= 0
     assert json.loads((tmp_path / "run.json").read_text())["conditions"] == again.rows

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import os
@@ -23,12 +22,10 @@ from brain_bundles.data.grid import grid_affine
 from brain_bundles.data.nifti import is_complete_nifti
 from brain_bundles.data.participants import read_tsv, write_participants
 from brain_bundles.data.problems import DatasetError
-from brain_bundles.utils.atomic import atomic_write, write_json
-from brain_bundles.utils.distributed import is_main_process
-from brain_bundles.version import __version__
+from brain_bundles.runs.run_record import RUN_FILE, RunRecord
+from brain_bundles.utils.atomic import atomic_write
 
 logger = logging.getLogger(__name__)
-RUN_FILE = "run.json"
 # Entries of a row that describe its image, not the participant.
 ABOUT_FILES = ("image", "file", "source_sha256", "source", "target")
 # Entries of an item with one value per image -> name of that value in the row of the image.
@@ -55,8 +52,8 @@ class RunOutput:
             place in BIDS.
         settings: settings that the images depend on, such as scheduler, num_inference_steps, precision, seed, hashes of
             weights. Kept in run.json; a later start in the same folder must have the same.
-        provenance: facts that may differ between starts, see :func:`start_provenance`. Under ``starts`` run.json has
-            them once per start, with the ``seconds`` that the start took, null if it was stopped. None records none.
+        provenance: facts that may differ between starts, see :func:`start_provenance`; kept in run.json too. None
+            records none.
         spacing: voxel size of the images, mm; None if every image has the grid of its source.
         spatial_size: (D, H, W) voxels; None with ``spacing``.
         suffix: contrast of the images, see :func:`image_path`.
@@ -65,7 +62,7 @@ class RunOutput:
 
     Attributes:
         items: the items.
-        provenance: the given one.
+        record: the :class:`RunRecord`, with the settings and the provenance as they are written.
         rows: one per image: its item with the image's own ``file``, ``target`` and ``seed``.
         affine: (4, 4), voxel to RAS+ mm, of every image: the grid's centre is the world's origin. None without a grid.
         derived: True if the images are made from other images.
@@ -106,12 +103,13 @@ class RunOutput:
             raise ValueError("without spacing and spatial_size every item needs an image that gives its grid.")
         self._row_of = {row["participant_id"]: row for row in reversed(self.rows)}
         self._check_files()
-        self.provenance: dict[str, Any] | None = None if provenance is None else {**provenance, "seconds": None}
-        self._began, self._announced = time.monotonic(), provenance is None
-        settings = {**settings, **grid, "suffix": suffix}
-        conditions = [{key: value for key, value in row.items() if key != "image"} for row in self.rows]
-        record = {"version": __version__, "settings": settings, "conditions": conditions}
-        self.record: dict[str, Any] = json.loads(json.dumps(record, default=str))  # as it will be read back
+        self.record = RunRecord(
+            self.output_dir,
+            {**settings, **grid, "suffix": suffix},
+            [{key: value for key, value in row.items() if key != "image"} for row in self.rows],
+            provenance=provenance,
+            extendable=self.derived,
+        )
 
     def path(self, row: Mapping[str, Any] | str) -> Path:
         """Path of the image of one row; a participant's id means the participant's first row."""
@@ -132,7 +130,7 @@ class RunOutput:
             OSError: if the folder cannot be written or the images will not fit.
         """
         try:
-            before = self._conditions_there()
+            before = self._rows_there()
             # A real write: permissions, quotas and read-only mounts show only then.
             probe = self.output_dir / f".probe.{os.getpid()}"
             atomic_write(probe, bytes(1 << 16))
@@ -144,12 +142,8 @@ class RunOutput:
                 raise OSError(
                     f"{len(missing)} images need about {needed / 2**20:.0f} MiB, {free / 2**20:.0f} MiB are free"
                 )
-            conditions = self._all_conditions(before)
-            announces = not self._announced and is_main_process()
-            if before is None or len(conditions) > len(before) or announces:
-                self._write_record(conditions)
-                self._announced = True
             # The record comes first, so that a run that is killed here can continue in its folder.
+            conditions = self.record.update(before)
             if self.bids:
                 self._write_dataset(conditions)
         except DatasetError:
@@ -161,9 +155,7 @@ class RunOutput:
 
     def finish(self) -> None:
         """Note in run.json how long this start took, in the main process. All call it when all images are made."""
-        if self.provenance is not None and is_main_process():
-            self.provenance["seconds"] = round(time.monotonic() - self._began, 1)
-            self._write_record(self._all_conditions(self._conditions_there()))
+        self.record.finish()
 
     def pending(
         self, batch_size: int = 1, *, rank: int | None = None, world_size: int | None = None
@@ -219,24 +211,6 @@ class RunOutput:
     def _voxels(self, row: Mapping[str, Any]) -> int:
         return math.prod(self.spatial_size or image_grid(row["image"])[0])
 
-    def _all_conditions(self, before: Sequence[dict[str, Any]] | None) -> list[dict[str, Any]]:
-        """Rows ``before`` if they include those of this start, else this start's rows and then the other old ones."""
-        now = self.record["conditions"]
-        before = list(before or [])
-        if {_key(row) for row in now} <= {_key(row) for row in before}:
-            return before
-        ours = {_key(row) for row in now}
-        return [*now, *(row for row in before if _key(row) not in ours)]
-
-    def _write_record(self, conditions: Sequence[Mapping[str, Any]]) -> None:
-        """Write run.json with these conditions and, in the main process, this start in place of its earlier entry."""
-        path = self.output_dir / RUN_FILE
-        starts = json.loads(path.read_text()).get("starts", []) if path.is_file() else []
-        if self.provenance is not None and is_main_process():
-            starts = [one for one in starts if one.get("started") != self.provenance.get("started")] + [self.provenance]
-        beside = {"starts": starts} if starts else {}
-        write_json(path, {**self.record, **beside, "conditions": conditions})
-
     def _write_dataset(self, conditions: Sequence[Mapping[str, Any]]) -> None:
         """Write the missing files of a BIDS dataset, and its table if that lacks participants."""
         people: dict[Any, dict[str, Any]] = {}
@@ -258,44 +232,19 @@ class RunOutput:
                 self.output_dir, self.name, derivative=self.derived, generated_by=by, ignore=NOT_BIDS
             )
 
-    def _conditions_there(self) -> list[dict[str, Any]] | None:
-        """Conditions in run.json, None without the file; raise unless the folder is free or belongs to this run."""
-        path = self.output_dir / RUN_FILE
-        if not path.is_file():
-            foreign = [n for n in ("participants.tsv", "dataset_description.json") if (self.output_dir / n).exists()]
-            foreign += sorted(p.name for p in self.output_dir.glob("sub-*"))[:3]
-            foreign += [row["file"] for row in self.rows if "file" in row and self.path(row).exists()][:3]
-            if foreign and not path.is_file():  # checked again: another rank may have begun meanwhile
-                what = f"it has {', '.join(dict.fromkeys(foreign))} and no {RUN_FILE}; give another output_dir"
-                raise DatasetError(self.output_dir, [("the folder holds another dataset", what)])
-            if not path.is_file():
-                return None
-        try:
-            there = json.loads(path.read_text())
-            before, rows_before = {**there["settings"], "version": there["version"]}, list(there["conditions"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise DatasetError(
-                path, [("unreadable", f"{error!r}; give another output_dir, or empty this one")]
-            ) from None
-        now, rows_now = {**self.record["settings"], "version": self.record["version"]}, self.record["conditions"]
-        problems = [
-            ("another setting", f"{key}: {before.get(key, 'not set')} there, {now.get(key, 'not set')} now")
-            for key in sorted({*before, *now})
-            if before.get(key) != now.get(key)
-        ]
-        pairs = list(zip(rows_before, rows_now, strict=False))
-        if self.derived:
-            same = {_key(row): row for row in rows_before}
-            pairs = [(same[_key(row)], row) for row in rows_now if _key(row) in same]
-        elif len(rows_before) != len(rows_now):
-            problems.append(("other conditions", f"{len(rows_before)} rows there, {len(rows_now)} now"))
-        for a, b in pairs:
-            cells = [f"{key} {a.get(key)} there, {b.get(key)} now" for key in b if a.get(key) != b[key]]
-            problems += [("other conditions", f"{a.get('participant_id')}: {'; '.join(cells)}")] if cells else []
-        if problems:
-            what = "give another output_dir, or give the settings of that run to continue it"
-            raise DatasetError(self.output_dir, [*problems, ("the folder belongs to another run", what)])
-        return rows_before
+    def _rows_there(self) -> list[dict[str, Any]] | None:
+        """Rows of the earlier starts, None without any; raise unless the folder is free or belongs to this run."""
+        before = self.record.read()
+        if before is not None:
+            return before
+        foreign = [n for n in ("participants.tsv", "dataset_description.json") if (self.output_dir / n).exists()]
+        foreign += sorted(p.name for p in self.output_dir.glob("sub-*"))[:3]
+        foreign += [row["file"] for row in self.rows if "file" in row and self.path(row).exists()][:3]
+        before = self.record.read()  # again: another rank may have begun meanwhile
+        if before is None and foreign:
+            what = f"it has {', '.join(dict.fromkeys(foreign))} and no {RUN_FILE}; give another output_dir"
+            raise DatasetError(self.output_dir, [("the folder holds another dataset", what)])
+        return before
 
 
 def image_rows(item: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -305,11 +254,6 @@ def image_rows(item: Mapping[str, Any]) -> list[dict[str, Any]]:
         {PER_IMAGE.get(key, key): value[i] if key in PER_IMAGE else value for key, value in item.items()}
         for i in range(number)
     ]
-
-
-def _key(row: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Key of a row in one run: the participant and, where participants have several images, the file."""
-    return row.get("participant_id"), row.get("file")
 
 
 def _remove_stale_temporaries(folders: Iterable[Path]) -> None:
