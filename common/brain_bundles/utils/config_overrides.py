@@ -42,16 +42,19 @@ def check_command_line(arguments: Sequence[str] | None = None) -> None:
     own = set(inspect.signature(scripts.run).parameters) - {"override"}
     files = [value for key, value in given if key == "config_file"]
     config = _read(files[-1]) if files and files[-1] is not None else None
-    problems = []
+    problems = {}
     for key, raw in given:
         if key in own:
             continue
         problem = _problem_with_value(key, raw)
         if problem is None and config is not None:
             problem = _problem_with_key(key, config)
-        problems += [problem] if problem else []
+        if problem:
+            problems[key] = problem
     if problems:
-        raise ValueError("\n".join(["The command line has settings that would not act as written:", *problems]))
+        # The keys stand in the first line: that is the one that a search of a log for "Error" finds.
+        keys = ", ".join(f"--{key}" for key in problems)
+        raise ValueError("\n".join([f"These settings would not act as written: {keys}", *problems.values()]))
 
 
 def given_overrides(arguments: Sequence[str] | None = None) -> dict[str, str | None] | None:
