@@ -13,11 +13,14 @@ import torch
 import torch.distributed as dist
 from ignite.engine import Engine, Events
 from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from brain_bundles.data.epoch_sampler import EpochSampler
 from brain_bundles.utils.distributed import is_main_process, rank, unwrap, world_size
 from brain_bundles.utils.loading import read_plain, state_dict_problems
 from brain_bundles.utils.random_state import random_states, restore_random_states
+from brain_bundles.utils.resumed_rates import load_optimizer, load_schedule
 from brain_bundles.utils.saving import save_atomically, to_plain
 
 logger = logging.getLogger(__name__)
@@ -34,6 +37,9 @@ class ResumableCheckpoint:
     On a signal (SIGTERM by default) the running iteration ends, the state is written, and the process exits with 128 +
     the signal's number. A checkpoint within an epoch needs an :class:`~brain_bundles.data.EpochSampler`, which can
     start in the middle of an epoch. With another sampler the last epoch's file stays, and the epoch is repeated.
+
+    A resumed run uses its own settings of optimizers and schedules, such as another learning rate or number of epochs,
+    and names those that are stored otherwise.
 
     The handler runs after all others of the same event, at any place in the list, so the file holds the schedules,
     averages and validations of the epoch.
@@ -177,11 +183,20 @@ class ResumableCheckpoint:
         for name, module in modules.items():
             if problems := state_dict_problems(unwrap(module).state_dict(), content[name]):
                 raise ValueError(f"{self.path}, {name}: {'; '.join(problems)}.")
-        for name, item in self.objects.items():
+        different = []
+        # A schedule may set the rate of its optimizer, so it comes after it.
+        for name, item in sorted(self.objects.items(), key=lambda entry: isinstance(entry[1], LRScheduler)):
             try:
-                _plain_object(item).load_state_dict(content[name])
+                if isinstance(item, Optimizer):
+                    different += [f"{name}: {text}" for text in load_optimizer(item, content[name])]
+                elif isinstance(item, LRScheduler):
+                    different += [f"{name}: {text}" for text in load_schedule(item, content[name])]
+                else:
+                    _plain_object(item).load_state_dict(content[name])
             except (ValueError, KeyError, RuntimeError) as error:
                 raise ValueError(f"{self.path}, {name}: {error}") from error
+        if different:
+            logger.warning("%s: the settings of this run are used. %s.", self.path, "; ".join(different))
         self._load_training(engine, training)
 
     def _load_training(self, engine: Engine, training: Mapping[str, Any]) -> None:
