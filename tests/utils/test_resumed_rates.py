@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 from brain_bundles.utils.resumed_rates import load_optimizer, load_schedule
-from torch.optim.lr_scheduler import CosineAnnealingLR, CosineAnnealingWarmRestarts
+from torch.optim.lr_scheduler import CosineAnnealingLR, CosineAnnealingWarmRestarts, ReduceLROnPlateau
 
 
 def make(epochs: int, rate: float = 1e-3, schedule=CosineAnnealingLR, **changes):
@@ -27,7 +27,7 @@ def train(optimizer, schedule, epochs: int) -> list[float]:
 
 def resumed(stored, new) -> list[str]:
     states = [copy.deepcopy(item.state_dict()) for item in stored]
-    return load_optimizer(new[0], states[0]) + load_schedule(new[1], states[1])
+    return load_optimizer(new[0], states[0], scheduled=True) + load_schedule(new[1], states[1])
 
 
 def test_equal_settings_resume_as_stored_and_say_nothing():
@@ -64,13 +64,13 @@ def test_another_weight_decay_is_used_and_a_tuple_equals_its_list():
     train(*stored, 1)
     state = copy.deepcopy(stored[0].state_dict())
     state["param_groups"][0]["betas"] = list(state["param_groups"][0]["betas"])
-    assert load_optimizer(new[0], state) == ["weight_decay 0 there, 0.5 now"]
+    assert load_optimizer(new[0], state, scheduled=True) == ["weight_decay 0 there, 0.5 now"]
     assert new[0].param_groups[0]["weight_decay"] == 0.5
 
 
 def test_without_a_schedule_the_rate_is_a_setting():
     stored, new = (torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=rate) for rate in (0.1, 0.2))
-    assert load_optimizer(new, stored.state_dict()) == ["lr 0.1 there, 0.2 now"]
+    assert load_optimizer(new, stored.state_dict(), scheduled=False) == ["lr 0.1 there, 0.2 now"]
     assert new.param_groups[0]["lr"] == 0.2
 
 
@@ -78,3 +78,15 @@ def test_another_schedule_without_a_closed_form_is_refused():
     stored, new = make(4, schedule=CosineAnnealingWarmRestarts), make(8, schedule=CosineAnnealingWarmRestarts)
     with pytest.raises(ValueError, match=r"CosineAnnealingWarmRestarts has no closed form.*T_0 4 there, 8 now"):
         resumed(stored, new)
+
+
+def test_a_plateau_keeps_the_rate_that_it_has_reached():
+    def plateau():
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
+        return optimizer, ReduceLROnPlateau(optimizer, factor=0.5, patience=0)
+
+    stored, new = plateau(), plateau()
+    for loss in (1.0, 2.0):
+        stored[1].step(loss)
+    assert resumed(stored, new) == []
+    assert new[0].param_groups[0]["lr"] == 0.05

@@ -184,11 +184,13 @@ class ResumableCheckpoint:
             if problems := state_dict_problems(unwrap(module).state_dict(), content[name]):
                 raise ValueError(f"{self.path}, {name}: {'; '.join(problems)}.")
         different = []
+        scheduled = any(isinstance(item, LRScheduler) for item in self.objects.values())
         # A schedule may set the rate of its optimizer, so it comes after it.
         for name, item in sorted(self.objects.items(), key=lambda entry: isinstance(entry[1], LRScheduler)):
             try:
                 if isinstance(item, Optimizer):
-                    different += [f"{name}: {text}" for text in load_optimizer(item, content[name])]
+                    texts = load_optimizer(item, content[name], scheduled=scheduled)
+                    different += [f"{name}: {text}" for text in texts]
                 elif isinstance(item, LRScheduler):
                     different += [f"{name}: {text}" for text in load_schedule(item, content[name])]
                 else:

@@ -10,17 +10,20 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 
-def load_optimizer(optimizer: Optimizer, state: Mapping[str, Any]) -> list[str]:
+def load_optimizer(optimizer: Optimizer, state: Mapping[str, Any], *, scheduled: bool) -> list[str]:
     """Load the state of an optimizer, keep its own settings, and list those that are stored otherwise.
 
     ``Optimizer.load_state_dict`` overwrites learning rate, betas and weight decay with the stored ones. Under a
-    schedule the setting is ``initial_lr``, and ``lr`` is progress.
+    schedule ``lr`` is progress, and the setting is ``initial_lr``, which ReduceLROnPlateau does not write.
+
+    Args:
+        scheduled: a schedule changes the rate of the optimizer.
 
     Returns:
         one text for each setting that differs, with both values.
     """
     own = [
-        {key: value for key, value in group.items() if key != "params" and (key != "lr" or "initial_lr" not in group)}
+        {key: value for key, value in group.items() if key != "params" and not (scheduled and key == "lr")}
         for group in optimizer.param_groups
     ]
     optimizer.load_state_dict(dict(state))
