@@ -164,6 +164,28 @@ def convert(
     )
 
 
+def recipe(weights: str, *, set: dict[str, object] | None = None) -> None:  # noqa: A002  # the name of the option
+    """Print the recipe of a file of weights: the settings that the network was trained with, as JSON.
+
+    Exit code 1 if it has none. The keys are explained in docs/recipe.md.
+
+    Args:
+        weights: a state dict, .pt or .safetensors, such as models/model.pt.
+        set: settings to write into the file first, "{'spacing': 2.0, 'prediction_type': 'epsilon'}"; None removes one.
+    """
+    import json
+
+    from brain_bundles.zoo.weights_recipe import change_recipe, show_recipe
+
+    path = text("weights", weights)
+    if set is not None and not isinstance(set, dict):
+        raise UsageError(f"set must be settings by name, such as \"{{'spacing': 2.0}}\", got {set!r}.")
+    found = show_recipe(path) if set is None else change_recipe(path, set)
+    if not found:
+        raise ValueError(f"{path} has no recipe; write one with --set \"{{'spacing': 2.0, ...}}\".")
+    print(json.dumps(found, indent=4, ensure_ascii=False))
+
+
 def verify(path: str) -> None:
     """Check any MONAI bundle before it runs, without running any of it.
 
@@ -192,6 +214,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "measure": measure,
     "pack": pack,
     "phantom": phantom,
+    "recipe": recipe,
     "verify": verify,
 }
 

@@ -3,7 +3,6 @@
 from brain_mri_adaptive_translator.adaptive_autoencoder import AdaptiveAutoencoder, AdaptiveOutput
 from brain_mri_adaptive_translator.adaptive_trainer import AdaptiveAutoencoderTrainer
 from brain_mri_adaptive_translator.adaptive_translator import AdaptiveTranslator
-from brain_mri_adaptive_translator.autoencoder_match import remember_autoencoder, require_autoencoder
 from brain_mri_adaptive_translator.diffusion_prepare_batch import TargetDiffusionPrepareBatch
 from brain_mri_adaptive_translator.ms_spade import MSSPADE, MSSPADEBlock, SelfModulatedSPADE, SwitchableSPADE
 from brain_mri_adaptive_translator.pair_validation import ReconstructionAndTranslation
@@ -34,7 +33,5 @@ __all__ = [
     "TargetDiffusionUNet",
     "measure_channel_std",
     "measure_residuals",
-    "remember_autoencoder",
-    "require_autoencoder",
     "target_condition",
 ]

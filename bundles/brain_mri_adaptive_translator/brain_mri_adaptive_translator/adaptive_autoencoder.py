@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
-from brain_bundles.networks import LatentVQAutoencoder, decode_names, encode_names
+from brain_bundles.networks import LatentVQAutoencoder
+from brain_bundles.utils import Recipe
 from torch import nn
 
 from brain_mri_adaptive_translator.ms_spade import MSSPADE, Targets
@@ -33,8 +33,8 @@ class AdaptiveAutoencoder(nn.Module):
         contrasts: names in the order of the indices that MS-SPADE takes, such as T1w, T2w.
 
     Raises:
-        ValueError: if the numbers of contrasts or of channels do not fit, or a name is repeated or too long; when
-            loading, for weights of other contrasts.
+        ValueError: if the numbers of contrasts or of channels do not fit, or a name is repeated; when loading, for
+            weights of other contrasts.
 
     Source: Kim & Park 2024, arXiv:2311.00265, figure 2a.
     """
@@ -51,24 +51,10 @@ class AdaptiveAutoencoder(nn.Module):
                 f"{autoencoder.latent_channels}."
             )
         self.autoencoder, self.ms_spade, self.contrasts = autoencoder, ms_spade, list(contrasts)
-        self.register_buffer("contrast_names", encode_names(contrasts))
-
-    def check_state_dict(self, weights: Mapping[str, Any], prefix: str = "") -> None:
-        """Refuse weights of other contrasts: they may fit, and would give one contrast under the name of another.
-
-        Raises:
-            ValueError: with both lists of contrasts.
-        """
-        names = weights.get(f"{prefix}contrast_names")
-        if names is not None and (trained := decode_names(names)) != self.contrasts:
-            raise ValueError(
-                f"the weights are for the contrasts {', '.join(trained)}, in this order; contrasts is "
-                f"{', '.join(self.contrasts)}."
-            )
-
-    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
-        self.check_state_dict(state_dict, prefix)
-        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+        # One recipe for the whole, which names the contrasts: weights of others may fit, and would give one contrast
+        # under the name of another.
+        autoencoder.recipe = None  # type: ignore[assignment]
+        self.recipe = Recipe({"contrasts": self.contrasts})
 
     @property
     def latent_channels(self) -> int:

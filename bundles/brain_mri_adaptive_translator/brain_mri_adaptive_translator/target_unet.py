@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from brain_bundles.utils import Recipe
 from monai.networks.nets import DiffusionModelUNet
 from torch import nn
 
@@ -45,8 +46,7 @@ class TargetDiffusionUNet(nn.Module):
         super().__init__()
         self.latent_channels, self.num_contrasts = latent_channels, num_contrasts
         self.preconditioning, self.use_source = preconditioning, use_source
-        # 0 until remember_autoencoder; see autoencoder_match.py
-        self.register_buffer("autoencoder_fingerprint", torch.zeros(16, dtype=torch.uint8))
+        self.recipe = Recipe()
         self.unet = DiffusionModelUNet(
             spatial_dims=spatial_dims,
             in_channels=(3 if use_source else 2) * latent_channels,

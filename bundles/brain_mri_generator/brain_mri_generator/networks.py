@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from brain_bundles.networks import VelocityPreconditioning
+from brain_bundles.utils import Recipe
 from monai.networks.blocks.pos_embed_utils import build_fourier_position_embedding
 from monai.networks.nets import DiffusionModelUNet
 from torch import nn
@@ -54,6 +55,7 @@ class ConditionedDiffusionUNet(nn.Module):
         self.num_covariates = num_covariates
         self.covariate_scale = covariate_scale
         self.preconditioning = preconditioning
+        self.recipe = Recipe()
         self.position: nn.Parameter | None = None
         if position_channels:
             if position_size is None or len(position_size) != spatial_dims or position_channels % 2:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from brain_bundles.networks.contrast_names import NAME_BYTES
+from brain_bundles.utils import Recipe
 from monai.networks.nets import DiffusionModelUNet
 from monai.networks.nets.diffusion_model_unet import DiffusionUNetResnetBlock
 from torch import nn
@@ -33,8 +33,7 @@ class SlicewiseDiffusionUNet(nn.Module):
         if any(block.spatial_dims != 2 for block in blocks):
             raise ValueError("the slice network must have spatial_dims 2.")
         self.unet = slice_network
-        # Source and target, 0 until brain_bundles.networks.match_contrasts.
-        self.register_buffer("contrast_names", torch.zeros(2, NAME_BYTES, dtype=torch.uint8))
+        self.recipe = Recipe()
 
     def forward(
         self,

@@ -26,6 +26,7 @@ from brain_bundles.data.participants import read_participants, read_tsv, write_p
 from brain_bundles.data.problems import DatasetError
 from brain_bundles.data.seeded_dataset import SeededDataset
 from brain_bundles.data.skip_unusable_dataset import SkipUnusableDataset
+from brain_bundles.data.training_data import TrainingData
 
 __all__ = [
     "CachedLatents",
@@ -38,6 +39,7 @@ __all__ = [
     "LazySequence",
     "SeededDataset",
     "SkipUnusableDataset",
+    "TrainingData",
     "bids_datalist",
     "check_images",
     "checked_datalist",

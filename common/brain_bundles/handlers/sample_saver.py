@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,29 +11,41 @@ import torch
 from brain_bundles.data.nifti import is_complete_nifti, write_nifti
 from brain_bundles.handlers.volume_saver import VolumeSaver, check_finite, unit_array
 from brain_bundles.runs.run_output import RunOutput
+from brain_bundles.utils.atomic import write_json
+from brain_bundles.version import __version__
 
 
 class SampleSaver(VolumeSaver):
     """Write every sample of a ``SupervisedEvaluator`` to its place in a BIDS dataset, at the end of each iteration.
 
     A sample is ``pred`` (1, D, H, W) of ``engine.state.output``, its name ``participant_id`` of the same item of the
-    batch. Values beyond [0, 1], from a decoder that overshoots, are clipped. Whole files that exist stay.
+    batch. It gets a JSON sidecar with its origin. Values beyond [0, 1], from a decoder that overshoots, are clipped.
+    Whole files that exist stay.
 
     Args:
         output: output folder of the run.
         pred_key: key of the volume.
         id_key: key of the participant's id.
+        sidecar: entries for the JSON sidecar of each image, such as the hashes of the weights.
 
     Raises:
         ValueError: if the run has no grid; during the run, if a sample has NaN or another shape than the grid, or the
             evaluator does not decollate.
     """
 
-    def __init__(self, output: RunOutput, *, pred_key: str = "pred", id_key: str = "participant_id") -> None:
+    def __init__(
+        self,
+        output: RunOutput,
+        *,
+        pred_key: str = "pred",
+        id_key: str = "participant_id",
+        sidecar: Mapping[str, Any] | None = None,
+    ) -> None:
         if output.spatial_size is None or output.affine is None:
             raise ValueError("SampleSaver needs a grid; give the run's output a spacing and a spatial_size.")
         self.spatial_size, self.affine = output.spatial_size, output.affine
         self.output, self.pred_key, self.id_key = output, pred_key, id_key
+        self.sidecar: dict[str, Any] = json.loads(json.dumps(dict(sidecar or {}), default=str))
 
     def save_item(self, made: Mapping[str, Any], item: Mapping[str, Any]) -> None:
         self.save(made[self.id_key] if self.id_key in made else item[self.id_key], made[self.pred_key])
@@ -44,4 +57,13 @@ class SampleSaver(VolumeSaver):
             raise ValueError(f"{participant_id}: shape {tuple(volume.shape)}, expected (1, *{self.spatial_size}).")
         check_finite(participant_id, volume)
         if not is_complete_nifti(path):
+            write_json(path.with_name(f"{path.name.removesuffix('.nii.gz')}.json"), self._describe())
             write_nifti(path, unit_array(volume), self.affine)
+
+    def _describe(self) -> dict[str, Any]:
+        return {
+            "Description": f"{self.output.suffix} volume, drawn from a generative model; no person was scanned",
+            "SkullStripped": True,
+            "GeneratedBy": [{"Name": "brain-bundles", "Version": __version__}],
+            **self.sidecar,
+        }

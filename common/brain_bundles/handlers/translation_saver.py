@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 
 from brain_bundles.data.checks import image_grid
@@ -95,7 +96,7 @@ class TranslationSaver(VolumeSaver):
             return
         array, affine, source = self._bring_back(image, volume[None])
         sidecar = path.with_name(f"{path.name.removesuffix('.nii.gz')}.json")
-        write_json(sidecar, self._describe(row, Path(source), what))
+        write_json(sidecar, self._describe(row, Path(source), what, voxel_sizes(affine)))
         write_nifti(path, array, affine)
 
     def _bring_back(
@@ -113,9 +114,14 @@ class TranslationSaver(VolumeSaver):
             )
         return unit_array(back), affine, source
 
-    def _describe(self, row: Mapping[str, Any], image: Path, what: str) -> dict[str, Any]:
+    def _describe(
+        self, row: Mapping[str, Any], image: Path, what: str, voxel_size: NDArray[np.float64]
+    ) -> dict[str, Any]:
         source, target = row["source"], row["target"]
         volume = f"{target} volume, synthesised from {source}; not acquired"
+        model = self.sidecar.get("ModelSpacing")
+        if model is not None and np.any(voxel_size < 0.99 * np.asarray(model)):
+            volume += f"; made at {model} mm and interpolated to {np.round(voxel_size, 2).tolist()} mm"
         return {
             "Description": volume if what == TRANSLATION else f"{what} over several draws of a {volume}",
             # In BIDS sub-0001/anat/sub-0001_T1w.nii.gz, relative to the source's dataset.

@@ -1,7 +1,7 @@
 """Networks on top of MONAI's, for all three bundles."""
 
-from brain_bundles.networks.contrast_names import decode_names, encode_names, match_contrasts
 from brain_bundles.networks.latent_autoencoder_kl import LatentAutoencoderKL
+from brain_bundles.networks.latent_shape import latent_shape
 from brain_bundles.networks.latent_statistics import LatentStatistics
 from brain_bundles.networks.latent_vq_autoencoder import LatentVQAutoencoder
 from brain_bundles.networks.linear_shortcut import LinearShortcut
@@ -19,8 +19,6 @@ __all__ = [
     "VectorQuantiser",
     "VelocityPreconditioning",
     "decode_in_slabs",
-    "decode_names",
-    "encode_names",
-    "match_contrasts",
+    "latent_shape",
     "measure_preconditioning",
 ]

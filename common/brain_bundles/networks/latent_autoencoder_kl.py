@@ -12,6 +12,7 @@ from torch import nn
 from brain_bundles.networks.latent_statistics import LatentStatistics
 from brain_bundles.networks.linear_shortcut import LinearShortcut
 from brain_bundles.networks.slab_decode import decode_in_slabs
+from brain_bundles.utils.recipe import Recipe
 
 INITIAL_LOG_VARIANCE = -6.0  # a standard deviation of 0.05
 
@@ -46,6 +47,7 @@ class LatentAutoencoderKL(LatentStatistics, AutoencoderKL):
                 nn.init.zeros_(convolution.weight)
                 nn.init.zeros_(convolution.bias)
         self._init_statistics(self.latent_channels)
+        self.recipe = Recipe()
 
     def encode(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         mean, sigma = super().encode(x)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import nibabel as nib
 import numpy as np
@@ -20,8 +22,23 @@ from brain_bundles.visualize.montage import save_montage
 logger = logging.getLogger(__name__)
 
 
-def write_preview(output: RunOutput, *, max_samples: int = 8) -> None:
-    """Write preview.png: three planes of the first finished samples, labelled with their conditions.
+class VolumesLike(Protocol):
+    """Volumes of a brain in mL, NaN where they could not be measured."""
+
+    ventricular_volume: float
+    brain_volume: float
+
+
+def write_preview(
+    output: RunOutput, *, max_samples: int = 8, measure: Callable[[Path], VolumesLike] | None = None
+) -> None:
+    """Write preview.png: three planes of the first finished samples, labelled with what was asked for.
+
+    Args:
+        output: output folder of the run.
+        max_samples: number of samples to show.
+        measure: measures the volumes of a T1w image, for the label, such as
+            :func:`brain_bundles.evaluation.measurement.measure_file`; other contrasts are not measured.
 
     Every process calls this once after sampling. The processes wait for one another, then the first one writes.
 
@@ -38,8 +55,12 @@ def write_preview(output: RunOutput, *, max_samples: int = 8) -> None:
         path = output.path(row["participant_id"])
         if len(volumes) < max_samples and is_complete_nifti(path):
             volumes.append(np.asarray(nib.nifti1.Nifti1Image.from_filename(path).dataobj, dtype=np.float32))
-            who = f"{row['participant_id']}: {row['age']:g} years, {row['sex']}"
-            labels.append(f"{who}\nventricles {row['ventricular_volume']:g} mL, brain {row['brain_volume']:g} mL")
+            asked = f"ventricles {row['ventricular_volume']:g} mL, brain {row['brain_volume']:g} mL"
+            lines = [f"{row['participant_id']}", f"asked: {row['age']:g} years, {row['sex']}", asked]
+            if measure is not None and output.suffix == "T1w":
+                found = measure(path)
+                lines.append(f"measured: {found.ventricular_volume:.1f} mL, {found.brain_volume:.0f} mL")
+            labels.append("\n".join(lines))
     if volumes:
         spacing = np.diag(output.affine)[:3].tolist()
         try:

@@ -8,7 +8,7 @@ from brain_bundles.schedulers.discrete import DiscreteScheduler
 from brain_bundles.schedulers.dpm_solver import DPMSolverMultistepScheduler
 from brain_bundles.schedulers.factory import make_scheduler
 from brain_bundles.schedulers.rectified_flow import RFlowScheduler
-from brain_bundles.schedulers.settings import scheduler_settings
+from brain_bundles.schedulers.settings import noise_schedule, scheduler_settings
 from brain_bundles.schedulers.timesteps import make_timesteps
 
 __all__ = [
@@ -21,5 +21,6 @@ __all__ = [
     "check_scheduler",
     "make_scheduler",
     "make_timesteps",
+    "noise_schedule",
     "scheduler_settings",
 ]

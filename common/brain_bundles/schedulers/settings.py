@@ -26,6 +26,24 @@ def scheduler_settings(scheduler: Any) -> dict[str, Any]:
     return found
 
 
+def noise_schedule(scheduler: Any) -> dict[str, Any]:
+    """Describe the noise schedule of a scheduler of MONAI or diffusers, for the recipe of a network.
+
+    Returns:
+        the number of its steps, ``num_train_timesteps``, and for a diffusion the share of signal, ``alphas_cumprod``,
+        of the first, middle and last step, to five digits.
+    """
+    found: dict[str, Any] = {"num_train_timesteps": int(_setting(scheduler, "num_train_timesteps"))}
+    signal = getattr(scheduler, "alphas_cumprod", None)
+    if signal is not None:
+        found["alphas_cumprod"] = [float(f"{float(signal[i]):.5g}") for i in (0, len(signal) // 2, -1)]
+    return found
+
+
+def _setting(scheduler: Any, name: str) -> Any:
+    return scheduler.config[name] if is_of_diffusers(scheduler) else getattr(scheduler, name)
+
+
 def _is_plain(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return all(_is_plain(item) for item in value)

@@ -13,11 +13,12 @@ from brain_bundles.utils.distributed import (
     world_size,
     wrap_distributed,
 )
-from brain_bundles.utils.fingerprint import hash_file, weights_hash
-from brain_bundles.utils.loading import load_weights, read_plain
+from brain_bundles.utils.fingerprint import hash_file, weights_fingerprint, weights_hash
+from brain_bundles.utils.loading import load_weights, read_plain, read_recipe, read_weights
 from brain_bundles.utils.plain_tensor import plain_tensor
 from brain_bundles.utils.precision import autocast, needs_loss_scaling, resolve_precision
 from brain_bundles.utils.random_state import random_states, restore_random_states
+from brain_bundles.utils.recipe import Recipe, decode_recipe, encode_recipe, recipe_of, training_history, with_recipe
 from brain_bundles.utils.release import require_version
 from brain_bundles.utils.saving import save_atomically, save_network, to_plain
 from brain_bundles.utils.seeding import SAMPLE_SEED, derive_seed, generator_for
@@ -27,11 +28,14 @@ __all__ = [
     "SAMPLE_SEED",
     "BrainBundlesWarning",
     "DistributedDataParallel",
+    "Recipe",
     "atomic_file",
     "atomic_write",
     "autocast",
     "check_command_line",
+    "decode_recipe",
     "derive_seed",
+    "encode_recipe",
     "finish_distributed",
     "first_after_all",
     "generator_for",
@@ -45,14 +49,20 @@ __all__ = [
     "plain_tensor",
     "random_states",
     "read_plain",
+    "read_recipe",
+    "read_weights",
+    "recipe_of",
     "require_version",
     "resolve_precision",
     "restore_random_states",
     "save_atomically",
     "save_network",
     "to_plain",
+    "training_history",
     "unwrap",
+    "weights_fingerprint",
     "weights_hash",
+    "with_recipe",
     "world_size",
     "wrap_distributed",
     "write_json",

@@ -13,15 +13,17 @@ import numpy as np
 import torch
 from torch import nn
 
+EXTRA_STATE = "_extra_state"  # PyTorch's name for what get_extra_state returns
+
 
 def module_fingerprint(module: nn.Module) -> str:
     """Hash of a network's structure, buffers and weights."""
     return _hash_weights(module, repr(module).encode()).hexdigest()
 
 
-def weights_fingerprint(module: nn.Module) -> bytes:
-    """Hash (16 bytes) of a network's buffers and weights only: its printed structure depends on torch's version."""
-    return _hash_weights(module, b"").digest()
+def weights_fingerprint(module: nn.Module) -> str:
+    """Hash of a network's buffers and weights only: its printed structure depends on torch's version."""
+    return _hash_weights(module, b"").hexdigest()
 
 
 def weights_hash(module: nn.Module) -> str:
@@ -29,12 +31,14 @@ def weights_hash(module: nn.Module) -> str:
 
     Of a network that was filled otherwise, or from several files: ``values:`` and a hash of its values.
     """
-    return getattr(module, "weights_sha256", None) or f"values:{weights_fingerprint(module).hex()}"
+    return getattr(module, "weights_sha256", None) or f"values:{weights_fingerprint(module)}"
 
 
 def _hash_weights(module: nn.Module, start: bytes) -> hashlib.blake2b:
     digest = hashlib.blake2b(start, digest_size=16)
     for name, value in sorted(module.state_dict().items()):
+        if name.endswith(EXTRA_STATE):
+            continue  # the recipe: about the weights, not one of them
         digest.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
         digest.update(_tensor_bytes(value))
     return digest

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import logging
 import pickle
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from brain_bundles.utils.distributed import unwrap
 from brain_bundles.utils.fingerprint import hash_file
+from brain_bundles.utils.recipe import (
+    RECIPE_KEY,
+    WITHOUT_RECIPE,
+    Recipe,
+    contradiction_message,
+    contradictions,
+    decode_recipe,
+    encode_recipe,
+    recipe_of,
+    training_history,
+)
 
 logger = logging.getLogger(__name__)
 _SHOWN = 5
@@ -47,27 +59,63 @@ def read_plain(path: str | Path, *, mmap: bool = False) -> Any:
 
 
 def load_weights(
-    network: nn.Module, path: str | Path | None, *, key: str | None = None, without: str | None = None
+    network: nn.Module,
+    path: str | Path | None,
+    *,
+    key: str | None = None,
+    without: str | None = None,
+    may_differ: Sequence[str] = (),
 ) -> nn.Module:
     """Load the weights of ``path`` into ``network`` and return it; every key must match.
 
     The network keeps the hash of the file, for :func:`~brain_bundles.utils.weights_hash`.
 
     Args:
-        network: network on any device; its values are overwritten in place.
+        network: network on any device, also in DistributedDataParallel; its values are overwritten in place. A network
+            with a recipe, see :func:`~brain_bundles.utils.with_recipe`, takes weights of that recipe alone.
         path: a state dict of ``torch.save`` or a ``.safetensors`` file; None leaves the network as it is, so that a
             config's ``initial_weights`` can be null.
         key: entry that holds the state dict, if the file has several (a resumable checkpoint: ``network``, ``ema``).
         without: text in the names of tensors to leave out, both in the file and in the network; for parts that only one
             of them has.
+        may_differ: settings of the recipe that a training will change; those of ``network`` are kept.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file is damaged, is not a state dict, or its keys or shapes differ from the network's; also
-            from ``network.check_state_dict(weights)``, if the network has this method.
+        ValueError: if the file is damaged, is not a state dict, has no recipe or another one than the network, or its
+            keys or shapes differ from the network's.
     """
     if path is None:
         return network
+    path, given, network = Path(path), network, unwrap(network)
+    weights = read_weights(path, key=key)
+    expected = network.state_dict()
+    if without is not None:
+        weights, expected = ({k: v for k, v in state.items() if without not in k} for state in (weights, expected))
+    if isinstance(getattr(network, "recipe", None), Recipe):
+        weights = {**weights, RECIPE_KEY: encode_recipe(_fitting_recipe(network, weights, path, may_differ))}
+    elif RECIPE_KEY in weights:
+        network.recipe = Recipe()
+        expected = {**expected, RECIPE_KEY: weights[RECIPE_KEY]}
+    if problems := state_dict_problems(expected, weights):
+        raise ValueError(f"{path} does not fit {type(network).__name__}: {'; '.join(problems)}.")
+    network.load_state_dict(weights, strict=without is None)
+    network.weights_sha256 = hash_file(path) if without is None else None  # type: ignore[assignment]
+    logger.info("Loaded %d tensors from %s. %s", len(weights), path, _origin(network))
+    return given
+
+
+def read_weights(path: str | Path, *, key: str | None = None) -> dict[str, torch.Tensor]:
+    """Read a state dict of ``torch.save`` or a ``.safetensors`` file onto the CPU.
+
+    Args:
+        path: path of the file.
+        key: entry that holds the state dict, if the file has several.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is damaged or is not a state dict.
+    """
     path = Path(path)
     if path.suffix == ".safetensors" and path.is_file():
         from safetensors.torch import load_file
@@ -83,18 +131,63 @@ def load_weights(
     if not isinstance(weights, Mapping) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
         found = ", ".join(map(repr, list(weights)[:_SHOWN])) if isinstance(weights, Mapping) else type(weights).__name__
         raise ValueError(f"{path} is not a state dict of tensors (found: {found}); name the right entry with `key`.")
-    expected = network.state_dict()
-    if without is not None:
-        weights, expected = ({k: v for k, v in state.items() if without not in k} for state in (weights, expected))
-    check = getattr(network, "check_state_dict", None)
-    if callable(check):  # a network can explain a misfit better than names and shapes
-        check(weights)
-    if problems := state_dict_problems(expected, weights):
-        raise ValueError(f"{path} does not fit {type(network).__name__}: {'; '.join(problems)}.")
-    network.load_state_dict(weights, strict=without is None)
-    network.weights_sha256 = hash_file(path) if without is None else None  # type: ignore[assignment]
-    logger.info("Loaded %d tensors from %s.", len(weights), path)
-    return network
+    return dict(weights)
+
+
+def read_recipe(paths: Sequence[str | Path | None]) -> dict[str, Any]:
+    """Read the recipes of files of weights; of a setting in several of them the last one counts.
+
+    Files that do not exist, files without a recipe and None are passed over: a config reads its settings here, with a
+    default for each, and :func:`load_weights` tells what is wrong with the file.
+    """
+    merged: dict[str, Any] = {}
+    for path in paths:
+        if path is None or not Path(path).is_file():
+            continue
+        try:
+            merged |= decode_recipe(_read_tensor(Path(path), RECIPE_KEY))
+        except (ValueError, KeyError, OSError):
+            continue
+    return merged
+
+
+def _read_tensor(path: Path, name: str) -> torch.Tensor:
+    if path.suffix == ".safetensors":
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, framework="pt") as file:
+                return file.get_tensor(name)
+        except SafetensorError as error:
+            raise KeyError(name) from error
+    return read_plain(path, mmap=True)[name]
+
+
+def _fitting_recipe(
+    network: nn.Module, weights: Mapping[str, torch.Tensor], path: Path, may_differ: Sequence[str]
+) -> dict[str, Any]:
+    """Recipe of the weights without the settings that a training will change."""
+    state = weights.get(RECIPE_KEY)
+    try:
+        stored = {} if state is None else decode_recipe(state)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    if not stored and recipe_of(network):
+        raise ValueError(f"{path} {WITHOUT_RECIPE}")
+    stored = {name: value for name, value in stored.items() if name not in may_differ}
+    if problems := contradictions(stored, recipe_of(network)):
+        raise ValueError(f"{path}: {contradiction_message(problems)}")
+    return stored
+
+
+def _origin(network: nn.Module) -> str:
+    """What the weights were made for, in words for the log."""
+    parts, recipe = [], recipe_of(network)
+    if "spacing" in recipe:
+        parts.append(f"They work at {recipe['spacing']} mm")
+    if history := training_history(network):
+        parts.append(f"were trained on {', then '.join(dict.fromkeys(history))}")
+    return f"{' and '.join(parts)}." if parts else ""
 
 
 def state_dict_problems(expected: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> list[str]:

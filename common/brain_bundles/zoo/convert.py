@@ -14,12 +14,15 @@ from torch import nn
 
 from brain_bundles.utils.atomic import atomic_file
 from brain_bundles.utils.loading import read_plain
+from brain_bundles.utils.recipe import HISTORY, RECIPE_KEY, encode_recipe, recipe_of, with_recipe
 from brain_bundles.zoo.published_weights import AUTOENCODER, UNET, plain_state, recognise, rename_for
 from brain_bundles.zoo.reference_networks import compare_with_reference
 
 logger = logging.getLogger(__name__)
 BUNDLE = "brain_mri_generator"
 FILES = {AUTOENCODER: "autoencoder.pt", UNET: "model.pt"}
+# Settings of a diffusion network beside its grid; not the autoencoder's hash, since the files are converted one by one.
+_SETTINGS = ("suffix", "bounds", "prediction_type", "beta_start", "beta_end", "noise_schedule")
 DEFINITIONS = {AUTOENCODER: "autoencoder_def", UNET: "network_def"}
 SUFFIXES = (".pt", ".pth", ".ckpt", ".bin")
 
@@ -67,6 +70,7 @@ def convert(
             network = config.get_parsed_content(DEFINITIONS[kind]).eval()
             converted[kind] = rename_for(network, state, *_own_part(kind, network))
             network.load_state_dict(converted[kind], strict=True)
+            converted[kind][RECIPE_KEY] = encode_recipe(_recipe(kind, network, config, path.name, form))
             if verify:
                 difference = compare_with_reference(network, state, kind, form, config)
                 logger.info("%s: largest difference from the %s network of %s %.1e.", path.name, kind, form, difference)
@@ -82,6 +86,17 @@ def convert(
     return list(targets.values())
 
 
+def _recipe(kind: str, network: nn.Module, config: ConfigParser, name: str, form: str) -> dict[str, Any]:
+    """Recipe of a converted network: the settings of the configs, which hold the published ones."""
+    settings: dict[str, Any] = dict(config.get_parsed_content("image_recipe"))
+    if "intensity_percentiles" in config:
+        settings["intensity_percentiles"] = config["intensity_percentiles"]
+    if kind == UNET:
+        settings |= {name: config.get_parsed_content(f"diffusion_recipe::{name}") for name in _SETTINGS}
+    history = [{"data": f"what its authors say; converted from {name} of {form}"}]
+    return recipe_of(with_recipe(network, [settings, {HISTORY: history}]))
+
+
 def _save(weights: dict[str, torch.Tensor], file: BinaryIO, target: Path) -> None:
     try:
         torch.save(weights, file)
@@ -94,10 +109,12 @@ def _save(weights: dict[str, torch.Tensor], file: BinaryIO, target: Path) -> Non
 
 def _own_part(kind: str, network: nn.Module) -> tuple[str, dict[str, torch.Tensor]]:
     """Prefix of MONAI's network in ours, and the tensors that only ours has."""
+    state = network.state_dict()
+    own = {RECIPE_KEY: state[RECIPE_KEY]}
     if kind == UNET:
-        return "unet.", {}
-    mean = network.state_dict()["latent_mean"]
-    return "", {"latent_mean": torch.zeros_like(mean), "latent_std": torch.ones_like(mean)}
+        return "unet.", own
+    mean = state["latent_mean"]
+    return "", {"latent_mean": torch.zeros_like(mean), "latent_std": torch.ones_like(mean), **own}
 
 
 def _config(folder: Path, overlays: Sequence[str]) -> ConfigParser:
@@ -106,6 +123,7 @@ def _config(folder: Path, overlays: Sequence[str]) -> ConfigParser:
         raise FileNotFoundError(f"{missing[0]} does not exist; run this where the bundles are, or give bundles_dir.")
     config: Any = ConfigParser()
     config.read_config([str(path) for path in files])
+    config["weights_recipe"] = {}  # not that of the weights in the bundle's folder
     return config
 
 
