@@ -27,13 +27,13 @@ class ConditionedDiffusionUNet(nn.Module):
         position_channels: channels of a learned map of positions beside the latent, an even number. Brains are centred
             on their grid, so a short training learns the anatomy of a place from the map; convolutions alone would have
             to find the place first. 0 is the published network.
-        position_size: spatial size of that map, the size of the latents in training; it is interpolated for latents of
-            another size.
+        position_size: spatial size of that map and of all latents.
         preconditioning: for latents whose channels differ in scale; None is the published network.
         unet_kwargs: the other arguments of :class:`monai.networks.nets.DiffusionModelUNet`.
 
     Raises:
-        ValueError: if ``position_channels`` is odd, or given without ``position_size``.
+        ValueError: if ``position_channels`` is odd, or given without ``position_size``; in a pass, for latents of
+            another size than ``position_size``.
 
     Source: Pinaya et al. 2022, arXiv 2209.07162, section 2.2; hybrid conditioning as in Rombach et al. 2022; learned
     positions as in Dosovitskiy et al. 2021, arXiv 2010.11929, section 3.1, from Fourier features at the start.
@@ -114,7 +114,9 @@ class ConditionedDiffusionUNet(nn.Module):
     def _position_of(self, x: torch.Tensor) -> torch.Tensor:
         """The learned map for every sample of ``x``, (B, position_channels, D, H, W)."""
         assert self.position is not None
-        # Always interpolate, because a traced network keeps no branches. At its own size the map stays as it is.
-        mode = "trilinear" if x.ndim == 5 else "bilinear"
-        position = nn.functional.interpolate(self.position, size=x.shape[2:], mode=mode, align_corners=False)
-        return position.expand(x.shape[0], -1, *x.shape[2:])
+        if x.shape[2:] != self.position.shape[2:]:
+            raise ValueError(
+                f"latents have the size {list(x.shape[2:])}, the map of positions {list(self.position.shape[2:])}: the "
+                "network works on the grid of its training; for others train one with position_channels 0."
+            )
+        return self.position.expand(x.shape[0], -1, *x.shape[2:])

@@ -1,7 +1,7 @@
 """Networks on top of MONAI's, for all three bundles."""
 
 from brain_bundles.networks.latent_autoencoder_kl import LatentAutoencoderKL
-from brain_bundles.networks.latent_shape import latent_shape
+from brain_bundles.networks.latent_shape import check_grid, latent_shape
 from brain_bundles.networks.latent_statistics import LatentStatistics
 from brain_bundles.networks.latent_vq_autoencoder import LatentVQAutoencoder
 from brain_bundles.networks.linear_shortcut import LinearShortcut
@@ -18,6 +18,7 @@ __all__ = [
     "SlicewiseAutoencoder",
     "VectorQuantiser",
     "VelocityPreconditioning",
+    "check_grid",
     "decode_in_slabs",
     "latent_shape",
     "measure_preconditioning",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +19,7 @@ from brain_bundles.data.nifti import is_complete_nifti
 from brain_bundles.runs.run_output import RunOutput
 from brain_bundles.transforms.intensity import ScaleForegroundPercentiles
 from brain_bundles.utils.distributed import first_after_all
+from brain_bundles.utils.user_warning import BrainBundlesWarning
 from brain_bundles.visualize.montage import save_montage
 
 logger = logging.getLogger(__name__)
@@ -58,8 +61,7 @@ def write_preview(
             asked = f"ventricles {row['ventricular_volume']:g} mL, brain {row['brain_volume']:g} mL"
             lines = [f"{row['participant_id']}", f"asked: {row['age']:g} years, {row['sex']}", asked]
             if measure is not None and output.suffix == "T1w":
-                found = measure(path)
-                lines.append(f"measured: {found.ventricular_volume:.1f} mL, {found.brain_volume:.0f} mL")
+                lines += _measured(measure, path)
             labels.append("\n".join(lines))
     if volumes:
         spacing = np.diag(output.affine)[:3].tolist()
@@ -67,6 +69,15 @@ def write_preview(
             save_montage(output.output_dir / "preview.png", np.stack(volumes), labels, spacing=spacing)
         except ImportError as error:  # the images are the result of the run; their picture is optional
             logger.warning("No preview.png: %s", error)
+
+
+def _measured(measure: Callable[[Path], VolumesLike], path: Path) -> list[str]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BrainBundlesWarning)  # of a brain that cannot be measured
+        found = measure(path)
+    if math.isnan(found.ventricular_volume) or math.isnan(found.brain_volume):
+        return []
+    return [f"measured: {found.ventricular_volume:.1f} mL, {found.brain_volume:.0f} mL"]
 
 
 def write_translation_preview(output: RunOutput, *, max_volumes: int = 4) -> None:

@@ -17,7 +17,7 @@ RECIPE_KEY = "recipe._extra_state"
 HISTORY = "trained_on"
 _DIGEST = 32  # hexadecimal characters
 WITHOUT_RECIPE = (
-    "has no recipe, so nobody can tell which grid, intensities and noise schedule it needs. If you know them, write them "
+    "has no recipe, so its grid, intensities and noise schedule are unknown. If they are known, write them "
     "with `python -m brain_bundles recipe WEIGHTS --set \"{'spacing': 2.0, ...}\"`; docs/recipe.md lists the keys."
 )
 

@@ -40,11 +40,11 @@ class Bundle(BundleRunner):
             "dataset_dir": str(self.dataset_dir),
             "ckpt_dir": str(self.ckpt_dir),
             "output_dir": str(output_dir),
-            "contrasts": CONTRASTS,
             "precision": "fp32",
             "device": "cpu",
-            **TINY,
         }
+        if name in ("train_autoencoder", "baseline_pix2pix"):
+            common |= {"contrasts": CONTRASTS, **TINY}  # the other stages take them from the weights
         if name == "baseline_pix2pix":
             common |= {f"pix2pix_def::{key}": value for key, value in TINY_PIX2PIX.items()}
             common |= {"discriminator_def::channels": 4}

@@ -29,7 +29,6 @@ class Bundle(BundleRunner):
             "output_dir": str(output_dir),
             "precision": "fp32",
             "device": "cpu",
-            **TINY,
         }
         networks = {
             k: v for k, v in TINY_NETWORKS.items() if name != "train_autoencoder" or k.startswith("autoencoder")
@@ -38,12 +37,12 @@ class Bundle(BundleRunner):
             common |= {"dataset_dir": str(self.dataset_dir), "samples_per_epoch": 4, "max_epochs": 2, "val_interval": 1}
             common |= {"batch_size": 2}
         if name == "train_autoencoder":
-            common |= {"patch_size": [16, 16, 16], "num_val_subjects": 1, "adversarial_warmup_epochs": 1}
+            common |= {**TINY, "patch_size": [16, 16, 16], "num_val_subjects": 1, "adversarial_warmup_epochs": 1}
             common |= {"discriminator_def::channels": 4}
         if name == "train":
-            common |= {"cache_dir": str(self.ckpt_dir / "cache"), "latent_shape": [20, 8, 12, 8], "preview_samples": 1}
+            common |= {"cache_dir": str(self.ckpt_dir / "cache"), "preview_samples": 1}
         if name == "inference":
-            common |= {"latent_shape": [20, 8, 12, 8], "num_inference_steps": 3}
+            common |= {"num_inference_steps": 3}
         return {**common, **networks, **options}
 
 

@@ -102,13 +102,10 @@ def test_the_map_of_positions_is_trained(placed):
     assert float(placed.position.grad.abs().sum()) > 0
 
 
-def test_latents_of_another_size_get_interpolated_positions(placed):
-    assert torch.equal(placed._position_of(torch.zeros(2, 3, 8, 12, 4))[1], placed.position[0])
-    assert placed(torch.zeros(1, 3, 16, 12, 8), torch.zeros(1), torch.zeros(1, 1, 4)).shape == (1, 3, 16, 12, 8)
-    with torch.no_grad():
-        placed.position.copy_(torch.arange(8.0).reshape(1, 1, 8, 1, 1).expand_as(placed.position))
-    finer = placed._position_of(torch.zeros(1, 3, 16, 12, 4))
-    torch.testing.assert_close(finer[0, 0, 1:-1, 0, 0], torch.arange(0.25, 7, 0.5))
+def test_latents_of_another_size_than_the_map_are_refused(placed):
+    """A map that is stretched would make brains of another size."""
+    with pytest.raises(ValueError, match=r"latents have the size \[16, 12, 8\], the map of positions \[8, 12, 4\]"):
+        placed(torch.zeros(1, 3, 16, 12, 8), torch.zeros(1), torch.zeros(1, 1, 4))
 
 
 def test_a_preconditioned_network_is_its_unet_between_two_scales(placed):
