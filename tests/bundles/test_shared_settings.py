@@ -24,6 +24,7 @@ OF_A_STAGE = {
         "validate",
         "initialize",
         "run",
+        "weights_recipe",
     ),
     *("batch_size", "samples_per_epoch", "max_epochs", "val_interval", "preview_interval", "slices_per_window"),
     *("learning_rate", "muon_learning_rate", "ema_decay", "optimizer", "scheduler"),

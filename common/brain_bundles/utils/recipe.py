@@ -124,10 +124,10 @@ def contradictions(stored: Mapping[str, Any], used: Mapping[str, Any]) -> list[t
 def contradiction_message(problems: Sequence[tuple[str, Any, Any]]) -> str:
     """Say which settings differ, with both values."""
     texts = [f"{key} is {stored} in the weights and {used} here" for key, stored, used in problems]
-    return (
-        f"the recipe of the weights is another one: {'; '.join(texts)}. Leave these settings out to take them from the "
-        "weights, or use weights that were trained with them."
-    )
+    what = "Leave these settings out to take them from the weights, or use weights that were trained with them."
+    if any(key == "autoencoder" for key, *_ in problems):
+        what += " A network belongs to its autoencoder: after a training of that one, train the network on from here."
+    return f"the recipe of the weights is another one: {'; '.join(texts)}. {what}"
 
 
 def encode_recipe(values: Mapping[str, Any]) -> torch.Tensor:

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 BUNDLE = "brain_mri_generator"
 FILES = {AUTOENCODER: "autoencoder.pt", UNET: "model.pt"}
 # Settings of a diffusion network beside its grid; not the autoencoder's hash, since the files are converted one by one.
-_SETTINGS = ("suffix", "bounds", "prediction_type", "beta_start", "beta_end", "noise_schedule")
+_SETTINGS = ("bounds", "prediction_type", "beta_start", "beta_end", "noise_schedule")
 DEFINITIONS = {AUTOENCODER: "autoencoder_def", UNET: "network_def"}
 SUFFIXES = (".pt", ".pth", ".ckpt", ".bin")
 

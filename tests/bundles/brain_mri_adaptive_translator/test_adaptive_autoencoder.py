@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from brain_bundles.data import SeededDataset
@@ -220,15 +222,15 @@ def test_weights_of_other_contrasts_are_refused(adaptive, tmp_path):
     """Such weights would fit, and give one contrast under the name of another."""
     state = adaptive.state_dict()
     swapped = AdaptiveAutoencoder(adaptive.autoencoder, adaptive.ms_spade, CONTRASTS[::-1])
-    with pytest.raises(ValueError, match=f"weights are for the contrasts {', '.join(CONTRASTS)}, in this order"):
+    message = re.escape(f"contrasts is {CONTRASTS} in the weights and {CONTRASTS[::-1]} here")
+    with pytest.raises(ValueError, match=message):
         swapped.load_state_dict(state)
     fewer = AdaptiveAutoencoder(adaptive.autoencoder, MSSPADE(2, 2, channels=(4,), hidden_channels=4), CONTRASTS[:2])
     torch.save(state, tmp_path / "autoencoder.pt")
-    with pytest.raises(ValueError, match=f"weights are for the contrasts {', '.join(CONTRASTS)}, in this order"):
+    message = re.escape(f"contrasts is {CONTRASTS} in the weights and {CONTRASTS[:2]} here")
+    with pytest.raises(ValueError, match=message):
         load_weights(fewer, tmp_path / "autoencoder.pt")  # and not a list of keys
     adaptive.load_state_dict(state)
-    with pytest.raises(ValueError, match="has more than 64 bytes"):
-        AdaptiveAutoencoder(adaptive.autoencoder, adaptive.ms_spade, ["T1w" * 22, *CONTRASTS[1:]])
 
 
 @torch.no_grad()

@@ -10,8 +10,6 @@ from brain_bundles.schedulers import make_scheduler
 from brain_mri_adaptive_translator import (
     ResidualPreconditioning,
     TargetDiffusionPrepareBatch,
-    remember_autoencoder,
-    require_autoencoder,
     target_condition,
 )
 from monai.inferers import DiffusionInferer
@@ -98,15 +96,3 @@ def test_every_parameter_of_the_network_learns(network, adaptive):
 def test_a_wrong_number_of_channels_is_named(network):
     with pytest.raises(ValueError, match="x has 4 channels, expected 9"):
         network(torch.zeros(1, 4, 4, 4, 4))
-
-
-def test_a_network_knows_the_autoencoder_that_it_was_trained_beside(network, adaptive):
-    assert require_autoencoder(network, adaptive) is network  # it knows none
-    remember_autoencoder(network, adaptive)
-    assert require_autoencoder(network, adaptive) is network
-    with torch.no_grad():
-        adaptive.ms_spade.blocks[0].conv2.weight.add_(0.1)  # trained on
-    with pytest.raises(
-        ValueError, match=r"trained with another autoencoder or MS-SPADE .* continue its training with train\.json"
-    ):
-        require_autoencoder(network, adaptive)

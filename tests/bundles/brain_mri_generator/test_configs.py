@@ -25,7 +25,7 @@ def test_training_and_sampling_use_one_noise_schedule():
 
 
 def test_bounds_are_the_range_of_the_population():
-    assert {k: list(v) for k, v in PopulationModel.default().range.items()} == load("train")["bounds"]
+    assert {k: list(v) for k, v in PopulationModel.default().range.items()} == load("train")["default_bounds"]
 
 
 def test_paper_scale_has_exactly_the_published_networks():
