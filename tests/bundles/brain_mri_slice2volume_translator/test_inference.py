@@ -12,6 +12,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from brain_bundles.data import DatasetError
+from brain_bundles.zoo.weights_recipe import change_recipe
 
 from .conftest import Bundle
 
@@ -91,7 +92,14 @@ def test_several_draws_give_a_mean_and_a_standard_deviation(trained, translated,
 
 @pytest.mark.parametrize("axis", [0, 1])
 def test_another_slice_axis_is_a_key(trained, tmp_path, axis):
-    trained.run("inference", tmp_path / "out", split="test", slice_axis=axis)
+    """Weights are for one axis; the networks work along any."""
+    bundle = trained.copy_to(tmp_path / "models")
+    with pytest.raises(RuntimeError) as error:
+        bundle.run("inference", tmp_path / "out", split="test", slice_axis=axis)
+    assert f"slice_axis is 2 in the weights and {axis} here" in str(error.value.__cause__)
+    for name in ("autoencoder.pt", "model.pt"):
+        change_recipe(bundle.ckpt_dir / name, {"slice_axis": axis})
+    bundle.run("inference", tmp_path / "out", split="test")
     assert len(images(tmp_path / "out")) == 2
 
 
@@ -183,13 +191,15 @@ def test_weights_of_other_contrasts_are_refused(trained, tmp_path, stage):
     """The third stage, too: a frozen slice network cannot learn another translation."""
     with pytest.raises(RuntimeError) as error:
         trained.run(stage, tmp_path / "out", source="T2w", target="T1w")
-    assert "the weights translate T1w to T2w, not T2w to T1w" in str(error.value.__cause__)
+    assert "source is T1w in the weights and T2w here; target is T2w in the weights and T1w here" in str(
+        error.value.__cause__
+    )
 
 
 def test_missing_weights_are_named(trained, tmp_path):
     bundle = Bundle(trained.dataset_dir, tmp_path / "models")
     bundle.ckpt_dir.mkdir()
-    for name in ("model.pt", "autoencoder.pt"):
+    for name in ("autoencoder.pt", "model.pt"):
         with pytest.raises(RuntimeError) as error:
             bundle.run("inference", tmp_path / "out", split="test")
         assert f"{name} does not exist; train first" in str(error.value.__cause__)
