@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bundle_verify.source import BundleSource, Finding
+from bundle_verify.report import Finding
+from bundle_verify.source import BundleSource
 
 SUFFIXES = (".json", ".yaml", ".yml")
-MAX_BYTES = 4 << 20  # of one file
 # The two supported forms of a macro: another file or a key of it, and a key of the same file.
 _MACRO = re.compile(
     r"%(?:(?P<path>[\w./-]+\.(?:json|ya?ml))(?:::(?P<key>\w+(?:::\w+)*))?|(?P<own>\w+(?:::\w+)*))", re.ASCII
@@ -19,6 +19,10 @@ _MACRO = re.compile(
 
 class NoDictionaryError(ValueError):
     """Readable file that is not a config."""
+
+
+class RepeatedKeyError(ValueError):
+    """File with a key twice, which readers understand differently."""
 
 
 def read_configs(source: BundleSource, *, elsewhere: bool = False) -> tuple[dict[str, dict[str, Any]], list[Finding]]:
@@ -40,7 +44,7 @@ def read_configs(source: BundleSource, *, elsewhere: bool = False) -> tuple[dict
         except ValueError as error:
             if elsewhere and isinstance(error, NoDictionaryError):
                 continue
-            findings.append(Finding(name, "", str(error)))
+            findings.append(Finding(name, "", str(error), judged=isinstance(error, RepeatedKeyError)))
             continue
         configs[name] = content
     return configs, findings
@@ -50,10 +54,8 @@ def read_config(content: bytes, name: str) -> dict[str, Any]:
     """Read one file of JSON or YAML.
 
     Raises:
-        ValueError: if the file is too large, cannot be read, holds no dictionary, or has a key twice.
+        ValueError: if the file cannot be read, holds no dictionary, or has a key twice.
     """
-    if len(content) > MAX_BYTES:
-        raise ValueError(f"is larger than {MAX_BYTES >> 20} MiB")
     try:
         if name.lower().endswith(".json"):
             found = json.loads(content, object_pairs_hook=_without_doubles)
@@ -70,7 +72,7 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"has the key {key!r} twice; the last one would count")
+            raise RepeatedKeyError(f"has the key {key!r} twice; the last one would count")
         found[key] = value
     return found
 
@@ -115,6 +117,11 @@ def leaves(config: Any, key: str = "") -> Iterator[tuple[str, Any]]:
         yield from leaves(value, f"{key}::{name}" if key else str(name))
 
 
+def id_parts(key: str) -> list[str]:
+    """Parts of a key; ``+a::b`` and ``a#b``, as overlays write them, are the same place as ``a::b``."""
+    return [part.removeprefix("+") for part in re.split("::|#", key)]
+
+
 def look_up(config: Any, key: str) -> Any:
     """Value of a key such as ``a::b::0`` (or ``a#b#0``).
 
@@ -131,7 +138,7 @@ def look_up(config: Any, key: str) -> Any:
     return config
 
 
-def look_up_macro(text: str, own: dict[str, Any], configs: dict[str, dict[str, Any]]) -> Any:
+def look_up_macro(text: str, own: dict[str, Any], configs: Mapping[str, dict[str, Any]]) -> Any:
     """Value of a macro: ``%file::id`` of a config of the bundle, or ``%id`` of the config ``own``.
 
     Raises:

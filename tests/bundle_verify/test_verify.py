@@ -59,7 +59,7 @@ def change(path: Path, key: str, value: object) -> None:
 
 
 def found(path: Path) -> list[str]:
-    return [str(finding) for finding in verify(path)]
+    return [str(finding) for finding in verify(path).findings]
 
 
 def rewrite(path: Path, edit) -> Path:
