@@ -29,6 +29,7 @@ _MAGIC = {
     ".tiff": (b"II*\0", b"MM\0*"),
     ".pdf": (b"%PDF-",),
     ".npy": (b"\x93NUMPY",),
+    ".npz": (b"PK\3\4",),
 }
 _TEXTS = frozenset({"", "bib", "cff", "conf", "csv", "json", "md", "rst", "sha256", "tsv", "txt", "yaml", "yml"})
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\r\f\v")) + b"\x7f"

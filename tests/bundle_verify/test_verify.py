@@ -76,6 +76,11 @@ def test_exit_codes(bundle, packed, tmp_path, capsys, caplog, monkeypatch):
     (bundle / "LICENSE").unlink()
     assert cli.main(["verify", str(bundle)]) == 1
     assert capsys.readouterr().out == "LICENSE: is missing\n"
+    assert f"{bundle}: 1 findings in " in caplog.text
+    (bundle / "LICENSE").touch()
+    (bundle / "fast.so").touch()
+    assert cli.main(["verify", str(bundle)]) == 1
+    assert capsys.readouterr().out == "fast.so: not judged: can hold code that cannot be checked here\n"
     (tmp_path / "broken.zip").write_bytes(b"PK")
     assert cli.main(["verify", str(tmp_path / "broken.zip")]) == 2
     assert "is not a whole zip" in caplog.text
@@ -115,3 +120,19 @@ run: ["$@evaluator.run()"]
     torch.save(UNet(3, 1, 2, (4, 8), (2,)).state_dict(), buffer)
     (root / "models" / "model.pt").write_bytes(buffer.getvalue())
     assert found(root) == []
+
+
+def test_the_report_counts_what_was_judged(configs_alone):
+    """A part more in a config is a judged part more, or one that was not judged."""
+    report = verify(configs_alone)
+    assert (report.found, report.not_judged) == ([], [])
+    assert str(report) == f"nothing found in {report.num_judged} judged parts, 0 not judged"
+    path = configs_alone / "configs" / "inference.json"
+    change(path, "more", [{"_target_": "UNet"}, "$1 + 1", "@device", "text", 7])
+    assert verify(configs_alone).num_judged == report.num_judged + 3
+    change(path, "more", ["$1 + 1", "$evil()", "$torch.load('a', weights_only=False)"])
+    more = verify(configs_alone)
+    assert more.num_judged == report.num_judged + 2
+    assert [one.key for one in more.not_judged] == ["more::1"]
+    assert [one.key for one in more.found] == ["more::2"]
+    assert str(more) == f"1 findings in {more.num_judged} judged parts, 1 not judged"

@@ -6,8 +6,10 @@ import json
 import pickle
 import shutil
 import struct
+import tarfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from bundle_verify import verify
@@ -95,3 +97,28 @@ def test_safetensors_are_read_without_their_library(bundle):
     assert found(bundle) == []
     path.write_bytes(path.read_bytes()[:-1])
     assert found(bundle) == ["models/model.safetensors: is not a whole file of safetensors (cut off)"]
+
+
+@pytest.mark.parametrize(
+    "kind", ["archive", "protocol 0", "protocol 4", "array", "module", "junk", "cut", "empty", "tar"]
+)
+def test_the_refusal_never_advises_to_load_with_pickles(bundle, tmp_path, kind):
+    """PyTorch's own error says that weights_only=False "will likely succeed"."""
+    path = bundle / "models" / "model.pt"
+    whole = path.read_bytes()
+    evil = Evil(tmp_path / "ran")
+    if kind in ("archive", "array", "module"):
+        torch.save({"a": {"archive": evil, "array": np.zeros(2), "module": torch.nn.Linear(1, 1)}[kind]}, path)
+    elif kind == "tar":
+        with tarfile.open(path, "w") as tar:
+            for name in ("sys_info", "pickle", "storages", "tensors"):
+                tar.addfile(tarfile.TarInfo(name))
+    else:
+        numbers = {"protocol 0": 0, "protocol 4": 4}
+        contents = {"junk": b"junk", "cut": whole[: len(whole) // 2], "empty": b""}
+        path.write_bytes(contents[kind] if kind in contents else pickle.dumps(evil, protocol=numbers[kind]))
+    (line,) = [line for line in found(bundle) if line.startswith("models/model.pt: ")]
+    assert "is not a file of plain tensors (" in line
+    assert "weights_only" not in line
+    assert "trust" not in line
+    assert not (tmp_path / "ran").exists()

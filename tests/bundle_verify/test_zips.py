@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+import torch
 from bundle_verify import UnreadableBundleError, verify
 
 NAME = "brain_mri_slice2volume_translator"
@@ -84,3 +88,66 @@ def test_a_download_that_was_cut_off(packed, part):
     packed.write_bytes(content[: part if isinstance(part, int) else int(part * len(content))])
     with pytest.raises(UnreadableBundleError, match=r"is not a whole zip; .* it may have been cut off"):
         verify(packed)
+
+
+def test_sizes_are_checked_before_anything_is_read(packed):
+    """The list of files says 68 GiB; the zip has a few kilobytes."""
+    path = packed.with_name("large.zip")
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(17):
+            archive.writestr(f"{NAME}/{number}.txt", "a")
+    content = bytearray(path.read_bytes())
+    position = 0
+    while (position := content.find(b"PK\1\2", position)) >= 0:
+        content[position + 24 : position + 28] = (0xFFFFFFFE).to_bytes(4, "little")
+        position += 4
+    path.write_bytes(content)
+    with pytest.raises(UnreadableBundleError, match="would unpack to more than 64 GiB"):
+        verify(path)
+
+
+def test_a_list_of_files_that_is_too_long_is_not_read(packed):
+    content = bytearray(packed.read_bytes())
+    end = content.rfind(b"PK\5\6")
+    content[end + 12 : end + 16] = (17 << 20).to_bytes(4, "little")
+    packed.write_bytes(content)
+    with pytest.raises(UnreadableBundleError, match="lists too many files"):
+        verify(packed)
+
+
+MEASURE = """
+import resource, sys
+from bundle_verify import verify
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+
+verify(sys.argv[1])
+before = peak()
+for finding in verify(sys.argv[2]).findings:
+    print(finding)
+print(peak() - before)
+"""
+
+
+def test_large_files_in_a_zip_are_read_in_pieces(configs_alone, tmp_path):
+    """Text that compresses well, weights, and weights that are packed once more: memory does not grow with them."""
+    small = shutil.make_archive(str(tmp_path / "small"), "zip", configs_alone.parent, configs_alone.name)
+    size = 128 << 20
+    (configs_alone / "models").mkdir()
+    weights = configs_alone / "models" / "other.pt"
+    torch.save({"a": torch.zeros(size // 4)}, weights)
+    with (configs_alone / "docs" / "large.txt").open("wb") as file:
+        for _ in range(size >> 20):
+            file.write(b" " * (1 << 20))
+    packed_twice = configs_alone / "models" / "packed.pt"
+    deflate = zipfile.ZIP_DEFLATED
+    with zipfile.ZipFile(weights) as old, zipfile.ZipFile(packed_twice, "w", deflate, compresslevel=1) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    large = shutil.make_archive(str(tmp_path / "large"), "zip", configs_alone.parent, configs_alone.name)
+    weights.unlink()
+    command = [sys.executable, "-c", MEASURE, small, large]
+    *lines, grown = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert lines == ["models/packed.pt: is not a file of torch.save: other/data.pkl is compressed"]
+    assert int(grown) < 48  # MiB
