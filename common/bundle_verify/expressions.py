@@ -80,17 +80,24 @@ class Expression(ast.NodeVisitor):
             self._without_call(self._component(node), node.id)
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
+        self._store(node)
         if not is_reference(node):
             self.generic_visit(node)
         elif self.imports.referred_to(f"@{node.slice.value}"):  # type: ignore[attr-defined]
             self.problems.append(not_judged("a reference to an import"))
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
+        self._store(node)
         if (found := self._component(node)) is not None:
             self._without_call(found, dotted(node))
             return
         self._member(node.attr)
         self.visit(node.value)
+
+    def _store(self, node: ast.Attribute | ast.Subscript) -> None:
+        """A comprehension can set any attribute: ``[0 for torch.load in [...]]``."""
+        if isinstance(node.ctx, ast.Store):
+            self.problems.append(not_judged("an assignment to something other than a variable"))
 
     def visit_Call(self, node: ast.Call) -> None:
         function = node.func
@@ -189,8 +196,10 @@ class Expression(ast.NodeVisitor):
             self.problems += [problem] if problem else []
         elif function.attr in METHODS:
             self._call(METHODS[function.attr], node)
-        else:
+        elif function.attr.startswith("__"):
             self._member(function.attr)
+        else:
+            self.problems.append(not_judged(f"method {function.attr} is not in the allow-list"))
         self.visit(function.value)
 
     def _getattr(self, node: ast.Call) -> None:

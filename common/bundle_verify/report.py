@@ -60,5 +60,5 @@ class Report:
         return [one for one in self.findings if not one.judged]
 
     def __str__(self) -> str:
-        found = f"{len(self.found)} findings" if self.found else "nothing found"
-        return f"{found} in {self.num_judged} judged parts, {len(self.not_judged)} not judged"
+        found = len(self.found) or "nothing"
+        return f"{found} found in {self.num_judged} judged parts, {len(self.not_judged)} not judged"

@@ -19,6 +19,8 @@ from bundle_verify.imports import Imports
 from bundle_verify.report import Finding, Problem, not_judged
 
 _ANY = Component("", any_positional=True, any_keyword=True)
+# Stands for a component that cannot be told: an overlay may count the entries of a list that another one has extended.
+_LOOKING_UP = Component.from_text("", "* reader:code writer:code merger_cls:code **")
 # Keys of a component that are no arguments.
 _OWN_KEYS = frozenset({"_target_", "_requires_", "_disabled_", "_desc_", "_mode_", "_debug_"})
 
@@ -72,7 +74,9 @@ def check_targets(
             # An overlay may change one of several components that different files have at this place.
             knowing = [one for one in components if one.any_keyword or entry.name in one.keywords]
             value = _value(entry.value, imports, carried)
-            for component in [*(knowing or components), *([_ANY] if entry.name in RULES else [])]:
+            others = [_ANY] if entry.name in RULES else []
+            others += [_LOOKING_UP] if entry.name in _LOOKING_UP.keywords and not knowing else []
+            for component in [*(knowing or components), *others]:
                 for problem in problems_with_call(component, [], {entry.name: value}):
                     yield Finding(entry.file, entry.key, *problem)
 

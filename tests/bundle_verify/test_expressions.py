@@ -45,9 +45,9 @@ def found(path: Path) -> list[str]:
         ("$[str for str in (1, 2)]", "str is redefined"),
         ("$[0 for exec in []] or exec('1')", "exec is redefined"),
         ("$(ran := 1)", "NamedExpr is not part of the allowed grammar"),
-        ("$@output_dir.write_text('ran')", "attribute write_text is not in the allow-list"),
+        ("$@output_dir.write_text('ran')", "method write_text is not in the allow-list"),
         ("$@imports::0", "a reference to an import"),
-        ("$@device.spawnlp(0, 'touch', 'ran')", "attribute spawnlp is not in the allow-list"),
+        ("$@device.spawnlp(0, 'touch', 'ran')", "method spawnlp is not in the allow-list"),
         # MONAI changes the text before it evaluates it: a # becomes ::, and references are replaced as text.
         ("$[1,2][0 # ]+[__import__('os').system('touch ran')]+[1,2][0\n:1]", "the name __import__"),
         ('$\'@seed{__import__("os").system("touch ran")}\'', ""),

@@ -60,6 +60,10 @@ EXPRESSIONS = {
     "a written file": "open('evil.py', 'w').write('import os')",
     "a moved file": "pathlib.Path('docs/a.txt').replace('evil.py')",
     "another folder for imports": "sys.path.insert(0, 'docs')",
+    "an environment through a comprehension": "[0 for os.environ['LD_PRELOAD'] in ['evil.so']]",
+    "a function through a comprehension": "[0 for torch.load in [@device]]",
+    "an attribute that is called": "@evaluator.logger('touch ran')",
+    "another process group": "torch.distributed.init_process_group('gloo', 'tcp://example.org:1')",
     "a bound name": "(evil := torch.load)('docs/a.dat')",
 }
 COMPONENTS: dict[str, dict[str, Any]] = {
@@ -201,6 +205,14 @@ def test_a_hostile_component_in_two_files_is_reported(root, kind, form):
     else:
         rest = {key: value for key, value in content.items() if key != "_target_"}
         assert findings_of(root, {"evil": rest}, {"evil#_target_": content["_target_"]})
+
+
+def test_an_overlay_that_counts_on_the_list_of_another_overlay_is_reported(root):
+    base = {"loaders": [{"_target_": "Identityd", "keys": "a"}]}
+    more = {"+loaders": [{"_target_": "LoadImage"}]}
+    assert findings_of(root, base, more) == []
+    assert findings_of(root, base, more, {"loaders::1::reader": "subprocess.getoutput"})
+    assert findings_of(root, base, more, {"loaders::1::allow_pickle": True})
 
 
 def test_all_kinds_are_many():

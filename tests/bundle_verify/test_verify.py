@@ -71,12 +71,15 @@ def test_metadata_that_the_schema_or_the_changelog_refuses(bundle):
 
 
 def test_exit_codes(bundle, packed, tmp_path, capsys, caplog, monkeypatch):
+    caplog.set_level("INFO")
     assert cli.main(["verify", str(packed)]) == 0
+    assert ": nothing found in " in caplog.text
+    assert caplog.text.endswith(" judged parts, 0 not judged\n")
     assert capsys.readouterr().out == ""
     (bundle / "LICENSE").unlink()
     assert cli.main(["verify", str(bundle)]) == 1
     assert capsys.readouterr().out == "LICENSE: is missing\n"
-    assert f"{bundle}: 1 findings in " in caplog.text
+    assert f"{bundle}: 1 found in " in caplog.text
     (bundle / "LICENSE").touch()
     (bundle / "fast.so").touch()
     assert cli.main(["verify", str(bundle)]) == 1
@@ -135,4 +138,4 @@ def test_the_report_counts_what_was_judged(configs_alone):
     assert more.num_judged == report.num_judged + 2
     assert [one.key for one in more.not_judged] == ["more::1"]
     assert [one.key for one in more.found] == ["more::2"]
-    assert str(more) == f"1 findings in {more.num_judged} judged parts, 1 not judged"
+    assert str(more) == f"1 found in {more.num_judged} judged parts, 1 not judged"

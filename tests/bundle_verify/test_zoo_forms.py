@@ -63,8 +63,7 @@ FORMS: list[Any] = [
     "$lambda x, s: dict(idx=s._data_index, subject=x['filename_or_obj'])",
     "$lambda batchdata, *_,**__: (batchdata.to(@device),None,(),{})",
     "$lambda x: [@postprocessing({**xx['pred'],'image':xx['image']}) for xx in x]",
-    '$lambda engine: print(f\'image: "{engine.state.batch["image"].meta["name"][0]}"\') '
-    "if engine.state.iteration % 100 == 0 else None",
+    '$lambda e: print(f\'{e.state.batch["image"].meta["name"][0]}\') if e.state.iteration % 100 == 0 else None',
     "$lambda x, s=@n: np.concatenate(tuple([ndimage.binary_dilation((x==_k), iterations=48) for _k in range(s)]))",
     "$lambda x: x.astype(x.dtype).astype(float)",
     "$lambda x: skimage.measure.label(x)",
