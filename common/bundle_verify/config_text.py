@@ -11,6 +11,7 @@ from bundle_verify.report import Finding
 from bundle_verify.source import BundleSource
 
 SUFFIXES = (".json", ".yaml", ".yml")
+_MAX_DEPTH = 100  # of dictionaries and lists in each other
 # The two supported forms of a macro: another file or a key of it, and a key of the same file.
 _MACRO = re.compile(
     r"%(?:(?P<path>[\w./-]+\.(?:json|ya?ml))(?:::(?P<key>\w+(?:::\w+)*))?|(?P<own>\w+(?:::\w+)*))", re.ASCII
@@ -63,9 +64,22 @@ def read_config(content: bytes, name: str) -> dict[str, Any]:
             found = _read_yaml(content)
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"cannot be read ({error})") from error
+    if _is_deep(found):
+        raise ValueError(f"is nested deeper than {_MAX_DEPTH} levels")
     if not isinstance(found, dict):
         raise NoDictionaryError(f"holds a {type(found).__name__}, expected a dictionary")
     return found
+
+
+def _is_deep(found: Any) -> bool:
+    """Return True if dictionaries and lists stand in each other deeper than the checks descend."""
+    level = [found]
+    for _ in range(_MAX_DEPTH + 1):
+        containers = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, (dict, list))]
+        level = [below for container in containers for below in container]
+        if not level:
+            return False
+    return True
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

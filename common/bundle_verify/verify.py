@@ -61,7 +61,16 @@ def verify(path: str | Path) -> Report:
         parts = {(name, key) for name, config in texts.items() for key in parts_of(config)}
         parts |= {(name, "") for name in source.names}
     findings = list(dict.fromkeys(findings))
-    return Report(findings, len(parts - {(one.file, one.key) for one in findings if not one.judged}))
+    return Report(findings, _num_judged(parts, findings))
+
+
+def _num_judged(parts: set[tuple[str, str]], findings: Iterable[Finding]) -> int:
+    """Number of parts (file, key) that were judged. None of a file is, if the whole file could not be checked."""
+    open_parts = {(one.file, one.key) for one in findings if not one.judged}
+    whole = {file for file, key in open_parts if not key}
+    if "configs" in whole:
+        whole |= {file for file, key in parts if key}
+    return sum(part not in open_parts and part[0] not in whole for part in parts)
 
 
 def _tried(name: str, check: Callable[..., Iterable[Finding]], *arguments: Any) -> list[Finding]:

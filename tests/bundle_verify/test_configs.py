@@ -51,8 +51,10 @@ def test_a_bundle_root_that_is_another_folder(bundle, key, value):
         ("{", "cannot be read"),
         ("[1]", "holds a list, expected a dictionary"),
         ('"' + "a" * (5 << 20) + '"', "is larger than 4 MiB"),
+        ('{"a": ' * 101 + "1" + "}" * 101, "is nested deeper than 100 levels"),
+        ('{"a": [' * 50_000, "cannot be read"),
     ],
-    ids=["doubled", "cut", "list", "large"],
+    ids=["doubled", "cut", "list", "large", "deep", "very deep"],
 )
 def test_a_config_that_can_be_read_in_two_ways(bundle, text, message):
     (bundle / "configs" / "more.json").write_text(text)

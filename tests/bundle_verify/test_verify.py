@@ -139,3 +139,18 @@ def test_the_report_counts_what_was_judged(configs_alone):
     assert [one.key for one in more.not_judged] == ["more::1"]
     assert [one.key for one in more.found] == ["more::2"]
     assert str(more) == f"1 found in {more.num_judged} judged parts, 1 not judged"
+
+
+def test_a_file_that_cannot_be_checked_counts_as_not_judged(configs_alone, monkeypatch):
+    before = verify(configs_alone).num_judged
+    module = sys.modules["bundle_verify.verify"]
+    monkeypatch.setattr(module, "check_file", lambda source, name, configs: 1 / 0)
+    report = verify(configs_alone)
+    assert {one.message for one in report.not_judged} == {"cannot be checked (ZeroDivisionError: division by zero)"}
+    assert report.num_judged == 0
+    assert before > 100
+    monkeypatch.undo()
+    monkeypatch.setattr(module, "check_targets", lambda *arguments: 1 / 0)
+    report = verify(configs_alone)
+    assert [one.file for one in report.not_judged] == ["configs"]
+    assert 0 < report.num_judged < before // 2
