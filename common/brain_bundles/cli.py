@@ -189,7 +189,8 @@ def recipe(weights: str, *, set: dict[str, object] | None = None) -> None:  # no
 def verify(path: str) -> None:
     """Check any MONAI bundle before it runs, without running any of it.
 
-    Prints every finding with its file and key. Exit code 0: no findings, 1: findings, 2: the bundle cannot be read.
+    Prints everything that is wrong and everything that could not be judged, with its file and key, and how many parts
+    were judged. Exit code 0: all was judged and nothing was found, 1: otherwise, 2: the bundle cannot be read.
 
     Args:
         path: folder or zip of a bundle.
@@ -198,14 +199,14 @@ def verify(path: str) -> None:
     from bundle_verify import verify as verify_bundle
 
     try:
-        findings = verify_bundle(text("path", path))
+        report = verify_bundle(text("path", path))
     except (UnreadableBundleError, OSError, ImportError) as error:
         logger.error("%s", error)
         raise SystemExit(2) from error
-    for finding in findings:
+    for finding in report.findings:
         print(finding)
-    logger.info("%s: %s", path, f"{len(findings)} findings" if findings else "nothing found")
-    if findings:
+    logger.info("%s: %s", path, report)
+    if report.findings:
         raise SystemExit(1)
 
 

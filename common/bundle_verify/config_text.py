@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bundle_verify.source import BundleSource, Finding
+from bundle_verify.report import Finding
+from bundle_verify.source import BundleSource
 
 SUFFIXES = (".json", ".yaml", ".yml")
-MAX_BYTES = 4 << 20  # of one file
+_MAX_DEPTH = 100  # of dictionaries and lists in each other
 # The two supported forms of a macro: another file or a key of it, and a key of the same file.
 _MACRO = re.compile(
     r"%(?:(?P<path>[\w./-]+\.(?:json|ya?ml))(?:::(?P<key>\w+(?:::\w+)*))?|(?P<own>\w+(?:::\w+)*))", re.ASCII
@@ -19,6 +20,10 @@ _MACRO = re.compile(
 
 class NoDictionaryError(ValueError):
     """Readable file that is not a config."""
+
+
+class RepeatedKeyError(ValueError):
+    """File with a key twice, which readers understand differently."""
 
 
 def read_configs(source: BundleSource, *, elsewhere: bool = False) -> tuple[dict[str, dict[str, Any]], list[Finding]]:
@@ -40,7 +45,7 @@ def read_configs(source: BundleSource, *, elsewhere: bool = False) -> tuple[dict
         except ValueError as error:
             if elsewhere and isinstance(error, NoDictionaryError):
                 continue
-            findings.append(Finding(name, "", str(error)))
+            findings.append(Finding(name, "", str(error), judged=isinstance(error, RepeatedKeyError)))
             continue
         configs[name] = content
     return configs, findings
@@ -50,10 +55,8 @@ def read_config(content: bytes, name: str) -> dict[str, Any]:
     """Read one file of JSON or YAML.
 
     Raises:
-        ValueError: if the file is too large, cannot be read, holds no dictionary, or has a key twice.
+        ValueError: if the file cannot be read, holds no dictionary, or has a key twice.
     """
-    if len(content) > MAX_BYTES:
-        raise ValueError(f"is larger than {MAX_BYTES >> 20} MiB")
     try:
         if name.lower().endswith(".json"):
             found = json.loads(content, object_pairs_hook=_without_doubles)
@@ -61,16 +64,29 @@ def read_config(content: bytes, name: str) -> dict[str, Any]:
             found = _read_yaml(content)
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"cannot be read ({error})") from error
+    if _is_deep(found):
+        raise ValueError(f"is nested deeper than {_MAX_DEPTH} levels")
     if not isinstance(found, dict):
         raise NoDictionaryError(f"holds a {type(found).__name__}, expected a dictionary")
     return found
+
+
+def _is_deep(found: Any) -> bool:
+    """Return True if dictionaries and lists stand in each other deeper than the checks descend."""
+    level = [found]
+    for _ in range(_MAX_DEPTH + 1):
+        containers = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, (dict, list))]
+        level = [below for container in containers for below in container]
+        if not level:
+            return False
+    return True
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"has the key {key!r} twice; the last one would count")
+            raise RepeatedKeyError(f"has the key {key!r} twice; the last one would count")
         found[key] = value
     return found
 
@@ -115,6 +131,11 @@ def leaves(config: Any, key: str = "") -> Iterator[tuple[str, Any]]:
         yield from leaves(value, f"{key}::{name}" if key else str(name))
 
 
+def id_parts(key: str) -> list[str]:
+    """Parts of a key; ``+a::b`` and ``a#b``, as overlays write them, are the same place as ``a::b``."""
+    return [part.removeprefix("+") for part in re.split("::|#", key)]
+
+
 def look_up(config: Any, key: str) -> Any:
     """Value of a key such as ``a::b::0`` (or ``a#b#0``).
 
@@ -131,7 +152,7 @@ def look_up(config: Any, key: str) -> Any:
     return config
 
 
-def look_up_macro(text: str, own: dict[str, Any], configs: dict[str, dict[str, Any]]) -> Any:
+def look_up_macro(text: str, own: dict[str, Any], configs: Mapping[str, dict[str, Any]]) -> Any:
     """Value of a macro: ``%file::id`` of a config of the bundle, or ``%id`` of the config ``own``.
 
     Raises:

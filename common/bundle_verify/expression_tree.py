@@ -9,6 +9,42 @@ import re
 REFERENCE = re.compile(r"@(?:\w*)(?:::\w*)*")
 _PLACE = "__local_refs"  # MONAI evaluates a reference as __local_refs['id']
 MAX_LENGTH = 4000
+# Nodes of the expressions that are judged; others, such as := and await, are not.
+GRAMMAR = (
+    ast.Expression,
+    ast.Constant,
+    ast.Name,
+    ast.Attribute,
+    ast.Call,
+    ast.keyword,
+    ast.Subscript,
+    ast.Slice,
+    ast.List,
+    ast.Tuple,
+    ast.Dict,
+    ast.Set,
+    ast.Starred,
+    ast.ListComp,
+    ast.SetComp,
+    ast.DictComp,
+    ast.GeneratorExp,
+    ast.comprehension,
+    ast.IfExp,
+    ast.BoolOp,
+    ast.BinOp,
+    ast.UnaryOp,
+    ast.Compare,
+    ast.JoinedStr,
+    ast.FormattedValue,
+    ast.Lambda,
+    ast.arguments,
+    ast.arg,
+    ast.boolop,
+    ast.operator,
+    ast.unaryop,
+    ast.cmpop,
+    ast.expr_context,
+)
 
 
 def evaluated_text(text: str) -> str:
@@ -50,9 +86,29 @@ def imported_name(text: str) -> dict[str, str]:
     return {alias.asname or alias.name: full}
 
 
-def refers_to_import(text: str) -> bool:
-    """Return True if a text refers to an entry of ``imports``, which is a whole module."""
-    return any("imports" in one[1:].split("::") for one in REFERENCE.findall(text.replace("#", "::")))
+def reference_ids(text: str) -> list[str]:
+    """Ids to which a text refers."""
+    return [one[1:].strip(":") for one in REFERENCE.findall(text.replace("#", "::"))]
+
+
+def absolute(text: str, key: str) -> str:
+    """Text with absolute ids for relative ones such as ``@#a`` and ``@##a``, as MONAI replaces them.
+
+    Args:
+        text: value of a config.
+        key: its key.
+
+    Raises:
+        ValueError: if a relative id leads out of the config.
+    """
+    text, parts = text.replace("#", "::"), key.replace("#", "::").split("::")
+    for prefix in sorted(set(re.findall("[@%](?:::)+", text)), reverse=True):
+        up = prefix.count("::")
+        if up > len(parts):
+            raise ValueError("a relative reference that leads out of the config")
+        above = "::".join(parts[:-up])
+        text = text.replace(prefix, prefix[0] + (f"{above}::" if above else ""))
+    return text
 
 
 def is_reference(node: ast.AST) -> bool:

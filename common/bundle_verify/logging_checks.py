@@ -7,7 +7,8 @@ import configparser
 import re
 from collections.abc import Iterator
 
-from bundle_verify.source import BundleSource, Finding
+from bundle_verify.report import Finding
+from bundle_verify.source import BundleSource
 
 
 def check_logging(source: BundleSource) -> Iterator[Finding]:
@@ -18,13 +19,13 @@ def check_logging(source: BundleSource) -> Iterator[Finding]:
         parser = configparser.ConfigParser(interpolation=None)
         try:
             parser.read_string(source.read(name).decode())
-        except (configparser.Error, UnicodeDecodeError) as error:
-            yield Finding(name, "", f"cannot be read ({error})")
+        except (configparser.Error, ValueError) as error:  # also for a text that is not UTF-8
+            yield Finding(name, "", f"cannot be read ({error})", judged=False)
             continue
         for section in parser.sections():
             kind = parser[section].get("class", "StreamHandler").removeprefix("logging.")
             if kind not in ("StreamHandler", "FileHandler", "NullHandler", "Formatter"):
-                yield Finding(name, section, f"the class {kind} is not in the allow-list")
+                yield Finding(name, section, f"the class {kind} is not in the allow-list", judged=False)
             for key in ("args", "kwargs"):
                 if problem := _problem_with_arguments(parser[section].get(key, "()"), kind == "FileHandler"):
                     yield Finding(name, section, f"{key} {problem}")

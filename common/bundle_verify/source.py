@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import stat
+import tempfile
 import unicodedata
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, cast
+
+from bundle_verify.data_files import directory_is_too_large
+from bundle_verify.report import Finding, not_judged
 
 MAX_BYTES = 64 << 30  # of all files in a zip, unpacked
+MAX_TEXT = 4 << 20  # of a file that is read into memory
 IGNORED = ("data", "cache", "output", "eval")  # output of runs in a folder; only code in it is checked
 CODE = (".py", ".pyc", ".so", ".pyd", ".dll", ".dylib", ".sh", ".bat", ".exe", ".ts", ".ipynb", ".pyw")
 WEIGHTS = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".safetensors")
@@ -20,21 +26,6 @@ WEIGHTS = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".safetensors")
 
 class UnreadableBundleError(Exception):
     """Bundle that does not exist or cannot be read."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One problem: the file of the bundle, the key in that file (empty if none), and what is wrong."""
-
-    file: str
-    key: str
-    message: str
-
-    def __str__(self) -> str:
-        where = f"{self.file}, {self.key}" if self.key else self.file
-        text = f"{where}: {self.message}"
-        # Control characters in a bundle's text must not reach the terminal.
-        return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 class BundleSource:
@@ -49,13 +40,33 @@ class BundleSource:
     def __init__(self, name: str, names: list[str], findings: list[Finding]) -> None:
         self.name, self.names, self.findings = name, sorted(names), findings
 
-    def read(self, name: str) -> bytes:
-        """Content of a file."""
+    def open(self, name: str) -> BinaryIO:
+        """Open a file for reading; it can seek."""
         raise NotImplementedError
 
-    def sha256(self, name: str) -> str:
-        """SHA-256 of a file, in hexadecimal digits."""
-        return hashlib.sha256(self.read(name)).hexdigest()
+    def size(self, name: str) -> int:
+        """Size of a file in bytes; in a zip the declared one, which reading does not exceed."""
+        raise NotImplementedError
+
+    def path(self, name: str) -> AbstractContextManager[Path]:
+        """Context with the path of a file on disk; for a zip, of a copy that ends with the context."""
+        raise NotImplementedError
+
+    def read(self, name: str, limit: int = MAX_TEXT) -> bytes:
+        """Content of a file.
+
+        Raises:
+            ValueError: if the file is larger than ``limit`` bytes.
+        """
+        if self.size(name) > limit:
+            raise ValueError(f"is larger than {limit >> 20} MiB")
+        with self.open(name) as file:
+            return file.read()
+
+    def digest(self, name: str, kind: str = "sha256") -> str:
+        """Hash of a file, in hexadecimal digits."""
+        with self.open(name) as file:
+            return hashlib.file_digest(cast(Any, file), kind).hexdigest()
 
 
 class _Folder(BundleSource):
@@ -74,8 +85,14 @@ class _Folder(BundleSource):
                     names.append(name)
         super().__init__(root.name, names, findings)
 
-    def read(self, name: str) -> bytes:
-        return (self.root / name).read_bytes()
+    def open(self, name: str) -> BinaryIO:
+        return (self.root / name).open("rb")
+
+    def size(self, name: str) -> int:
+        return (self.root / name).stat().st_size
+
+    def path(self, name: str) -> AbstractContextManager[Path]:
+        return nullcontext(self.root / name)
 
 
 class _Zip(BundleSource):
@@ -102,17 +119,42 @@ class _Zip(BundleSource):
         top = next((one for one in tops if f"{one}/configs/metadata.json" in entries), tops[0] if tops else path.stem)
         self.entries = {name.removeprefix(f"{top}/"): e for name, e in entries.items() if name.startswith(f"{top}/")}
         super().__init__(top, [*self.entries], findings)
+        self.hashes: dict[str, str] = {}
         for name, entry in list(self.entries.items()):
             try:
                 with archive.open(entry) as file:
-                    while file.read(1 << 20):
-                        pass
+                    self.hashes[name] = hashlib.file_digest(
+                        cast(Any, file), "sha256"
+                    ).hexdigest()  # reads to the checksum
             except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError, ValueError) as error:
-                findings.append(Finding(name, "", f"cannot be read from the zip ({error}); download it again"))
+                damaged = not_judged(f"cannot be read from the zip ({error}); download it again")
+                findings.append(Finding(name, "", *damaged))
                 self.names.remove(name)
 
-    def read(self, name: str) -> bytes:
-        return self.archive.read(self.entries[name])
+    def open(self, name: str) -> BinaryIO:
+        # Seeking in the zip itself would unpack it again and again.
+        copy = tempfile.SpooledTemporaryFile(max_size=MAX_TEXT)  # noqa: SIM115 - the caller closes it
+        with self.archive.open(self.entries[name]) as file:
+            shutil.copyfileobj(file, copy, 1 << 20)
+        copy.seek(0)
+        return cast(BinaryIO, copy)
+
+    def size(self, name: str) -> int:
+        return self.entries[name].file_size
+
+    def digest(self, name: str, kind: str = "sha256") -> str:
+        return self.hashes[name] if kind == "sha256" else super().digest(name, kind)
+
+    @contextmanager
+    def _copy(self, name: str) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory(prefix="bundle_verify_") as folder:
+            path = Path(folder) / f"copy{Path(name).suffix}"
+            with self.archive.open(self.entries[name]) as file, path.open("wb") as copy:
+                shutil.copyfileobj(file, copy, 1 << 20)
+            yield path
+
+    def path(self, name: str) -> AbstractContextManager[Path]:
+        return self._copy(name)
 
 
 def _problem_with(entry: zipfile.ZipInfo) -> str | None:
@@ -152,6 +194,9 @@ def open_bundle(path: str | Path) -> Iterator[BundleSource]:
         raise UnreadableBundleError(f"{path} does not exist.")
     size = path.stat().st_size
     damaged = f"{path} ({size} bytes) is not a whole zip; if it was downloaded, it may have been cut off"
+    with path.open("rb") as file:
+        if directory_is_too_large(file):
+            raise UnreadableBundleError(f"{path} lists too many files.")
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError) as error:

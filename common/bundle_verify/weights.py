@@ -1,35 +1,40 @@
-"""Checks of weights and other files for code, without running any pickle."""
+"""Checks of weights for anything but plain tensors. Values are not read: large files are mapped, not loaded."""
 
 from __future__ import annotations
 
-import io
 import json
-import pickletools
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 
-_HEADER = 100 << 20
-# The opcodes of a pickle that run something.
-_CALLS = frozenset({"REDUCE", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "BUILD"})
+from bundle_verify.data_files import directory_is_too_large
+
+_HEADER = 100 << 20  # of safetensors
+_STRUCTURE = 64 << 20  # the pickle in a file of torch.save, which names the tensors
+_OLD = 1 << 30  # files of torch.save before PyTorch 1.6 cannot be mapped
 
 
-def tensors_of_weights(content: bytes, name: str) -> dict[str, torch.Tensor]:
+def tensors_of_weights(path: Path) -> dict[str, torch.Tensor]:
     """State dict of a file. For safetensors: only names and shapes, on the meta device.
 
     Raises:
-        ValueError: if the file holds anything but plain tensors, or cannot be read.
+        ValueError: if the file holds anything but plain tensors, cannot be read, or would need much memory.
     """
-    if name.lower().endswith(".safetensors"):
-        return _safetensors(content)
+    if path.name.lower().endswith(".safetensors"):
+        return _safetensors(path)
+    mapped = zipfile.is_zipfile(path)
+    if mapped and (problem := _problem_with_zip(path)):
+        raise ValueError(problem)
+    if not mapped and path.stat().st_size > _OLD:
+        raise ValueError(f"is larger than {_OLD >> 30} GiB and not in the format of torch.save")
     try:
-        found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        found = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except Exception as error:  # of many kinds: unpickling, zip, end of file
-        first = next((line for line in str(error).splitlines() if "nsupported" in line or "GLOBAL" in line), str(error))
-        raise ValueError(f"is not a file of plain tensors ({first.strip()[:200]})") from error
+        raise ValueError(f"is not a file of plain tensors ({_reason(error)})") from None
     if isinstance(found, Mapping) and isinstance(found.get("model"), Mapping):
         found = found["model"]  # a form that the zoo tolerates
     if not isinstance(found, Mapping):
@@ -39,54 +44,50 @@ def tensors_of_weights(content: bytes, name: str) -> dict[str, torch.Tensor]:
     return {str(key): value for key, value in found.items()}
 
 
-def problem_with_data(content: bytes) -> str | None:
-    """Problem with a data file that can hold code under any name, None if no known kind of code is found."""
-    if content.startswith((b"PK\3\4", b"PK\5\6")) or zipfile.is_zipfile(io.BytesIO(content)):
-        return "is a zip, which can hold code"  # also with other bytes in front: Python imports from it
-    if content.startswith(b"\x93NUMPY") and re.search(rb"'descr':[^}]*O", content[:1000]):
-        return "is an array of objects, which is a pickle"
-    return "is a pickle, which can run code" if _calls_something(content) else None
+def _reason(error: Exception) -> str:
+    """Reason in our own words: PyTorch's text advises to load the file without this check, which would run its code."""
+    if found := re.search(r"GLOBAL ([\w.]+)", str(error)):
+        return f"it needs {found[1].rstrip('.')}"
+    if "nsupported" in str(error):
+        return "a pickle with other contents"
+    return f"damaged, or of another format: {type(error).__name__}"
 
 
-def code_beside_tensors(content: bytes, endings: tuple[str, ...]) -> str | None:
+def code_beside_tensors(path: Path, endings: Iterable[str]) -> str | None:
     """First file of code in weights that are a zip, such as those of ``torch.save``; Python imports from any zip."""
-    if not zipfile.is_zipfile(io.BytesIO(content)):
+    if not zipfile.is_zipfile(path) or _problem_with_zip(path):
         return None
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return next((name for name in archive.namelist() if name.lower().endswith(endings)), None)
+    with zipfile.ZipFile(path) as archive:
+        return next((name for name in archive.namelist() if name.lower().endswith(tuple(endings))), None)
 
 
-def _calls_something(content: bytes) -> bool:
-    """Return True if the bytes, read as a pickle, reach an opcode that runs something. A text stops before it."""
-    depth = 0
-    marks: list[int] = []
+def _problem_with_zip(path: Path) -> str | None:
+    """Problem with the zip around weights: ``torch.save`` does not compress, so nothing in it may grow."""
+    with path.open("rb") as file:
+        if directory_is_too_large(file):
+            return "is a zip with too many entries"
     try:
-        for step, argument, _ in pickletools.genops(content):
-            needed = len(step.stack_before)
-            if pickletools.markobject in step.stack_before:
-                depth, needed = marks.pop(), step.stack_before.index(pickletools.markobject)
-            depth -= needed
-            if depth < 0 or (step.name == "INST" and not re.fullmatch(r"[\w.]+ [\w.]+", str(argument))):
-                return False
-            if step.name in _CALLS:
-                return True
-            if step.name == "MARK":
-                marks.append(depth)
-            else:
-                depth += len(step.stack_after)
-    except Exception:  # of many kinds: the bytes are not a pickle, or no longer one from here on
-        return False
-    return False
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        return f"is not a file of plain tensors (damaged: {type(error).__name__})"
+    if packed := [one.filename for one in entries if one.compress_type or one.file_size != one.compress_size]:
+        return f"is not a file of torch.save: {packed[0]} is compressed"
+    if large := [one.filename for one in entries if one.filename.endswith(".pkl") and one.file_size > _STRUCTURE]:
+        return f"is not a file of plain tensors ({large[0]} is larger than {_STRUCTURE >> 20} MiB)"
+    return None
 
 
-def _safetensors(content: bytes) -> dict[str, torch.Tensor]:
+def _safetensors(path: Path) -> dict[str, torch.Tensor]:
     try:
-        size = int.from_bytes(content[:8], "little")
-        if size > min(_HEADER, len(content) - 8):
-            raise ValueError("cut off")
-        header: dict[str, Any] = json.loads(content[8 : 8 + size])
+        rest = path.stat().st_size - 8
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            if size > min(_HEADER, rest):
+                raise ValueError("cut off")
+            header: dict[str, Any] = json.loads(file.read(size))
         end = max((part["data_offsets"][1] for key, part in header.items() if key != "__metadata__"), default=0)
-        if end != len(content) - 8 - size:
+        if end != rest - size:
             raise ValueError("cut off")
         return {key: torch.empty(part["shape"], device="meta") for key, part in header.items() if key != "__metadata__"}
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RuntimeError) as error:

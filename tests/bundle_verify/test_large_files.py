@@ -147,7 +147,7 @@ def test_further_keys_and_further_lists_are_found(bundle):
 
 def test_the_whole_check_has_this_one(bundle):
     write(bundle, GOOD | {"path": "../x.png"})
-    assert any("../x.png is outside of the bundle" in str(finding) for finding in verify(bundle))
+    assert any("../x.png is outside of the bundle" in str(finding) for finding in verify(bundle).findings)
 
 
 def test_what_passes_is_written_inside(bundle, monkeypatch):
