@@ -5,6 +5,7 @@ Blank cells and ``n/a`` mean unknown, as in BIDS; they are None in rows.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -85,10 +86,9 @@ def parse_covariate(name: str, value: float | str | None) -> float | str | None:
         if name == "sex":
             value = _SEX.get(value.lower(), value)
         else:
-            try:
-                value = value if "_" in value else float(value)  # Python reads 6_1 as 61
-            except ValueError:
-                pass  # other text stays text, and the check names it
+            # Other text stays text, and the check names it; so does 6_1, which Python reads as 61.
+            with contextlib.suppress(ValueError):
+                value = value if "_" in value else float(value)
     problem = check_covariate(name, value)
     if problem:
         raise ValueError(problem)
