@@ -1,10 +1,11 @@
 """Kill every command that writes at random moments (kill -9), start it again, and compare with an uninterrupted run.
 
-    python tests/benchmarks/kill_and_resume.py [--moments 10] [--only TEXT] [--seed 0]
+    python tests/benchmarks/kill_and_resume.py [--moments 10] [--minutes 60] [--only TEXT] [--seed 0]
 
 Prints a line per command for docs/reliability.md: how often the second start ended with the files of the uninterrupted
-run, and whether a process outlived the one that was killed. The exit code is 1 if any file differs or any process
-lives on. Linux only: it looks into /proc. About 20 minutes on two cores. A new command is a line of ``COMMANDS``.
+run, and whether a process outlived the one that was killed. Each round kills every command once, so that a run that is
+cut short has the same number for all. The exit code is 1 if any file differs or any process lives on. Linux only: it
+looks into /proc. A new command is a line of ``COMMANDS``.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ OPTIONS = ["--suffixes", ",".join(CONTRASTS), "--spacing", "5", "--spatial_size"
 
 
 def phantom(inputs: Path, out: Path) -> list[str]:
-    return [*BRAIN_BUNDLES, "phantom", str(out), "--num_subjects", "12", "--num_workers", "2", *OPTIONS]
+    return [*BRAIN_BUNDLES, "phantom", str(out), "--num_subjects", "8", "--num_workers", "2", *OPTIONS]
 
 
 def training(stage: str) -> Command:
@@ -49,7 +50,7 @@ def training(stage: str) -> Command:
             before = inputs / f"before_{stage}"
             shutil.copytree(before, out / "models") if before.is_dir() else (out / "models").mkdir(parents=True)
         bundle = Bundle(inputs / "phantoms", out / "models")
-        return bundle.command(stage, out / "run", resume=True, samples_per_epoch=6, max_epochs=4, num_workers=2)
+        return bundle.command(stage, out / "run", resume=True, max_epochs=3, num_workers=2)
 
     return command
 
@@ -57,7 +58,7 @@ def training(stage: str) -> Command:
 def generation(inputs: Path, out: Path) -> list[str]:
     bundle = ROOT / "bundles" / "brain_mri_generator"
     config = ["--config_file", str(bundle / "configs" / "inference.json"), "--bundle_root", str(bundle)]
-    return [*RUN, *config, "--output_dir", str(out), "--num_samples", "8", "--num_inference_steps", "2"]
+    return [*RUN, *config, "--output_dir", str(out), "--num_samples", "4", "--num_inference_steps", "2"]
 
 
 def translation(inputs: Path, out: Path) -> list[str]:
@@ -84,7 +85,7 @@ COMMANDS: dict[str, Command] = {
 def prepare(folder: Path) -> Path:
     """Make a dataset, and the weights that each stage begins with."""
     inputs = folder / "inputs"
-    words = [*BRAIN_BUNDLES, "phantom", str(inputs / "phantoms"), "--num_subjects", "8", *OPTIONS]
+    words = [*BRAIN_BUNDLES, "phantom", str(inputs / "phantoms"), "--num_subjects", "6", *OPTIONS]
     finish(words, folder)
     for number, stage in enumerate(STAGES):
         out = inputs / stage
@@ -173,57 +174,62 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other or (one != one and other != other))
 
 
+class Measurement:
+    """One command: its uninterrupted run, and what became of the killed ones."""
+
+    def __init__(self, title: str, inputs: Path, folder: Path) -> None:
+        self.title, self.command, self.inputs, self.folder = title, COMMANDS[title], inputs, folder
+        self.whole = folder / "whole"
+        folder.mkdir()
+        self.seconds = finish(self.command(inputs, self.whole), folder)
+        self.killed: list[float] = []
+        self.equal, self.alive = 0, 0
+
+    def kill_once(self, draw: random.Random) -> None:
+        """Kill one start at a random moment, finish the work and compare."""
+        out, running = self.folder / "resumed", False
+        while not running:
+            moment = draw.uniform(0.1, 0.95) * self.seconds
+            running, left = kill_at(moment, self.command(self.inputs, out), self.folder)
+            if running:
+                finish(self.command(self.inputs, out), self.folder)
+                found = differences(self.whole, out)
+                if found:
+                    print(f"{self.title}, killed after {moment:.1f} s: {'; '.join(found[:5])}", flush=True)
+                self.killed.append(moment)
+                self.equal += not found
+                self.alive += left
+            else:
+                self.seconds *= 0.9  # faster than before: the machine is less busy
+            shutil.rmtree(out)
+
+    def line(self) -> str:
+        span = f"{min(self.killed):.0f} to {max(self.killed):.0f}"
+        return f"| {self.title} | {span} of {self.seconds:.0f} | {self.equal} of {len(self.killed)} | {self.alive} |"
+
+
 def main() -> int:
-    """Run what was asked for and print a line per command."""
+    """Measure what was asked for and print a line per command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--moments", type=int, default=10)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no further round after these")
     parser.add_argument("--only", default="")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    failed = 0
+    draw, began = random.Random(options.seed), time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         inputs = prepare(folder)
-        print("| command | whole run, s | killed after, s | equal | processes that lived on |", flush=True)
-        print("| --- | --- | --- | --- | --- |", flush=True)
-        for number, (title, command) in enumerate(COMMANDS.items()):
-            if options.only not in title:
-                continue
-            failed += measure(title, command, folder, inputs, random.Random(options.seed + number), options.moments)
-    return int(failed > 0)
-
-
-def measure(
-    title: str,
-    command: Callable[[Path, Path], list[str]],
-    folder: Path,
-    inputs: Path,
-    draw: random.Random,
-    moments: int,
-) -> int:
-    """Kill one command at each of the moments and print its line; the number of failures."""
-    whole = folder / "whole"
-    seconds = finish(command(inputs, whole), folder)
-    killed, equal, alive, notes = [], 0, 0, []
-    while len(killed) < moments:
-        out = folder / "resumed"
-        moment = draw.uniform(0.1, 0.95) * seconds
-        was_running, left = kill_at(moment, command(inputs, out), folder)
-        if was_running:
-            finish(command(inputs, out), folder)
-            killed.append(moment)
-            found = differences(whole, out)
-            equal += not found
-            alive += left
-            notes += [f"{title}, killed after {moment:.1f} s: {'; '.join(found[:5])}"] if found else []
-        else:
-            seconds *= 0.9  # faster than before: the machine is less busy
-        shutil.rmtree(out)
-    shutil.rmtree(whole)
-    span = f"{min(killed):.0f} to {max(killed):.0f}"
-    print(f"| {title} | {seconds:.0f} | {span} | {equal} of {moments} | {alive} |", flush=True)
-    print("\n".join(notes), end="\n" if notes else "", flush=True)
-    return moments - equal + alive
+        chosen = [title for title in COMMANDS if options.only in title]
+        measured = [Measurement(title, inputs, folder / f"{n}") for n, title in enumerate(chosen)]
+        for _ in range(options.moments):
+            if time.monotonic() - began > 60 * options.minutes:
+                break
+            for one in measured:
+                one.kill_once(draw)
+            print("\n| command | killed after, s | equal | processes that lived on |\n| --- | --- | --- | --- |")
+            print("\n".join(one.line() for one in measured), flush=True)
+    return int(any(one.alive or one.equal < len(one.killed) for one in measured))
 
 
 if __name__ == "__main__":
