@@ -10,6 +10,7 @@ import csv
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def read_tsv(path: str | os.PathLike[str]) -> list[dict[str, str | None]]:
     if not lines:
         raise DatasetError(path, [("empty table", "expected a line of tab-separated column names")])
     header = [name.strip() for name in lines[0]]
-    problems = [("duplicate column", repr(name)) for name in dict.fromkeys(header) if header.count(name) > 1]
+    problems = [("duplicate column", repr(name)) for name, number in Counter(header).items() if number > 1]
     problems += [("unnamed column", f"column {i + 1}") for i, name in enumerate(header) if not name]
     if len(header) == 1 and re.search(r"[,; ]", header[0]):
         problems.append(("not tab-separated", f"the only column is {header[0]!r}; separate columns by tabs"))
