@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import os
 from pathlib import Path
 
 import pytest
 from brain_bundles.data import DatasetError
+from brain_bundles.evaluation.measurement import Measurement, write_measurements
+from brain_bundles.metrics import BrainVolumes
 from brain_bundles.phantom.unfinished import UnfinishedDataset
 from brain_bundles.runs import RunOutput, start_provenance
 from brain_bundles.utils import atomic
@@ -81,6 +84,18 @@ def test_a_file_is_created_once(tmp_path, monkeypatch, links):
     atomic_write(tmp_path / "file", "three")
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "three")]
     assert oct(os.stat(tmp_path / "file").st_mode & 0o777) == oct(0o666 & ~_umask())
+
+
+def test_a_table_that_appears_while_brains_are_measured_stays(tmp_path):
+    """The command looks for it before it measures, for minutes."""
+    table = tmp_path / "measured.tsv"
+    table.write_text("of another start")
+    one = Measurement("sub-1", tmp_path, BrainVolumes(20.0, 1100.0), BrainVolumes(math.nan, math.nan))
+    with pytest.raises(FileExistsError, match=r"File exists: '.*measured\.tsv'"):
+        write_measurements(table, [one], overwrite=False)
+    assert table.read_text() == "of another start"
+    write_measurements(table, [one], overwrite=True)
+    assert "sub-1\t20\t1100" in table.read_text()
 
 
 def _umask() -> int:
