@@ -74,8 +74,11 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="lo
 def test_a_phantom_population_is_continued_and_no_worker_writes_on(tmp_path, whole, monkeypatch, images):
     folder = tmp_path / "data"
     options = {"num_subjects": 4, "num_workers": 2, **TINY}
-    process = CONTEXT.Process(target=write_phantoms, args=(folder,), kwargs=options)
-    process.start()
+    with monkeypatch.context() as patch:  # slow enough to be killed in time
+        real_labels = writer.write_labels
+        patch.setattr(writer, "write_labels", lambda *given: time.sleep(0.3) or real_labels(*given))
+        process = CONTEXT.Process(target=write_phantoms, args=(folder,), kwargs=options)
+        process.start()
     below = kill_when(process, lambda: len(list(folder.rglob("*.nii.gz"))) >= images)
     assert len(below) == 2
     assert wait_for_end(below) == []
