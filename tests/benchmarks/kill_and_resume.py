@@ -81,6 +81,8 @@ COMMANDS: dict[str, Command] = {
     "pack": pack,
 }
 
+WITHOUT_INPUTS = ("phantom", "inference of the generator", "pack")
+
 
 def prepare(folder: Path) -> Path:
     """Make a dataset, and the weights that each stage begins with."""
@@ -219,8 +221,8 @@ def main() -> int:
     draw, began = random.Random(options.seed), time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        inputs = prepare(folder)
         chosen = [title for title in COMMANDS if options.only in title]
+        inputs = prepare(folder) if set(chosen) - set(WITHOUT_INPUTS) else folder
         measured = [Measurement(title, inputs, folder / f"{n}") for n, title in enumerate(chosen)]
         for _ in range(options.moments):
             if time.monotonic() - began > 60 * options.minutes:
