@@ -33,6 +33,7 @@ LONGEST_FIRST = (
     "metrics/test_brain_volumes.py",
     "phantom/test_anatomy.py",
     "phantom/test_writer.py",
+    "faults/test_kill.py",
     "bundles/brain_mri_adaptive_translator/test_inference.py",
     "bundles/brain_mri_slice2volume_translator/test_training.py",
     "bundles/brain_mri_generator/test_evaluation.py",

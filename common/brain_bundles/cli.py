@@ -39,13 +39,14 @@ def measure(folder: str, *, suffix: str = "T1w", output_file: str = "measured.ts
 
     folder, suffix, output_file = text("folder", folder), text("suffix", suffix), text("output_file", output_file)
     table = Path(output_file).absolute()
-    if table.exists() and not truth("overwrite", overwrite):
+    overwrite = truth("overwrite", overwrite)
+    if table.exists() and not overwrite:
         raise FileExistsError(f"{table} exists; give another --output_file, or --overwrite to replace it.")
     measurements = measure_folder(folder, suffix)
     unmeasured = sum(m.measured.ventricular_volume != m.measured.ventricular_volume for m in measurements)
     if unmeasured == len(measurements):
         raise ValueError(f"{folder}: none of {unmeasured} brains could be measured; no table was written.")
-    write_measurements(table, measurements)
+    write_measurements(table, measurements, overwrite=overwrite)
     logger.info("Wrote %s: %d brains, %d of them could not be measured", table, len(measurements), unmeasured)
     if warning := outside_of_checked(measurements):
         logger.warning("%s", warning)

@@ -36,7 +36,7 @@ def make_in_a_process(folder: Path, **environment: str) -> multiprocessing.Proce
 
     def make():
         os.environ.update(environment)
-        writer._start_worker()
+        writer._start_worker(os.getppid())
         os.fspath(PhantomDataset(folder, num_subjects=2, **TINY))
 
     process = multiprocessing.get_context("fork").Process(target=make, daemon=True)

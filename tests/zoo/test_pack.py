@@ -135,6 +135,19 @@ def test_a_version_without_a_changelog_is_refused():
         check_version(NAME, {"version": VERSION, "changelog": {"0.0.1": "earlier"}}, {})
 
 
+@pytest.mark.parametrize(("content", "message"), [("{", "is no JSON"), ("[]", "holds a list, expected an object")])
+def test_damaged_metadata_and_a_damaged_index_are_named(small_bundles, tmp_path, content, message):
+    index = tmp_path / "model_info.json"
+    index.write_text(content)
+    with pytest.raises(ValueError, match=rf"model_info\.json {message}"):
+        pack_into(tmp_path, small_bundles)
+    index.unlink()
+    (small_bundles / NAME / "configs" / "metadata.json").write_text(content)
+    with pytest.raises(ValueError, match=rf"{NAME}/configs/metadata\.json {message}"):
+        pack_into(tmp_path, small_bundles)
+    assert not (tmp_path / "dist").exists()
+
+
 def test_a_bundle_without_weights_is_not_packed(small_bundles, tmp_path):
     (small_bundles / NAME / "models" / "model.pt").unlink()
     (small_bundles / NAME / "LICENSE").unlink()

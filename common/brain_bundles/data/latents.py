@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import logging
 import sys
@@ -33,9 +34,10 @@ class CachedLatents(torch.utils.data.Dataset):
     For several images per item the entries are ``<key>_mean`` and ``<key>_sigma``.
 
     The images are encoded when the object is made, into one file per key in ``cache_dir``. The key is a hash of the
-    autoencoder, the preprocessing, and path, size and modification time of every image. So a changed image is encoded
-    again and a stale file is never read. The other entries of an item (age, sex ...) come from the datalist, not from
-    the file. With several processes rank 0 encodes and the others wait for the file, so all must see ``cache_dir``.
+    autoencoder, the settings of the preprocessing, and path, size and modification time of every image. So a changed
+    image is encoded again, and a stale file is never read. The other entries of an item (age, sex ...) come from the
+    datalist, not from the file. With several processes rank 0 encodes and the others wait for the file, so all must see
+    ``cache_dir``.
 
     Args:
         datalist: dictionaries with a path (or an array) under every image key.
@@ -93,6 +95,8 @@ class CachedLatents(torch.utils.data.Dataset):
             describe(transform),
             *(f"{key}|{_image_fingerprint(item[key])}" for item in datalist for key in keys if key in item),
         ]
+        # Another cache may share the transform: it finds it as it was built, here after a restart and in between.
+        transform = copy.deepcopy(transform)
         self.key = hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
         self.path = Path(cache_dir) / f"latents_{self.key}.pt"
         if not self.path.exists():

@@ -10,7 +10,8 @@ import csv
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from brain_bundles.data.covariates import COVARIATES, check_covariate
@@ -20,6 +21,8 @@ from brain_bundles.utils.seeding import derive_seed
 
 Row = dict[str, "str | float | int | None"]
 SPLITS = ("train", "val", "test")
+# Characters of a participant_id. It stands in the name of every image, and that has at most 255 bytes.
+MAX_ID = 128
 # The spellings that BIDS allows for participants.tsv.
 _SEX = {"m": "M", "male": "M", "f": "F", "female": "F"}
 COLUMNS: Mapping[str, Mapping[str, object]] = {
@@ -45,16 +48,22 @@ def read_tsv(path: str | os.PathLike[str]) -> list[dict[str, str | None]]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such table.")
+    lines: list[list[str]] = []
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            cells = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-            lines = [line for line in cells if len(line) > 1 or any(map(str.strip, line))]  # blank lines are no rows
+            for line in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
+                if len(line) > 1 or any(map(str.strip, line)):  # blank lines are no rows
+                    lines.append(line)
+    except csv.Error as error:
+        row = f"row {len(lines)}" if lines else "the column names"
+        what = f"{row}: {error}; a cell has at most {csv.field_size_limit()} characters"
+        raise DatasetError(path, [("unreadable row", what)]) from None
     except UnicodeDecodeError as error:
         raise DatasetError(path, [("not text", f"expected a tab-separated UTF-8 table: {error}")]) from None
     if not lines:
         raise DatasetError(path, [("empty table", "expected a line of tab-separated column names")])
     header = [name.strip() for name in lines[0]]
-    problems = [("duplicate column", repr(name)) for name in dict.fromkeys(header) if header.count(name) > 1]
+    problems = [("duplicate column", repr(name)) for name, number in Counter(header).items() if number > 1]
     problems += [("unnamed column", f"column {i + 1}") for i, name in enumerate(header) if not name]
     if len(header) == 1 and re.search(r"[,; ]", header[0]):
         problems.append(("not tab-separated", f"the only column is {header[0]!r}; separate columns by tabs"))
@@ -78,8 +87,9 @@ def parse_covariate(name: str, value: float | str | None) -> float | str | None:
         if name == "sex":
             value = _SEX.get(value.lower(), value)
         else:
-            with contextlib.suppress(ValueError):  # other text stays text, and the check names it
-                value = float(value)
+            # Other text stays text, and the check names it; so does 6_1, which Python reads as 61.
+            with contextlib.suppress(ValueError):
+                value = value if "_" in value else float(value)
     problem = check_covariate(name, value)
     if problem:
         raise ValueError(problem)
@@ -114,7 +124,7 @@ def write_participants(
     known = {**COLUMNS, **(columns or {})}
     present = {name for row in rows for name in row} - {"participant_id"}
     names = [n for n in known if n in present] + sorted(present - known.keys())
-    problems = _id_problems([row.get("participant_id") for row in rows])
+    problems = id_problems([row.get("participant_id") for row in rows])
     cells = [[str(row.get("participant_id")), *(format_cell(row.get(n)) for n in names)] for row in rows]
     problems += [("tab or line break in a cell", repr(c)) for line in cells for c in line if re.search(r"[\t\r\n]", c)]
     folder = Path(dataset_dir)
@@ -135,7 +145,7 @@ def read_participants(dataset_dir: str | os.PathLike[str], covariates: Sequence[
     table = read_tsv(path)
     if table and "participant_id" not in table[0]:
         raise DatasetError(path, [("missing column", f"participant_id, among {', '.join(table[0])}")])
-    problems = _id_problems([row["participant_id"] for row in table])
+    problems = id_problems([row["participant_id"] for row in table])
     rows: list[Row] = []
     for text in table:
         row: Row = dict(text)
@@ -195,7 +205,7 @@ def write_volumes(dataset_dir: str | os.PathLike[str], table: str | os.PathLike[
     if missing := [name for name in ("participant_id", *names) if text and name not in text[0]]:
         raise DatasetError(table, [("missing column", ", ".join(missing))])
     rows = {row["participant_id"]: row for row in read_participants(dataset_dir, covariates=())}
-    problems, filled = _id_problems([line["participant_id"] for line in text]), 0
+    problems, filled = id_problems([line["participant_id"] for line in text]), 0
     for line in text:
         person = line["participant_id"]
         if person not in rows:
@@ -216,18 +226,36 @@ def write_volumes(dataset_dir: str | os.PathLike[str], table: str | os.PathLike[
     return filled
 
 
-def _described(table: Path) -> dict[str, Mapping[str, object]]:
-    """Descriptions of columns in the JSON file beside ``table``; empty if there is no such file."""
-    sidecar = table.with_suffix(".json")
-    return json.loads(sidecar.read_text()) if sidecar.is_file() else {}
-
-
-def _id_problems(ids: Sequence[object]) -> list[tuple[str, str]]:
+def id_problems(ids: Iterable[object]) -> list[tuple[str, str]]:
+    """Problems of the ids of a table, as (kind, detail with the row): malformed, too long or repeated ones."""
     problems = []
+    first: dict[object, int] = {}
     for number, name in enumerate(ids, start=1):
-        if not re.fullmatch(r"sub-[A-Za-z0-9]+", str(name)):
-            problems.append(
-                ("malformed participant_id", f"row {number}: {name!r}, expected sub- and letters or digits")
-            )
-    problems += [("duplicate participant_id", str(n)) for n in dict.fromkeys(ids) if n and list(ids).count(n) > 1]
+        text = str(name)
+        shown = repr(name) if len(text) <= 40 else f"{text[:40]!r}... of {len(text)} characters"
+        if not re.fullmatch(r"sub-[A-Za-z0-9]+", text):
+            what = f"row {number}: {shown}, expected sub- and letters or digits"
+            problems.append(("malformed participant_id", what))
+        elif len(text) > MAX_ID:
+            problems.append(("participant_id too long", f"row {number}: {shown}, expected at most {MAX_ID}"))
+        if name and first.setdefault(name, number) != number:
+            problems.append(("duplicate participant_id", f"row {number} ({text[:40]}) repeats row {first[name]}"))
     return problems
+
+
+def _described(table: Path) -> dict[str, Mapping[str, object]]:
+    """Descriptions of columns in the JSON file beside ``table``; empty if there is no such file.
+
+    Raises:
+        DatasetError: if the file is damaged.
+    """
+    sidecar = table.with_suffix(".json")
+    if not sidecar.is_file():
+        return {}
+    try:
+        described = json.loads(sidecar.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(sidecar, [("not JSON", f"{error}; repair or remove the file")]) from None
+    if not isinstance(described, dict) or not all(isinstance(entry, dict) for entry in described.values()):
+        raise DatasetError(sidecar, [("no descriptions", "expected an object with an object for each column")])
+    return described

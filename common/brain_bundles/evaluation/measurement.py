@@ -138,10 +138,15 @@ def outside_of_checked(measurements: Sequence[Measurement]) -> str | None:
     )
 
 
-def write_measurements(path: str | os.PathLike[str], measurements: Sequence[Measurement]) -> None:
+def write_measurements(
+    path: str | os.PathLike[str], measurements: Sequence[Measurement], *, overwrite: bool = True
+) -> None:
     """Write a table of participant_id, measured volumes and, where any is known, recorded_* volumes; NaN as n/a.
 
     :func:`brain_bundles.data.write_volumes` adds the measured volumes to participants.tsv where it has none.
+
+    Raises:
+        FileExistsError: without ``overwrite``, if there is such a file.
     """
     with_record = [n for n in VOLUMES if any(math.isfinite(getattr(m.recorded, n)) for m in measurements)]
     lines = ["\t".join(["participant_id", *VOLUMES, *(f"recorded_{name}" for name in with_record)])]
@@ -149,4 +154,4 @@ def write_measurements(path: str | os.PathLike[str], measurements: Sequence[Meas
         values = [*m.measured, *(getattr(m.recorded, name) for name in with_record)]
         cells = [format_cell(round(v, 2) if math.isfinite(v) else None) for v in values]
         lines.append("\t".join([m.participant_id, *cells]))
-    atomic_write(path, "".join(f"{line}\n" for line in lines))
+    atomic_write(path, "".join(f"{line}\n" for line in lines), exclusive=not overwrite)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import permutations
 from typing import Any
@@ -34,7 +35,7 @@ def check_items(test: Items, train: Items, cells: Sequence[Cell], num_train_subj
             missing = [key for key in ("participant_id", *contrasts) if key not in item]
             raise ValueError(f"{name}: {item.get('participant_id', 'an item')} has no {', '.join(missing)}.")
     names = [str(item["participant_id"]) for item in test]
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
+    if repeated := sorted(name for name, number in Counter(names).items() if number > 1):
         raise ValueError(f"test_datalist: participant_id {', '.join(repeated)} more than once; make them unique.")
     if num_train_subjects is not None and num_train_subjects < 1:
         raise ValueError(f"num_train_subjects must be at least 1, or None for all, got {num_train_subjects}.")

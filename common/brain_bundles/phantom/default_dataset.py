@@ -15,7 +15,8 @@ from typing import cast
 import torch.distributed as dist
 
 from brain_bundles.data.bids import image_path
-from brain_bundles.phantom.writer import refuse_content, write_phantoms
+from brain_bundles.phantom.unfinished import refuse_content
+from brain_bundles.phantom.writer import write_phantoms
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ class PhantomDataset(os.PathLike[str]):
     Raises:
         FileExistsError: by ``os.fspath``, if ``dataset_dir`` has content that is no dataset, or a dataset without some
             of the ``suffixes``.
+        OSError: by ``os.fspath``, if ``dataset_dir`` cannot be reached, such as by links that lead back to themselves.
         ValueError: by ``os.fspath``, as for :func:`write_phantoms`.
     """
 
@@ -50,6 +52,7 @@ class PhantomDataset(os.PathLike[str]):
     @cached_property
     def _made(self) -> str:
         folder = self.dataset_dir
+        _refuse_unreachable(folder)
         table = folder / "participants.tsv"
         if _is_rank_0():
             _remove_stale(folder.resolve())
@@ -76,6 +79,17 @@ def _refuse_other_contrasts(folder: Path, suffixes: object) -> None:
             f"the phantoms in {folder} were made without {', '.join(lacking)}; remove the folder to make them "
             "again, or give another dataset_dir."
         )
+
+
+def _refuse_unreachable(folder: Path) -> None:
+    """Raise an OSError that names a folder which can neither be read nor made."""
+    try:
+        folder.stat()
+    except FileNotFoundError:
+        return  # it can be made
+    except OSError as error:
+        what = f"{error.strerror}; give a folder, or the name of a new one, as dataset_dir"
+        raise OSError(error.errno, what, os.fspath(folder)) from None
 
 
 def _is_rank_0() -> bool:

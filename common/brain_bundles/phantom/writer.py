@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +31,11 @@ from brain_bundles.phantom.atlas import load_atlas
 from brain_bundles.phantom.lesions import tumour, white_matter_hyperintensities
 from brain_bundles.phantom.mr_signal import SEQUENCES
 from brain_bundles.phantom.population import PopulationModel
+from brain_bundles.phantom.unfinished import UnfinishedDataset
 from brain_bundles.phantom.vessels import vessels
 from brain_bundles.utils.seeding import derive_seed
+from brain_bundles.utils.workers import end_with_parent
+from brain_bundles.version import __version__
 
 logger = logging.getLogger(__name__)
 
@@ -147,8 +150,18 @@ def _num_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _start_worker() -> None:
+def _start_worker(parent: int) -> None:
     torch.set_num_threads(1)  # as many processes as cores: threads inside them would only wait for each other
+    end_with_parent(parent)
+
+
+def _finish_subject(
+    unfinished: UnfinishedDataset, participant_id: str, covariates: Covariates, seed: int, spec: PhantomSpec
+) -> dict[str, object]:
+    """Write a subject and note that it is done."""
+    row = _write_subject(unfinished.dataset_dir, participant_id, covariates, seed, spec)
+    unfinished.keep(row)
+    return row
 
 
 def write_phantoms(
@@ -172,7 +185,8 @@ def write_phantoms(
     change the anatomy that all contrasts share.
 
     Args:
-        dataset_dir: new or empty folder.
+        dataset_dir: new or empty folder, or one that an earlier start with the same arguments left unfinished: the
+            subjects that are done stay.
         num_subjects: number of subjects.
         suffixes: contrasts, any of T1w, T2w, PDw, FLAIR, ce-gadolinium_T1w, swi, angio.
         spacing: voxel size, mm.
@@ -186,17 +200,18 @@ def write_phantoms(
         num_workers: number of processes, by default one per core that this process may use.
 
     Raises:
-        FileExistsError: if ``dataset_dir`` is not empty.
+        FileExistsError: if ``dataset_dir`` is not empty, and not left unfinished by a start with the same arguments.
         ValueError: for an unknown contrast or a number out of range; the message names it.
     """
     folder = Path(dataset_dir)
     suffixes = (suffixes,) if isinstance(suffixes, str) else tuple(suffixes)
     size = (int(spatial_size[0]), int(spatial_size[1]), int(spatial_size[2]))
     _check(num_subjects, suffixes, spacing, size, tumour_probability, val_fraction, test_fraction)
-    refuse_content(folder)
     if with_vessels is None:
         with_vessels = any(suffix in VESSEL_SUFFIXES for suffix in suffixes)
     spec = PhantomSpec(suffixes, float(spacing), size, seed, tumour_probability, with_vessels)
+    shares = {"num_subjects": num_subjects, "val_fraction": val_fraction, "test_fraction": test_fraction}
+    unfinished = UnfinishedDataset(folder, {**asdict(spec), **shares, "version": __version__})
 
     population = PopulationModel.default()
     seeds = [derive_seed(seed, "phantom", index) for index in range(num_subjects)]
@@ -207,34 +222,29 @@ def write_phantoms(
     )
     write_segmentation_description(folder, SEGMENTATION, LABELS, title="Tissue of the phantoms")
 
-    jobs = [(folder, *job, spec) for job in zip(ids, people, seeds, strict=True)]
+    rows = {name: row for name in ids if (row := unfinished.row(name)) is not None}
+    if rows:
+        logger.info("%s: %d phantoms are finished, continuing with the rest.", folder, len(rows))
+    jobs = [(unfinished, *job, spec) for job in zip(ids, people, seeds, strict=True) if job[0] not in rows]
     load_atlas(spec.spacing)  # before the workers fork, so that they share it
-    workers = min(num_subjects, num_workers if num_workers is not None else _num_cores())
-    with tqdm(total=num_subjects, desc=f"phantoms -> {folder}", unit="brain", disable=None) as bar:
-        rows = []
+    workers = min(len(jobs), num_workers if num_workers is not None else _num_cores())
+    with tqdm(total=len(jobs), desc=f"phantoms -> {folder}", unit="brain", disable=None) as bar:
         if workers <= 1:
             for job in jobs:
-                rows.append(_write_subject(*job))
+                rows[job[1]] = _finish_subject(*job)
                 bar.update()
         else:
             context = multiprocessing.get_context(START_METHOD)
-            with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
-                for row in pool.map(_write_subject, *zip(*jobs, strict=True)):
-                    rows.append(row)
+            with ProcessPoolExecutor(workers, context, _start_worker, (os.getpid(),)) as pool:
+                for job, row in zip(jobs, pool.map(_finish_subject, *zip(*jobs, strict=True)), strict=True):
+                    rows[job[1]] = row
                     bar.update()
-    for row, split in zip(rows, _splits(num_subjects, val_fraction, test_fraction), strict=True):
-        row["split"] = split
-    write_participants(folder, rows)  # last: a dataset without its table is unfinished
+    splits = _splits(num_subjects, val_fraction, test_fraction)
+    table = [{**rows[name], "split": split} for name, split in zip(ids, splits, strict=True)]
+    write_participants(folder, table)  # last: a dataset without its table is unfinished
+    unfinished.finish()
     logger.info("wrote %d phantoms to %s", num_subjects, folder)
     return folder
-
-
-def refuse_content(folder: Path) -> None:
-    """Raise FileExistsError if ``folder`` is a file or is not empty."""
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise FileExistsError(
-            f"{folder} is not empty; phantoms are written into a new or empty folder. Empty it, or give another."
-        )
 
 
 def _check(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from brain_bundles.data.covariates import COVARIATES, CovariateScaler
-from brain_bundles.data.participants import parse_covariate, read_tsv
+from brain_bundles.data.participants import id_problems, parse_covariate, read_tsv
 from brain_bundles.data.problems import DatasetError, raise_problems
 from brain_bundles.phantom.population import PopulationModel
 from brain_bundles.utils.seeding import derive_seed
@@ -123,17 +122,12 @@ def _given_by_table(path: Path) -> list[dict]:
         raise DatasetError(path, [("empty table", "no row below the column names")])
     known = ("participant_id", *COVARIATES)
     problems = [("unknown column", f"{n}; allowed are {', '.join(known)}") for n in table[0] if n not in known]
-    ids = [row.get("participant_id") for row in table]
+    if "participant_id" in table[0]:
+        problems += id_problems([row["participant_id"] for row in table])
     given = []
     for number, text in enumerate(table, start=1):
         identity = text.get("participant_id")
         place = f"row {number}" + (f" ({identity})" if identity else "")
-        if "participant_id" in text and not re.fullmatch(r"sub-[A-Za-z0-9]+", identity or ""):
-            problems.append(
-                ("malformed participant_id", f"row {number}: {identity!r}, expected sub- and letters or digits")
-            )
-        elif identity and ids.index(identity) < number - 1:
-            problems.append(("duplicate participant_id", f"{place} repeats row {ids.index(identity) + 1}"))
         values, impossible = _parse({name: text.get(name) for name in COVARIATES})
         problems += [("impossible value", f"{place}: {problem}") for problem in impossible]
         given.append({"participant_id": identity, **values} if identity else values)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import os
-import re
 import shutil
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +21,17 @@ from brain_bundles.data.nifti import is_complete_nifti
 from brain_bundles.data.participants import read_tsv, write_participants
 from brain_bundles.data.problems import DatasetError
 from brain_bundles.runs.run_record import RUN_FILE, RunRecord
-from brain_bundles.utils.atomic import atomic_write
+from brain_bundles.utils.atomic import MAX_NAME, atomic_write, remove_stale_temporaries
 
 logger = logging.getLogger(__name__)
+# Bytes of an image's name; the one of its standard deviation is longer.
+MAX_IMAGE_NAME = MAX_NAME - len("_desc-std")
 # Entries of a row that describe its image, not the participant.
 ABOUT_FILES = ("image", "file", "source_sha256", "source", "target")
 # Entries of an item with one value per image -> name of that value in the row of the image.
 PER_IMAGE = {"files": "file", "targets": "target", "seeds": "seed"}
 # Files in an output folder that are not BIDS: our own, and those of the evaluation.
 NOT_BIDS = (RUN_FILE, "preview*.png", "metrics*", "*.log")
-_TEMPORARY = re.compile(r"\..+\.(nii|nii\.gz|json)\.[0-9a-f]+\.tmp")  # see atomic_write
 
 
 class RunOutput:
@@ -69,7 +68,7 @@ class RunOutput:
 
     Raises:
         ValueError: if only one of ``spacing`` and ``spatial_size`` is given, or none and an item has no ``image``; if
-            a file lies outside of the folder, or two images have the same file.
+            a file lies outside of the folder or has too long a name, or two images have the same file.
     """
 
     def __init__(
@@ -190,7 +189,7 @@ class RunOutput:
             finished += sum(done)
             if not all(done):
                 chosen += batch
-        _remove_stale_temporaries({path.parent for item in chosen for path in self.paths(item)})
+        remove_stale_temporaries({path.parent for item in chosen for path in self.paths(item)})
         if finished:
             logger.info("%s: %d images are finished, continuing with the rest.", self.output_dir, finished)
         if damaged:
@@ -204,6 +203,8 @@ class RunOutput:
             path = self.path(row)
             if "file" in row and (Path(row["file"]).is_absolute() or ".." in Path(row["file"]).parts):
                 raise ValueError(f"{row['participant_id']}: file is {row['file']}, expected a path below output_dir.")
+            if len(os.fsencode(path.name)) > MAX_IMAGE_NAME:
+                raise ValueError(f"{path}: the name has more than {MAX_IMAGE_NAME} bytes; shorten {path.name[:40]}...")
             if path in rows:
                 raise ValueError(f"{row['participant_id']}: its image {path} is also that of {rows[path]}; rename one.")
             rows[path] = row["participant_id"]
@@ -254,14 +255,3 @@ def image_rows(item: Mapping[str, Any]) -> list[dict[str, Any]]:
         {PER_IMAGE.get(key, key): value[i] if key in PER_IMAGE else value for key, value in item.items()}
         for i in range(number)
     ]
-
-
-def _remove_stale_temporaries(folders: Iterable[Path]) -> None:
-    """Remove temporary files of killed processes; a file younger than an hour may belong to a running process."""
-    for folder in folders:
-        for left in folder.glob(".*.tmp"):
-            try:
-                if _TEMPORARY.fullmatch(left.name) and time.time() - left.stat().st_mtime > 3600:
-                    left.unlink()
-            except FileNotFoundError:
-                continue  # renamed by its owner meanwhile

@@ -74,14 +74,23 @@ class RunRecord:
     def update(self, before: Sequence[dict[str, Any]] | None) -> list[dict[str, Any]]:
         """Write the file unless it has the rows and the start already; return the rows, earlier ones included.
 
+        Of several first starts at once one creates the file, and the others continue it or are refused.
+
         Args:
             before: rows of the earlier starts, see :meth:`read`.
+
+        Raises:
+            DatasetError: if another start has created the file meanwhile, see :meth:`read`.
         """
+        if before is None:
+            try:
+                return self._write(self.conditions, exclusive=True)
+            except FileExistsError:  # another start was faster: this one continues it, or is refused
+                before = self.read()
         conditions = self._merged(before)
         announces = not self._announced and is_main_process()
         if before is None or len(conditions) > len(before) or announces:
             self._write(conditions)
-            self._announced = True
         return conditions
 
     def finish(self) -> None:
@@ -98,15 +107,16 @@ class RunRecord:
             return before
         return [*self.conditions, *(row for row in before if _key(row) not in ours)]
 
-    def _write(self, conditions: Sequence[Mapping[str, Any]]) -> None:
-        """Write the file and, in the main process, this start in place of its earlier entry."""
-        starts = json.loads(self.path.read_text()).get("starts", []) if self.path.is_file() else []
+    def _write(self, conditions: list[dict[str, Any]], *, exclusive: bool = False) -> list[dict[str, Any]]:
+        """Write the file and, in the main process, this start in place of its earlier entry; return the rows."""
+        starts = json.loads(self.path.read_text()).get("starts", []) if self.path.is_file() and not exclusive else []
         if self.provenance is not None and is_main_process():
             starts = [one for one in starts if one.get("started") != self.provenance.get("started")] + [self.provenance]
         beside = {"starts": starts} if starts else {}
-        write_json(
-            self.path, {"version": __version__, "settings": self.settings, **beside, "conditions": list(conditions)}
-        )
+        content = {"version": __version__, "settings": self.settings, **beside, "conditions": conditions}
+        write_json(self.path, content, exclusive=exclusive)
+        self._announced = True
+        return conditions
 
     def _other_settings(self, there: Mapping[str, Any]) -> list[tuple[str, str]]:
         now = {**self.settings, "version": __version__}

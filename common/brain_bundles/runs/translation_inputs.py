@@ -15,6 +15,7 @@ import torch.distributed as dist
 from brain_bundles.data.bids import FOLDERS, find_image, image_path, missing_image, select_participants
 from brain_bundles.data.checks import image_problem, warn_unoriented
 from brain_bundles.data.problems import DatasetError, raise_problems
+from brain_bundles.runs.run_output import MAX_IMAGE_NAME
 from brain_bundles.utils.fingerprint import hash_file
 from brain_bundles.utils.seeding import derive_seed
 
@@ -141,6 +142,11 @@ def translation_inputs(
     checked: dict[Path, tuple[str, str] | None] = {}
     items: dict[Path, dict[str, Any]] = {}
     for job in found:
+        file = Path(job.file).name
+        if len(os.fsencode(file)) > MAX_IMAGE_NAME:
+            what = f"{job.sources[0][1]}: its translation {file} has a name of more than {MAX_IMAGE_NAME} bytes"
+            problems.append(("name too long", f"{what}; shorten the name of the source"))
+            continue
         for name, path in job.sources:
             if path not in checked:
                 checked[path] = image_problem(path)

@@ -11,6 +11,8 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from brain_bundles.utils.workers import end_forked_with_this_process, end_with_parent
+
 logger = logging.getLogger(__name__)
 
 
@@ -32,6 +34,9 @@ def is_main_process() -> bool:
 def init_distributed(backend: str | None = None) -> bool:
     """Join the process group that torchrun announces in the environment; for ``initialize`` of a config.
 
+    From here on no process outlives the one that started it: a rank that of torchrun, a worker of a data loader its
+    rank.
+
     Args:
         backend: nccl or gloo; None means nccl with a GPU and gloo without.
 
@@ -41,9 +46,12 @@ def init_distributed(backend: str | None = None) -> bool:
     Raises:
         ValueError: if the environment announces several processes but no rank or address for this one.
     """
+    end_forked_with_this_process()
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     if processes <= 1:
         return False
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        end_with_parent()  # else ranks go on without torchrun, beside those of the next start
     if not dist.is_initialized():
         if missing := [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]:
             raise ValueError(f"WORLD_SIZE is {processes} but {', '.join(missing)} is not set; start with torchrun.")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dis
 import hashlib
+import inspect
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -60,7 +63,8 @@ def file_fingerprint(path: str | Path) -> str:
 def describe(value: Any, depth: int = 12) -> str:
     """Text description of a transform, or another object of plain parts: its classes and their settings.
 
-    Random states are left out, since a deterministic transform does not depend on them.
+    Settings are the attributes that constructors set. What use adds, such as the name of the last file, is left out,
+    and so are random states: a deterministic transform does not depend on them.
     """
     if depth == 0:
         raise ValueError(f"cannot describe {type(value).__name__}: nested too deeply (or in a circle).")
@@ -77,18 +81,46 @@ def describe(value: Any, depth: int = 12) -> str:
         return "[" + ", ".join(describe(item, depth - 1) for item in value) + "]"
     if isinstance(value, partial):
         return f"partial({describe([value.func, value.args, value.keywords], depth - 1)})"
+    if isinstance(value, nn.Module):
+        return f"{type(value).__module__}.{type(value).__qualname__}:{module_fingerprint(value)}"
+    if inspect.ismethod(value):
+        return f"method({describe([value.__func__, value.__self__], depth - 1)})"
     if code := getattr(value, "__code__", None):
         body = hashlib.blake2b(code.co_code + repr(code.co_names).encode(), digest_size=8).hexdigest()
         constants = [item for item in code.co_consts if isinstance(item, (int, float, str))]
-        return f"{value.__module__}.{value.__qualname__}:{body}{constants}"  # two lambdas have the same name
+        given = [value.__defaults__, value.__kwdefaults__, [cell.cell_contents for cell in value.__closure__ or ()]]
+        beside = describe(given, depth - 1) if any(given) else ""
+        return f"{value.__module__}.{value.__qualname__}:{body}{constants}{beside}"  # two lambdas have the same name
     if isinstance(value, (type, torch.dtype)) or hasattr(value, "__qualname__"):
         return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', value)}"
     settings = {
         name: item
-        for name, item in sorted(getattr(value, "__dict__", {}).items())
+        for name, item in sorted(_settings(value).items())
         if not isinstance(item, (np.random.RandomState, np.random.Generator, torch.Generator))
     }
     return f"{type(value).__module__}.{type(value).__qualname__}({describe(settings, depth - 1)})"
+
+
+def _settings(value: Any) -> dict[str, Any]:
+    """Attributes that the constructors of an object's classes set; all where a constructor is not Python code."""
+    names: set[str] = set()
+    for kind in type(value).__mro__[:-1]:
+        if (init := kind.__dict__.get("__init__")) is None:
+            continue
+        code = getattr(inspect.unwrap(init), "__code__", None)
+        if code is None:
+            return dict(getattr(value, "__dict__", {}))
+        names |= {step.argval for step in dis.get_instructions(code) if step.opname == "STORE_ATTR"}
+    found = {name: getattr(value, name) for name in names if hasattr(value, name)}
+    return found | {name: item for name, item in _fields(value).items() if name not in found}
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    """Fields of a dataclass, whose constructor may be frozen, and of a class without a constructor of its own."""
+    if is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    without = all("__init__" not in kind.__dict__ for kind in type(value).__mro__[:-1])
+    return dict(getattr(value, "__dict__", {})) if without else {}
 
 
 def _tensor_bytes(tensor: torch.Tensor) -> bytes:

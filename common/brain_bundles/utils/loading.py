@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import pickle
+import re
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,20 +44,58 @@ def read_plain(path: str | Path, *, mmap: bool = False) -> Any:
         ValueError: if the file is damaged, is not a PyTorch file, or holds more than plain tensors.
     """
     path = Path(path)
+    _refuse_no_weights(path)
+    try:
+        _check_parts(path)
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+    except Exception as error:  # damaged bytes raise errors of many kinds
+        # Not torch's message, and not in a traceback: it advises to run the code of the file (weights_only=False).
+        raise ValueError(
+            f"{path} ({path.stat().st_size} bytes) cannot be read as plain tensors; it is damaged, is not a file "
+            f"of torch.save, or needs code to load. Delete it or restore a copy. ({_reason(error)})"
+        ) from None
+
+
+def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
+    from safetensors.torch import load_file
+
+    _refuse_no_weights(path)
+    try:
+        return load_file(path, device="cpu")
+    except Exception as error:  # SafetensorError, and others of the sizes and types in a damaged header
+        raise ValueError(
+            f"{path} ({path.stat().st_size} bytes) cannot be read as safetensors; it is damaged, or is not such a "
+            f"file. Delete it or restore a copy. ({_reason(error)})"
+        ) from error
+
+
+def _refuse_no_weights(path: Path) -> None:
+    """Raise for a missing file and for a pointer that Git LFS left in its place."""
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; train first, download the weights, or set the path.")
     with path.open("rb") as file:
         head = file.read(64)
     if head.startswith(b"version https://git-lfs"):
         raise ValueError(f"{path} is a Git LFS pointer, not the weights; run `git lfs pull`.")
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
-    except (RuntimeError, EOFError, KeyError, OSError, ValueError, pickle.UnpicklingError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ValueError(
-            f"{path} ({path.stat().st_size} bytes) cannot be read as plain tensors; it is damaged, is not a file "
-            f"of torch.save, or needs code to load. Delete it or restore a copy. ({reason})"
-        ) from error
+
+
+def _check_parts(path: Path) -> None:
+    """Compare the checksums in a file of torch.save, which is a zip; torch.load does not (torch 2.13)."""
+    with path.open("rb") as file:
+        if file.read(4) != b"PK\3\4":
+            return  # the form before torch 1.6 has none
+    with zipfile.ZipFile(path) as archive:
+        if (damaged := archive.testzip()) is not None:
+            raise zipfile.BadZipFile(f"the checksum of its part {damaged} is wrong")
+
+
+def _reason(error: Exception) -> str:
+    """Why a file cannot be read, in one line and without advice."""
+    if isinstance(error, pickle.UnpicklingError) or "weights_only" in str(error):
+        found = re.search(r"GLOBAL ([\w.]{1,100})", str(error))
+        return f"it asks for {found[1]}" if found else "it holds something other than plain tensors"
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
 
 
 def load_weights(
@@ -117,18 +157,15 @@ def read_weights(path: str | Path, *, key: str | None = None) -> dict[str, torch
         ValueError: if the file is damaged or is not a state dict.
     """
     path = Path(path)
-    if path.suffix == ".safetensors" and path.is_file():
-        from safetensors.torch import load_file
-
-        weights: Any = load_file(path, device="cpu")
-    else:
-        weights = read_plain(path)
+    weights: Any = _read_safetensors(path) if path.suffix == ".safetensors" else read_plain(path)
     if key is not None:
         if not isinstance(weights, Mapping) or key not in weights:
             found = ", ".join(map(repr, weights)) if isinstance(weights, Mapping) else type(weights).__name__
             raise ValueError(f"{path} has no entry {key!r}; found: {found}.")
         weights = weights[key]
-    if not isinstance(weights, Mapping) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
+    if not isinstance(weights, Mapping) or not all(
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in weights.items()
+    ):
         found = ", ".join(map(repr, list(weights)[:_SHOWN])) if isinstance(weights, Mapping) else type(weights).__name__
         raise ValueError(f"{path} is not a state dict of tensors (found: {found}); name the right entry with `key`.")
     return dict(weights)
@@ -146,7 +183,7 @@ def read_recipe(paths: Sequence[str | Path | None]) -> dict[str, Any]:
             continue
         try:
             merged |= decode_recipe(_read_tensor(Path(path), RECIPE_KEY))
-        except (ValueError, KeyError, OSError):
+        except (ValueError, KeyError, TypeError, OSError):
             continue
     return merged
 

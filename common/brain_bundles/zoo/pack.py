@@ -71,15 +71,16 @@ def pack(
 
     Raises:
         FileNotFoundError: if a bundle or one of its required files is missing.
-        ValueError: for a name or a version that MONAI's tools cannot handle, a version without a line in the changelog
-            or different from the shared package's, or files that changed since that version was packed.
+        ValueError: for metadata or an index that is no JSON, a name or a version that MONAI's tools cannot handle, a
+            version without a line in the changelog or different from the shared package's, or files that changed since
+            that version was packed.
     """
     if form not in FORMATS:
         raise ValueError(f"format is {form!r}; allowed: {', '.join(FORMATS)}.")
     folders = _folders(Path(bundles_dir), bundles)
     contents = {folder: bundle_files(folder) for folder in folders}
-    metadata = {folder: json.loads((folder / "configs" / "metadata.json").read_text()) for folder in folders}
-    entries: dict[str, dict[str, Any]] = json.loads(Path(index).read_text()) if Path(index).is_file() else {}
+    metadata = {folder: _read_json(folder / "configs" / "metadata.json") for folder in folders}
+    entries: dict[str, dict[str, Any]] = _read_json(Path(index)) if Path(index).is_file() else {}
     for folder in folders:
         check_version(folder.name, metadata[folder], entries)
     output = Path(output_dir)
@@ -107,6 +108,16 @@ def pack(
     for one in packed:
         logger.info("%s: %.1f MB, SHA-256 %s", one.path, one.size / 1e6, one.sha256)
     return [one.path for one in packed]
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is no JSON ({error}); repair it or restore a copy.") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} holds a {type(content).__name__}, expected an object; restore a copy.")
+    return content
 
 
 def check_version(name: str, metadata: Mapping[str, Any], entries: Mapping[str, Any]) -> None:

@@ -1,0 +1,43 @@
+"""Processes that end with the process that started them."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+INTERVAL_S = 0.5
+
+
+def end_with_parent(parent: int | None = None) -> None:
+    """End this process soon after its parent is gone; called once, at the start of a worker.
+
+    A parent that is killed (kill -9, no memory) tells its workers nothing. Those of a ``ProcessPoolExecutor`` go on
+    with what they have and then wait for ever, and so do those of torch's ``DataLoader`` if their pipe is full (torch
+    2.13). Files are written atomically, so a worker may end at any moment.
+
+    Args:
+        parent: id of the process that started this one, as that process knows it; by default the present parent.
+    """
+    known = os.getppid() if parent is None else parent
+
+    def watch() -> None:
+        while os.getppid() == known:  # an orphan gets another parent
+            time.sleep(INTERVAL_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="end with parent", daemon=True).start()
+
+
+_ending = False
+
+
+def end_forked_with_this_process() -> None:
+    """End the processes that this one forks from now on, such as the workers of data loaders, soon after it is gone.
+
+    Calling this twice changes nothing. Programs that are started in a new process, and not forked, are their own.
+    """
+    global _ending
+    if not _ending and hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=end_with_parent)
+        _ending = True
