@@ -34,3 +34,16 @@ def raise_problems(where: str | os.PathLike[str], problems: Iterable[tuple[str, 
     problems = list(problems)
     if problems:
         raise DatasetError(where, problems)
+
+
+class ImageError(ValueError):
+    """An image that cannot be used.
+
+    Attributes:
+        kind: what is wrong, in the words that group such files in a :class:`DatasetError`.
+        detail: the same with its numbers and what to do, without the file's name.
+    """
+
+    def __init__(self, kind: str, detail: str, path: str | os.PathLike[str] | None = None) -> None:
+        self.kind, self.detail = kind, detail
+        super().__init__(f"{kind}: {detail}" if path is None else f"{os.fspath(path)}: {kind}: {detail}")

@@ -13,7 +13,7 @@ from typing import Any
 import torch.distributed as dist
 
 from brain_bundles.data.bids import FOLDERS, find_image, image_path, missing_image, select_participants
-from brain_bundles.data.checks import image_problem, warn_unoriented
+from brain_bundles.data.checks import image_problem, warn_headers
 from brain_bundles.data.problems import DatasetError, raise_problems
 from brain_bundles.utils.fingerprint import hash_file
 from brain_bundles.utils.seeding import derive_seed
@@ -157,7 +157,7 @@ def translation_inputs(
         raise_problems(where, problems or [("no images", "there is nothing to translate; expected .nii.gz or .nii")])
     for kind, detail in problems:
         logger.warning("Left out, %s: %s", kind, detail)
-    warn_unoriented([item["image"] for item in items.values()])
+    warn_headers([item["image"] for item in items.values()])
     for path, item in items.items():
         item["source_sha256"] = hash_file(path)
     return TranslationInputs(list(items.values()), problems, dataset_dir is not None, where)
