@@ -1,7 +1,7 @@
 """Whether an image looks like one brain without skull, of any contrast: its size, its border and its inner structure.
 
-The limits were set on 67 brain-extracted scans, of 19 to 96 years, with tumours, stroke and multiple sclerosis, and on 38
-whole heads, each with a wide margin; no scan lies near one.
+The limits lie between 60 brain-extracted scans (19 to 96 years; healthy, tumours, stroke, multiple sclerosis) and 38
+whole heads, in the contrasts T1w, T2w, FLAIR and PDw, far from each.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _GRID_MM = 4.0  # coarse enough for noise and speed, fine enough for a skull
 # Object: brighter than this share of its brightest voxels, as in brain_bounds.
 _FRACTION = 0.1
 # The object with everything it encloses, mL. The extracted brains have 1,090 to 1,790, the whole heads 2,310 to 5,720.
-# 377 adults have at most 1,850 inside of the skull (IXI); children of two years about 1,000.
+# Inside of the skull 377 adults have at most 1,850 (IXI).
 BRAIN_ML = (700.0, 2150.0)
-# Area of the object on one face of the image, cm2: up to 3 for the brains, from 115 for the largest one of a head.
+# Area of the object on one face of the image, cm2: up to 3 for the brains, at least 72 for the heads.
 BORDER_CM2 = 20.0
-# Deviation from the mean of the six neighbours inside, relative to the spread of the values: 0.33 to 0.82 for the brains,
-# 0.10 to 0.17 if they are blurred by 4 mm, 0.14 for a ball with a smooth shade and 1.08 for noise.
+# Deviation from the mean of the six neighbours inside, relative to the spread of the values: 0.33 to 0.82 for the
+# brains, 0.20 to 0.34 if they are blurred by 2 mm (standard deviation), 0.10 to 0.17 by 4 mm, and 1.08 for noise.
 STRUCTURE = (0.15, 1.0)
 
 
@@ -55,7 +55,9 @@ class Anatomy:
             found.append(("looks like no adult brain", f"{size}; is it a part of one, or are its voxel sizes wrong?"))
         if self.border_cm2 > BORDER_CM2:
             area = f"it has {self.border_cm2:.0f} cm2 on the border of the image, expected up to {BORDER_CM2:g}"
-            found.append(("looks cropped", f"{area}; is it a whole head, a part of a brain, or another part of the body?"))
+            found.append(
+                ("looks cropped", f"{area}; is it a whole head, a part of a brain, or another part of the body?")
+            )
         if not STRUCTURE[0] <= self.structure <= STRUCTURE[1]:
             what = "smooth inside" if self.structure < STRUCTURE[0] else "noise"
             limits = f"structure {self.structure:.2f}, expected {STRUCTURE[0]:g} to {STRUCTURE[1]:g}"

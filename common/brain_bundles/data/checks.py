@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from collections.abc import Callable, Iterable
@@ -12,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brain_bundles.data.anatomy import examine
-from brain_bundles.data.problems import ImageError, raise_problems
+from brain_bundles.data.problems import ImageError, grouped, raise_problems
 from brain_bundles.data.read_image import check_stream, read_header, read_image
 from brain_bundles.utils.user_warning import BrainBundlesWarning
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,13 +38,28 @@ class ImageCheck:
         return self.problem is None and not self.doubts
 
 
-def check_image(path: str | os.PathLike[str]) -> ImageCheck:
-    """Read a NIfTI file with the one reader, and look at what it shows; nothing is raised."""
+def check_image(path: str | os.PathLike[str], *, strict: bool = False) -> ImageCheck:
+    """Read a NIfTI file with the one reader, and look at what it shows; nothing is raised.
+
+    Args:
+        path: a NIfTI file.
+        strict: take a doubt for a problem.
+    """
     try:
         image = read_image(path)
     except ImageError as error:
         return ImageCheck(_named(path, error))
-    return ImageCheck(doubts=tuple((kind, f"{path}: {detail}") for kind, detail in examine(image).doubts))
+    doubts = examine(image).doubts
+    if doubts and strict:
+        return ImageCheck((doubts[0][0], f"{path}: {', '.join(detail for _, detail in doubts)}"))
+    return ImageCheck(doubts=tuple((kind, f"{path}: {detail}") for kind, detail in doubts))
+
+
+def log_doubts(checks: Iterable[ImageCheck]) -> None:
+    """Log a warning with what was doubtful about images, grouped by kind; nothing without doubts."""
+    doubts = [doubt for check in checks for doubt in check.doubts]
+    if doubts:
+        logger.warning("Doubtful images, which are used; --strict true refuses them.\n%s", grouped(doubts))
 
 
 def check_images(paths: Iterable[str | os.PathLike[str]], *, read_voxels: bool = True) -> None:

@@ -60,9 +60,7 @@ def write_nifti(
     _write(path, data.astype(dtype), affine, slope, like, description, 1.0)
 
 
-def write_labels(
-    path: str | os.PathLike[str], labels: ArrayLike, affine: ArrayLike, *, description: str = ""
-) -> None:
+def write_labels(path: str | os.PathLike[str], labels: ArrayLike, affine: ArrayLike, *, description: str = "") -> None:
     """Write an integer segmentation (D, H, W) with labels 0 to 255 as uint8, atomically.
 
     Raises:

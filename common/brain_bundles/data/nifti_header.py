@@ -1,9 +1,9 @@
 """Header of a NIfTI file: what it declares, checked before anything is allocated, and the one affine that is used.
 
-A NIfTI header places its voxels up to twice, by the sform and by the qform. The sform is used if it has a code of 1 to 5
-and can be inverted, else the qform under the same conditions. Without either the voxels' sizes alone are used, as
-nibabel does: the first axis runs to the left, and the world's origin is the middle of the volume. Every part of the
-project reads this affine, so what was checked is what a network sees and what a result is written with.
+A NIfTI header places its voxels up to twice, by the sform and by the qform. The sform is used if its code is 1 to 5 and
+it can be inverted, else the qform under the same conditions. Without either the voxels' sizes alone are used, as in
+nibabel: the first axis runs to the left, and the world's origin is the middle of the volume. Every part of the project
+reads this affine, so what was checked is what a network sees and what a result is written with.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def _shape(raw: nib.nifti1.Nifti1Header) -> tuple[int, int, int]:
         raise ImageError(
             "too large", f"its header declares {shape} voxels, the limit is {MAX_VOXELS} (645^3); resample the image"
         )
-    return shape  # type: ignore[return-value]
+    return shape
 
 
 def _dtype(raw: nib.nifti1.Nifti1Header) -> np.dtype:

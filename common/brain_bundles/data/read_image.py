@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO, cast
 
 import nibabel as nib
 import numpy as np
@@ -125,14 +125,15 @@ def _read(path: str | os.PathLike[str]) -> tuple[NiftiHeader, NDArray[np.float32
         skip = header.offset - len(block)
         while skip > 0 and (chunk := stream.read(min(_CHUNK, skip))):
             skip -= len(chunk)
-        view, filled = memoryview(data), len(early)
-        while filled < len(data) and (got := stream.readinto(view[filled : filled + _CHUNK])):
-            filled += got
+        filled = len(early)
+        while filled < len(data) and (chunk := stream.read(min(_CHUNK, len(data) - filled))):
+            data[filled : filled + len(chunk)] = np.frombuffer(chunk, dtype=np.uint8)
+            filled += len(chunk)
         _finish(stream, len(data) - filled, header)
     stored = data.view(header.dtype).reshape(header.shape, order="F")
     with np.errstate(over="ignore", invalid="ignore"):
         scaled = apply_read_scaling(stored, header.slope, header.inter) if header.slope is not None else stored
-        return header, np.asarray(scaled, dtype=np.float32).copy(order="K")
+        return header, np.asarray(scaled, dtype=np.float32)
 
 
 def _check_length(needed: int, limit: int) -> None:
@@ -140,7 +141,7 @@ def _check_length(needed: int, limit: int) -> None:
         raise ImageError(_UNREADABLE, f"its header declares {needed} bytes, the file can hold {limit} at most")
 
 
-def _finish(stream: IO[bytes], missing: int, header: NiftiHeader) -> None:
+def _finish(stream: BinaryIO, missing: int, header: NiftiHeader) -> None:
     """Read what is after the voxels, so that gzip compares its checksum."""
     if missing:
         raise ImageError(_UNREADABLE, f"{missing} of {header.data_bytes} bytes of voxels are missing")
@@ -152,7 +153,7 @@ def _finish(stream: IO[bytes], missing: int, header: NiftiHeader) -> None:
 
 
 @contextmanager
-def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[IO[bytes], int]]:
+def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, int]]:
     """Contents of a file, unzipped if it is a gzip stream, and the largest length that they can have."""
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
@@ -160,7 +161,7 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[IO[bytes], int]]:
         file.seek(0)
         if zipped:
             with gzip.GzipFile(fileobj=file, mode="rb") as stream:
-                yield stream, size * _MAX_RATIO  # type: ignore[misc]
+                yield cast(BinaryIO, stream), size * _MAX_RATIO
         else:
             yield file, size
 

@@ -15,7 +15,7 @@ _CONSTANT_BACKGROUND = 0.5
 # Level of an uneven background, as a share of the range above it. Noise of air and interpolation lie within a few
 # hundredths of 0; brains that are scaled to [-1, 1] or have a mean of 0 begin far below it.
 _LOWEST_BACKGROUND = -0.1
-# Neighbours that differ by more than this share of an integer type's range: a bright voxel ran over into a negative one.
+# Neighbours that differ by more than this share of an integer type's range: a bright voxel became a negative one.
 _OVERFLOW_JUMP = 0.75
 
 
@@ -32,7 +32,9 @@ def check_voxels(values: NDArray[np.float32], header: NiftiHeader) -> float:
         raise ImageError("NaN or infinite voxels", text)
     low, high = float(values.min()), float(values.max())
     if low == high:
-        kind, text = ("empty volume", "every voxel is 0") if low == 0 else ("constant volume", f"every voxel is {low:g}")
+        kind, text = (
+            ("empty volume", "every voxel is 0") if low == 0 else ("constant volume", f"every voxel is {low:g}")
+        )
         raise ImageError(kind, text)
     background = _background(values)
     if high <= (background or 0):
@@ -98,8 +100,7 @@ def _check_overflow(values: NDArray[np.float32], background: float, header: Nift
         low, high = (*pairs, slice(None, -1)), (*pairs, slice(1, None))
         over = (np.abs(values[high] - values[low]) > jump) & inside[low] & inside[high]
         if over.any():
+            text = f"{int(over.sum())} neighbours are more than {jump:g} apart, in {header.dtype}"
             raise ImageError(
-                "integer overflow",
-                f"{int(over.sum())} neighbours are more than {jump:g} apart, in {header.dtype} from {values.min():g} to "
-                f"{values.max():g}: bright voxels ran over into negative ones; store it in a wider type",
+                "integer overflow", f"{text}: bright voxels ran over into negative ones; store it in a wider type"
             )

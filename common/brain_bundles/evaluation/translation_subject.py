@@ -75,8 +75,8 @@ def load_subject(
         )
     tumour = None
     if SEGMENTATION in item and tumour_labels:
-        labels = meta_tensor(read_values(item[SEGMENTATION]), item[SEGMENTATION])
-        labels = ResampleToMatch(mode="nearest", padding_mode="zeros")(labels, img_dst=loaded[next(iter(volumes))])
+        read = meta_tensor(read_values(item[SEGMENTATION]), item[SEGMENTATION])
+        labels = ResampleToMatch(mode="nearest", padding_mode="zeros")(read, img_dst=loaded[next(iter(volumes))])
         tumour = torch.isin(plain(labels)[0].round().long(), torch.tensor(list(tumour_labels)))
     return Subject(name, {contrast: volume[0] for contrast, volume in volumes.items()}, tumour)
 

@@ -44,4 +44,4 @@ class SampleSaver(VolumeSaver):
             raise ValueError(f"{participant_id}: shape {tuple(volume.shape)}, expected (1, *{self.spatial_size}).")
         check_finite(participant_id, volume)
         if not is_complete_nifti(path):
-            write_nifti(path, unit_array(volume), self.affine)
+            write_nifti(path, unit_array(volume), self.affine, description=f"synthesised {self.output.suffix}")

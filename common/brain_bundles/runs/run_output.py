@@ -27,7 +27,7 @@ from brain_bundles.utils.atomic import atomic_write
 
 logger = logging.getLogger(__name__)
 # Entries of a row that describe its image, not the participant.
-ABOUT_FILES = ("image", "file", "source_sha256", "source", "target")
+ABOUT_FILES = ("image", "file", "source_sha256", "source", "target", "skull_stripped")
 # Entries of an item with one value per image -> name of that value in the row of the image.
 PER_IMAGE = {"files": "file", "targets": "target", "seeds": "seed"}
 # Files in an output folder that are not BIDS: our own, and those of the evaluation.
