@@ -266,7 +266,7 @@ def test_a_whole_head_is_doubted_or_refused(tmp_path, caplog):
     nib.save(nib.Nifti1Image(GOOD, np.diag([12.0, 12.0, 12.0, 1.0])), head)
     brain = save(tmp_path / "brain.nii.gz")
     inputs = translation_inputs(input=[head, brain], source="T1w", target="T2w")
-    assert [(item["image"], item["skull_stripped"]) for item in inputs.items] == [(str(head), False), (str(brain), True)]
+    assert {item["image"]: item["skull_stripped"] for item in inputs.items} == {str(head): False, str(brain): True}
     assert inputs.problems == []
     (doubt,) = warnings_of(caplog)
     assert "looks like a whole head (1)" in doubt
@@ -285,5 +285,5 @@ def test_headers_that_contradict_themselves_are_warned_of(tmp_path):
     image.set_qform(AFFINE, 1)
     image.set_sform(np.diag([7.5, 8.0, 8.0, 1.0]), 2)
     nib.save(image, tmp_path / "a.nii.gz")
-    with pytest.warns(UserWarning, match=r"contradict themselves.*a\.nii\.gz: sform \[\[7\.5.* and qform \[\[8\.0.*sform"):
+    with pytest.warns(UserWarning, match=r"contradict themselves.*a\.nii\.gz: sform \[\[7\.5.* qform \[\[8\.0"):
         translation_inputs(input=tmp_path, source="T1w", target="T2w")

@@ -31,6 +31,7 @@ MIN_ORTHOGONALITY = 0.1
 # Rounding of a quaternion in float32 turns a head by at most 0.06 mm; real scans differ by up to 0.003 mm.
 FORMS_TOLERANCE_MM = 0.1
 _MM_PER_UNIT = {1: 1000.0, 2: 1.0, 3: 0.001}  # NIfTI's codes of metres, millimetres and micrometres
+_EOL = ((13, 10, 26, 10), (0, 0, 0, 0))  # NIfTI-2's mark, which a transfer as text destroys
 _UNITS = {1: "metres", 2: "millimetres", 3: "micrometres"}
 
 
@@ -118,10 +119,13 @@ def _raw_header(block: bytes) -> nib.nifti1.Nifti1Header:
                 raw = kind(block[:size], check=False)
             except (HeaderDataError, WrapStructError, ValueError) as error:
                 raise ImageError("unreadable or truncated image", str(error)) from error
-            if bytes(raw["magic"]).rstrip(b"\0").startswith(b"ni"):
+            if raw["magic"] == raw.single_magic:
+                if "eol_check" in raw and tuple(raw["eol_check"]) not in _EOL:
+                    raise ImageError("unreadable or truncated image", "its line ends were converted; copy it as binary")
+                return raw
+            if raw["magic"] == raw.pair_magic:
                 pair = "its voxels are in a separate .img file; convert it to .nii.gz"
                 raise ImageError("unreadable or truncated image", pair)
-            return raw
     raise ImageError("unreadable or truncated image", "not a NIfTI file")
 
 
@@ -161,8 +165,6 @@ def _dtype(raw: nib.nifti1.Nifti1Header) -> np.dtype:
 def _offset(raw: nib.nifti1.Nifti1Header) -> int:
     value = float(raw["vox_offset"])
     least = raw.single_vox_offset
-    if value == 0:
-        return int(least)  # as nibabel reads it
     if not value.is_integer() or not least <= value <= MAX_OFFSET:
         raise ImageError(
             "unreadable or truncated image",
@@ -205,7 +207,7 @@ def _affine(raw: nib.nifti1.Nifti1Header, shape: tuple[int, int, int]) -> tuple[
         if other is None:
             return affine, form, f"{name} {_text(raw, name)} cannot be used, {form} is used: {_rounded(affine)}"
         if (apart := _distance(affine, other, shape)) > FORMS_TOLERANCE_MM:
-            text = f"sform {_rounded(affine)} and qform {_rounded(other)} are up to {apart:.2f} mm apart"
+            text = f"sform {_rounded(affine)} and qform {_rounded(other)} are up to {apart:.4g} mm apart"
             return affine, form, f"{text}; the {form} is used"
     edges = np.linalg.norm(affine[:3, :3], axis=0)
     if not others and not np.allclose(np.abs(pixdim), edges, rtol=0.01, equal_nan=False):
