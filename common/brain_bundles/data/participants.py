@@ -219,7 +219,7 @@ def write_volumes(dataset_dir: str | os.PathLike[str], table: str | os.PathLike[
 def _described(table: Path) -> dict[str, Mapping[str, object]]:
     """Descriptions of columns in the JSON file beside ``table``; empty if there is no such file."""
     sidecar = table.with_suffix(".json")
-    return json.loads(sidecar.read_text()) if sidecar.is_file() else {}
+    return json.loads(sidecar.read_text(encoding="utf-8")) if sidecar.is_file() else {}
 
 
 def _id_problems(ids: Sequence[object]) -> list[tuple[str, str]]:

@@ -78,8 +78,12 @@ def pack(
         raise ValueError(f"format is {form!r}; allowed: {', '.join(FORMATS)}.")
     folders = _folders(Path(bundles_dir), bundles)
     contents = {folder: bundle_files(folder) for folder in folders}
-    metadata = {folder: json.loads((folder / "configs" / "metadata.json").read_text()) for folder in folders}
-    entries: dict[str, dict[str, Any]] = json.loads(Path(index).read_text()) if Path(index).is_file() else {}
+    metadata = {
+        folder: json.loads((folder / "configs" / "metadata.json").read_text(encoding="utf-8")) for folder in folders
+    }
+    entries: dict[str, dict[str, Any]] = (
+        json.loads(Path(index).read_text(encoding="utf-8")) if Path(index).is_file() else {}
+    )
     for folder in folders:
         check_version(folder.name, metadata[folder], entries)
     output = Path(output_dir)
@@ -233,7 +237,7 @@ def _write_folder(folder: Path, files: Mapping[str, Path], metadata: Mapping[str
         content = path.read_bytes()
         hashes[inner] = hashlib.sha256(content).hexdigest()
         atomic_write(folder / inner, content)
-    card = model_card((folder / "docs" / "README.md").read_text(), metadata)
+    card = model_card((folder / "docs" / "README.md").read_text(encoding="utf-8"), metadata)
     hashes["README.md"] = hashlib.sha256(card.encode()).hexdigest()
     atomic_write(folder / "README.md", card)
     atomic_write(folder / MANIFEST, manifest_text(hashes))
