@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from brain_bundles.data import check_image, read_header, read_image, to_ras
 from brain_bundles.data.checks import image_grid
+from brain_bundles.data.subject_checks import subject_problems
 from brain_bundles.handlers import TranslationSaver
 from brain_bundles.runs import RunOutput, translation_inputs
 from brain_bundles.transforms import image_preprocessing, invert_preprocessing
@@ -147,7 +148,7 @@ def brain(world: np.ndarray) -> np.ndarray:
     """Brightness at world positions (mm): an ellipsoid of 60 x 75 x 60 mm half-axes, brighter to the right and top."""
     place = world - CENTRE
     r = np.linalg.norm(place / [60, 75, 60], axis=-1)
-    shade = 600 + 3 * place[..., 0] + 2 * place[..., 2] + 60 * np.sin(place[..., 1] / 4)
+    shade = 600 + 2 * place[..., 0] + 1 * place[..., 2] + 200 * np.sin(place / 5).prod(-1)
     return np.where(r < 1, shade * np.clip(8 * (1 - r), 0, 1), 0)
 
 
@@ -276,3 +277,35 @@ def test_headers_that_cannot_be_used_are_refused_by_name(tmp_path, name):
         assert problem is not None
         assert problem[0] == kind
         assert str(path) in problem[1]
+
+
+def test_bad_headers_leave_the_good_files_beside_them(tmp_path):
+    for number, (_, change) in enumerate(REFUSED.values()):
+        save(tmp_path / f"bad{number}_T1w.nii.gz", change, STRAIGHT)
+    good = save(tmp_path / "good_T1w.nii.gz", forms(STRAIGHT, STRAIGHT), STRAIGHT)
+    inputs = translation_inputs(input=tmp_path, source="T1w", target="T2w")
+    assert [item["image"] for item in inputs.items] == [str(good)]
+    assert len(inputs.problems) == len(REFUSED)
+
+
+@pytest.mark.parametrize(
+    ("change", "registered"),
+    [
+        (forms(STRAIGHT, STRAIGHT), True),
+        (forms(STRAIGHT, STRAIGHT, pixdim=pixdim(1, 3.50004, 3.5, 3.8)), True),
+        (forms(STRAIGHT, AWAY, (1, 0), pixdim=pixdim(1, 3.50004, 3.5, 3.8)), True),
+        (forms(STRAIGHT, AWAY, (2, 1), pixdim=pixdim(1, 3.50004, 3.5, 3.8)), True),
+        (forms(AWAY, STRAIGHT, (2, 1), pixdim=pixdim(1, 3.50004, 3.5, 3.8)), False),
+    ],
+)
+def test_contrasts_that_pass_the_check_are_registered_in_training(tmp_path, change, registered):
+    """The second contrast's voxels lie as its sform says, whatever the qform and pixdim are."""
+    item = {
+        "T1w": str(save(tmp_path / "sub-1_T1w.nii.gz", forms(STRAIGHT, STRAIGHT), STRAIGHT)),
+        "T2w": str(save(tmp_path / "sub-1_T2w.nii.gz", change, STRAIGHT)),
+    }
+    problems = [kind for kind, _ in subject_problems([item], ["T1w", "T2w"])]
+    assert problems == ([] if registered else ["different grids"])
+    out = image_preprocessing(["T1w", "T2w"], SPACING, SIZE)(item)
+    alike = np.corrcoef(out["T1w"].numpy().ravel(), out["T2w"].numpy().ravel())[0, 1]
+    assert (alike > 0.999) == registered
