@@ -11,7 +11,8 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from brain_bundles.data.nifti_header import NiftiHeader, form_affines, unit_mm
+from brain_bundles.data.nifti_forms import form_affines, unit_mm
+from brain_bundles.data.nifti_header import NiftiHeader
 from brain_bundles.data.problems import ImageError
 from brain_bundles.data.read_image import check_stream
 from brain_bundles.utils.atomic import atomic_write
