@@ -31,6 +31,8 @@ LONGEST_FIRST = (
     "utils/test_distributed.py",
     "real/test_adaptive_translation.py",
     "metrics/test_brain_volumes.py",
+    "data/test_read_image.py",
+    "data/test_header_zoo.py",
     "phantom/test_anatomy.py",
     "phantom/test_writer.py",
     "faults/test_kill.py",

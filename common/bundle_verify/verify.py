@@ -102,7 +102,7 @@ def _metadata(source: BundleSource) -> tuple[dict[str, Any], list[Finding]]:
         from jsonschema import Draft201909Validator
     except ImportError as error:
         raise ImportError("verify needs jsonschema: pip install jsonschema pyyaml.") from error
-    validator = Draft201909Validator(json.loads(SCHEMA.read_text()))
+    validator = Draft201909Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
     findings = [
         Finding(METADATA, "::".join(map(str, error.absolute_path)), error.message[:300])
         for error in sorted(validator.iter_errors(metadata), key=lambda error: list(map(str, error.absolute_path)))

@@ -8,7 +8,9 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from brain_bundles.data import is_complete_nifti, write_labels, write_nifti
+from brain_bundles.data import is_complete_nifti, read_header, write_labels, write_nifti
+from brain_bundles.data.nifti_header import NiftiHeader
+from brain_bundles.version import __version__
 from nibabel.affines import from_matvec
 from nibabel.eulerangles import euler2mat
 
@@ -34,6 +36,8 @@ def test_values_and_geometry_survive_the_file(tmp_path, volume, name):
         np.testing.assert_allclose(affine, OBLIQUE, atol=1e-5)  # float32 header
     assert (int(image.header["sform_code"]), int(image.header["qform_code"])) == (1, 1)
     assert image.header.get_xyzt_units()[0] == "mm"
+    assert image.header["cal_max"] == 1
+    assert bytes(image.header["descrip"]).startswith(b"brain-bundles")
     assert [p.name for p in tmp_path.iterdir()] == [name]  # no temporary file is left
 
 
@@ -58,12 +62,71 @@ def test_the_same_data_give_the_same_bytes(tmp_path, volume):
     )
 
 
+def source_header(path: Path, dtype: type, kind: type = nib.nifti1.Nifti1Image) -> NiftiHeader:
+    """A header of (5, 6, 7) voxels in micrometres, with two forms that differ and codes 4 and 2."""
+    affine = OBLIQUE.copy()
+    affine[:3] *= 1000
+    image = kind(np.ones((5, 6, 7), dtype=dtype), affine, dtype=dtype)
+    image.set_sform(affine, 4)
+    turned = affine.copy()
+    turned[:3, 3] += 5000
+    image.set_qform(turned, 2)
+    image.header.set_xyzt_units("micron", "sec")
+    nib.save(image, path)
+    return read_header(path)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "error"),
+    [
+        (np.uint8, 0.5 / 255),
+        (np.int8, 0.5 / 127),
+        (np.int16, 2**-15),
+        (np.uint16, 2**-15),
+        (np.int32, 2**-15),
+        (np.float32, 2**-24),
+        (np.float64, 0),
+    ],
+)
+def test_a_volume_like_its_source_keeps_forms_unit_and_type(tmp_path, volume, dtype, error):
+    volume[0, 0, :2] = 0, 1
+    source = source_header(tmp_path / "source.nii.gz", dtype)
+    write_nifti(tmp_path / "a.nii.gz", volume, source.affine, like=source, description="T2w synthesised")
+    old, new = nib.load(tmp_path / "source.nii.gz"), nib.load(tmp_path / "a.nii.gz")
+    assert new.get_data_dtype() == dtype
+    np.testing.assert_allclose(new.get_fdata(), volume, rtol=0, atol=error + 1e-7 * (np.dtype(dtype).itemsize == 1))
+    np.testing.assert_array_equal(new.get_sform(), old.get_sform())
+    np.testing.assert_array_equal(new.get_qform(), old.get_qform())
+    assert [int(new.header[f"{form}_code"]) for form in ("sform", "qform")] == [4, 2]
+    assert new.header.get_xyzt_units()[0] == "micron"
+    np.testing.assert_array_equal(read_header(tmp_path / "a.nii.gz").affine, source.affine)
+    assert bytes(new.header["descrip"]).rstrip(b"\0").decode() == f"brain-bundles {__version__} T2w synthesised"
+    assert (float(new.header["cal_min"]), float(new.header["cal_max"])) == (0, 1)
+
+
+def test_the_version_of_nifti_is_kept_and_a_long_description_is_cut(tmp_path, volume):
+    source = source_header(tmp_path / "source.nii", np.int16, nib.nifti2.Nifti2Image)
+    write_nifti(tmp_path / "a.nii", volume, source.affine, like=source, description="x" * 200)
+    image = nib.load(tmp_path / "a.nii")
+    assert isinstance(image, nib.nifti2.Nifti2Image)
+    assert len(bytes(image.header["descrip"]).rstrip(b"\0")) == 79
+
+
+def test_a_volume_that_is_not_on_its_source_s_grid_is_refused(tmp_path, volume):
+    source = source_header(tmp_path / "source.nii", np.int16)
+    with pytest.raises(ValueError, match="are not those of its source"):
+        write_nifti(tmp_path / "a.nii", volume, np.eye(4), like=source)
+    with pytest.raises(ValueError, match=r"shape \(4, 6, 7\) .* are not those of its source"):
+        write_nifti(tmp_path / "a.nii", volume[1:], source.affine, like=source)
+
+
 def test_labels_survive_the_file(tmp_path):
     labels = np.arange(24).reshape(2, 3, 4) * 11
     write_labels(tmp_path / "a.nii.gz", labels, OBLIQUE)
     image = nib.load(tmp_path / "a.nii.gz")
     assert image.get_data_dtype() == np.uint8
     np.testing.assert_array_equal(np.asanyarray(image.dataobj), labels)
+    assert image.header["cal_max"] == 253
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,17 @@ from brain_bundles.data import DatasetError, image_path, write_participants
 from brain_bundles.runs import translation_inputs
 from brain_bundles.utils import derive_seed, hash_file
 
-GOOD = np.random.default_rng(0).random((6, 7, 8)).astype(np.float32)
+AFFINE = np.diag([8.0, 8.0, 8.0, 1.0])
+# An ellipsoid of 1,400 mL with some structure inside: no check doubts it.
+PLACE = np.stack(np.meshgrid(*(np.arange(n) - (n - 1) / 2 for n in (20, 24, 20)), indexing="ij"), -1) * 8
+INSIDE = np.linalg.norm(PLACE / [65, 80, 65], axis=-1) < 1
+SHADE = 1 + PLACE[..., 0] / 130 + np.random.default_rng(0).normal(0, 0.15, INSIDE.shape)
+GOOD = (INSIDE * SHADE.clip(0.3)).astype(np.float32)
 
 
 def save(path: Path, data: np.ndarray = GOOD) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    nib.save(nib.Nifti1Image(data, np.eye(4)), path)
+    nib.save(nib.Nifti1Image(data, AFFINE), path)
     return path
 
 
@@ -53,6 +58,7 @@ def test_subjects_of_a_dataset(tmp_path, caplog):
         "source_sha256": hash_file(path),
         "files": ["sub-b/anat/sub-b_FLAIR.nii.gz"],
         "source": "T1w",
+        "skull_stripped": True,
         "targets": ["FLAIR"],
         "seeds": [derive_seed(3, "sub-b", "FLAIR")],
     }
@@ -251,4 +257,33 @@ def test_bad_arguments(tmp_path, monkeypatch, options, message):
 def test_images_without_orientation_are_warned_of(tmp_path):
     nib.save(nib.Nifti1Image(GOOD, None), tmp_path / "a.nii.gz")
     with pytest.warns(UserWarning, match=r"No orientation .*a\.nii\.gz"):
+        translation_inputs(input=tmp_path, source="T1w", target="T2w")
+
+
+def test_a_whole_head_is_doubted_or_refused(tmp_path, caplog):
+    """One and a half times as long as a brain: 4,700 mL."""
+    head = tmp_path / "head.nii.gz"
+    nib.save(nib.Nifti1Image(GOOD, np.diag([12.0, 12.0, 12.0, 1.0])), head)
+    brain = save(tmp_path / "brain.nii.gz")
+    inputs = translation_inputs(input=[head, brain], source="T1w", target="T2w")
+    assert {item["image"]: item["skull_stripped"] for item in inputs.items} == {str(head): False, str(brain): True}
+    assert inputs.problems == []
+    (doubt,) = warnings_of(caplog)
+    assert "looks like a whole head (1)" in doubt
+    assert f"{head}: 4" in doubt
+    assert "extract the brain first" in doubt
+    assert "brain.nii.gz" not in doubt
+    strict = translation_inputs(input=[head, brain], source="T1w", target="T2w", strict=True)
+    assert [item["image"] for item in strict.items] == [str(brain)]
+    assert [kind for kind, _ in strict.problems] == ["looks like a whole head"]
+    with pytest.raises(DatasetError, match=r"looks like a whole head \(1\):\n .*head\.nii\.gz: 4"):
+        strict.raise_skipped()
+
+
+def test_headers_that_contradict_themselves_are_warned_of(tmp_path):
+    image = nib.Nifti1Image(GOOD, AFFINE)
+    image.set_qform(AFFINE, 1)
+    image.set_sform(np.diag([7.5, 8.0, 8.0, 1.0]), 2)
+    nib.save(image, tmp_path / "a.nii.gz")
+    with pytest.warns(UserWarning, match=r"contradict themselves.*a\.nii\.gz: sform \[\[7\.5.* qform \[\[8\.0"):
         translation_inputs(input=tmp_path, source="T1w", target="T2w")

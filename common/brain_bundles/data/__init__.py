@@ -6,7 +6,7 @@ from brain_bundles.data.bids import (
     write_dataset_description,
     write_segmentation_description,
 )
-from brain_bundles.data.checks import check_images, image_problem
+from brain_bundles.data.checks import check_image, check_images, image_problem
 from brain_bundles.data.covariates import Covariates, CovariateScaler
 from brain_bundles.data.datalists import (
     bids_datalist,
@@ -23,7 +23,8 @@ from brain_bundles.data.latents import CachedLatents
 from brain_bundles.data.lazy import LazySequence, prepare_data
 from brain_bundles.data.nifti import is_complete_nifti, write_labels, write_nifti
 from brain_bundles.data.participants import read_participants, read_tsv, write_participants, write_split, write_volumes
-from brain_bundles.data.problems import DatasetError
+from brain_bundles.data.problems import DatasetError, ImageError
+from brain_bundles.data.read_image import Image, read_header, read_image, read_values, to_ras
 from brain_bundles.data.seeded_dataset import SeededDataset
 from brain_bundles.data.skip_unusable_dataset import SkipUnusableDataset
 from brain_bundles.data.training_data import TrainingData
@@ -35,12 +36,15 @@ __all__ = [
     "DatasetError",
     "EpochIndex",
     "EpochSampler",
+    "Image",
+    "ImageError",
     "InOrderSampler",
     "LazySequence",
     "SeededDataset",
     "SkipUnusableDataset",
     "TrainingData",
     "bids_datalist",
+    "check_image",
     "check_images",
     "checked_datalist",
     "contrast_datalist",
@@ -52,9 +56,13 @@ __all__ = [
     "measure_latent_statistics",
     "paired_datalist",
     "prepare_data",
+    "read_header",
+    "read_image",
     "read_participants",
     "read_tsv",
+    "read_values",
     "segmentation_path",
+    "to_ras",
     "write_dataset_description",
     "write_labels",
     "write_nifti",

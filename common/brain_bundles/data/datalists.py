@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from brain_bundles.data.bids import find_image, missing_image, select_participants
-from brain_bundles.data.checks import warn_unoriented
+from brain_bundles.data.checks import warn_headers
 from brain_bundles.data.covariates import COVARIATES
 from brain_bundles.data.problems import raise_problems
 from brain_bundles.data.subject_checks import subject_problems
@@ -116,7 +116,7 @@ def checked_datalist(
     ]
     problems += subject_problems(there, names)
     raise_problems(f"{len(items)} subjects of {os.fspath(dataset_dir)}", problems)
-    warn_unoriented([str(item[name]) for item in items for name in names])
+    warn_headers([str(item[name]) for item in items for name in names])
     return parts[split]
 
 
@@ -241,5 +241,5 @@ def contrast_datalist(
     everyone = [subject for part in parts.values() for subject in part]
     problems += subject_problems(everyone, contrasts)
     raise_problems(f"{len(everyone)} subjects of {os.fspath(dataset_dir)}", problems)
-    warn_unoriented([subject[name] for subject in everyone for name in contrasts if name in subject])
+    warn_headers([subject[name] for subject in everyone for name in contrasts if name in subject])
     return parts[split]

@@ -17,16 +17,22 @@ class DatasetError(ValueError):
 
     def __init__(self, where: str | os.PathLike[str], problems: Iterable[tuple[str, str]]) -> None:
         self.problems = list(problems)
-        kinds: dict[str, list[str]] = {}
-        for kind, detail in self.problems:
-            kinds.setdefault(kind, []).append(detail)
-        lines = [f"{os.fspath(where)}: {len(self.problems)} problem{'s' if len(self.problems) > 1 else ''}."]
-        for kind, details in kinds.items():
-            lines.append(f"{kind} ({len(details)}):")
-            lines += [f"  {detail}" for detail in details[:_SHOWN]]
-            if len(details) > _SHOWN:
-                lines.append(f"  ... and {len(details) - _SHOWN} more")
-        super().__init__("\n".join(lines))
+        number = f"{len(self.problems)} problem{'s' if len(self.problems) > 1 else ''}"
+        super().__init__(f"{os.fspath(where)}: {number}.\n{grouped(self.problems)}")
+
+
+def grouped(findings: Iterable[tuple[str, str]]) -> str:
+    """Text of (kind, detail) pairs, one kind after the other with its count and its first details."""
+    kinds: dict[str, list[str]] = {}
+    for kind, detail in findings:
+        kinds.setdefault(kind, []).append(detail)
+    lines = []
+    for kind, details in kinds.items():
+        lines.append(f"{kind} ({len(details)}):")
+        lines += [f"  {detail}" for detail in details[:_SHOWN]]
+        if len(details) > _SHOWN:
+            lines.append(f"  ... and {len(details) - _SHOWN} more")
+    return "\n".join(lines)
 
 
 def raise_problems(where: str | os.PathLike[str], problems: Iterable[tuple[str, str]]) -> None:
@@ -34,3 +40,16 @@ def raise_problems(where: str | os.PathLike[str], problems: Iterable[tuple[str, 
     problems = list(problems)
     if problems:
         raise DatasetError(where, problems)
+
+
+class ImageError(ValueError):
+    """An image that cannot be used.
+
+    Attributes:
+        kind: what is wrong, in the words that group such files in a :class:`DatasetError`.
+        detail: the same with its numbers and what to do, without the file's name.
+    """
+
+    def __init__(self, kind: str, detail: str, path: str | os.PathLike[str] | None = None) -> None:
+        self.kind, self.detail = kind, detail
+        super().__init__(f"{kind}: {detail}" if path is None else f"{os.fspath(path)}: {kind}: {detail}")

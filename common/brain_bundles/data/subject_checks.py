@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
-from brain_bundles.data.checks import image_grid, image_problem
+from brain_bundles.data.checks import ImageCheck, check_image, image_grid, log_doubts
 
 
 def subject_problems(
-    datalist: Sequence[Mapping[str, Any]], keys: Sequence[str], *, tolerance: float = 1e-3
+    datalist: Sequence[Mapping[str, Any]], keys: Sequence[str], *, tolerance: float = 1e-3, strict: bool = False
 ) -> list[tuple[str, str]]:
     """Problems of the subjects' contrasts, as (kind, detail): bad files and different grids.
 
@@ -20,18 +20,22 @@ def subject_problems(
         datalist: items with a path under some or all of ``keys``.
         keys: contrasts.
         tolerance: largest allowed difference between entries of the affines, mm.
+        strict: refuse images that do not look like one brain without skull; otherwise the log names them.
     """
     problems: list[tuple[str, str]] = []
+    checks: list[ImageCheck] = []
     for number, item in enumerate(tqdm(datalist, desc="check images", unit="subject", disable=None), start=1):
         who = str(item.get("participant_id", f"item {number}"))
         paths = {}
         for key in (key for key in keys if key in item):
-            if problem := image_problem(item[key]):
+            checks.append(check_image(item[key], strict=strict))
+            if problem := checks[-1].problem:
                 problems.append(problem)
             else:
                 paths[key] = str(item[key])
         if text := _difference(paths, tolerance):
             problems.append(("different grids", f"{who}: {text}"))
+    log_doubts(checks)
     return problems
 
 

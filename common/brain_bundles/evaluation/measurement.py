@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
 from tqdm import tqdm
 
 from brain_bundles.data.datalists import bids_datalist
 from brain_bundles.data.participants import format_cell, read_participants
+from brain_bundles.data.problems import ImageError
+from brain_bundles.data.read_image import read_image, to_ras
 from brain_bundles.evaluation.ventricle_atlas import load_ventricle_atlas
 from brain_bundles.metrics.brain_volumes import BrainVolumes, measure_volumes
 from brain_bundles.metrics.fidelity import Fidelity, requested_vs_measured
@@ -85,12 +85,11 @@ def find_images(folder: str | os.PathLike[str], suffix: str = "T1w") -> list[tup
 def measure_file(path: str | os.PathLike[str]) -> BrainVolumes:
     """Measure the volumes of one NIfTI file, mL; NaN with a warning if the file or its volume cannot be used."""
     try:
-        image = nib.funcs.as_closest_canonical(nib.loadsave.load(path))
-        volume = np.asarray(image.get_fdata(dtype=np.float32))
-        volume = volume[..., 0] if volume.ndim == 4 and volume.shape[3] == 1 else volume
-        return measure_volumes(volume, image.affine, load_ventricle_atlas(), name=os.fspath(path))
-    except (ImageFileError, EOFError, OSError, ValueError) as error:
-        warnings.warn(f"{path}: its volumes cannot be measured: {error}", BrainBundlesWarning, stacklevel=2)
+        image = to_ras(read_image(path))
+        return measure_volumes(image.voxels, image.affine, load_ventricle_atlas(), name=os.fspath(path))
+    except ValueError as error:
+        reason = f"{error.kind}: {error.detail}" if isinstance(error, ImageError) else error
+        warnings.warn(f"{path}: its volumes cannot be measured: {reason}", BrainBundlesWarning, stacklevel=2)
         return BrainVolumes(math.nan, math.nan)
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from monai.transforms import LoadImage, ResampleToMatch
+from monai.transforms import ResampleToMatch
 
 from brain_bundles.data.bids import segmentation_path
+from brain_bundles.data.read_image import read_values
 from brain_bundles.evaluation.contrast_switch import intensity_quantiles
+from brain_bundles.transforms.read_image import meta_tensor
 from brain_bundles.utils.plain_tensor import plain_tensor
 
 SEGMENTATION = "segmentation"
@@ -73,8 +75,8 @@ def load_subject(
         )
     tumour = None
     if SEGMENTATION in item and tumour_labels:
-        labels = LoadImage(image_only=True, ensure_channel_first=True)(item[SEGMENTATION])
-        labels = ResampleToMatch(mode="nearest", padding_mode="zeros")(labels, img_dst=loaded[next(iter(volumes))])
+        read = meta_tensor(read_values(item[SEGMENTATION]), item[SEGMENTATION])
+        labels = ResampleToMatch(mode="nearest", padding_mode="zeros")(read, img_dst=loaded[next(iter(volumes))])
         tumour = torch.isin(plain(labels)[0].round().long(), torch.tensor(list(tumour_labels)))
     return Subject(name, {contrast: volume[0] for contrast, volume in volumes.items()}, tumour)
 

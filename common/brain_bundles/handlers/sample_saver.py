@@ -58,7 +58,7 @@ class SampleSaver(VolumeSaver):
         check_finite(participant_id, volume)
         if not is_complete_nifti(path):
             write_json(path.with_name(f"{path.name.removesuffix('.nii.gz')}.json"), self._describe())
-            write_nifti(path, unit_array(volume), self.affine)
+            write_nifti(path, unit_array(volume), self.affine, description=f"synthesised {self.output.suffix}")
 
     def _describe(self) -> dict[str, Any]:
         return {

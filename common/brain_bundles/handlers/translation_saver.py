@@ -12,8 +12,9 @@ import torch
 from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 
-from brain_bundles.data.checks import image_grid
 from brain_bundles.data.nifti import is_complete_nifti, write_nifti
+from brain_bundles.data.nifti_header import NiftiHeader
+from brain_bundles.data.read_image import read_header
 from brain_bundles.handlers.volume_saver import VolumeSaver, check_finite, unit_array
 from brain_bundles.runs.run_output import RunOutput, image_rows
 from brain_bundles.transforms.source_file import file_of
@@ -31,9 +32,10 @@ class TranslationSaver(VolumeSaver):
     translations are ``pred`` of the same item of ``engine.state.output``, on the model's grid: (T, D, H, W), or
     (2 T, D, H, W) with the voxels' standard deviations over several draws after them. Each volume is brought back to
     the grid of the source file, with 0 outside of the model's grid, and clipped to [0, 1]. The written file has the
-    shape and the affine of the source file, and a JSON sidecar with its origin. The translation is written last: if its
-    file is whole, the others are whole too. Whole files that exist stay. The standard deviation goes beside the image
-    as ``sub-0001_desc-std_T2w.nii.gz``, or with ``_std`` outside of BIDS.
+    shape, the forms with their codes, the unit and the data type of the source file, and a JSON sidecar with its
+    origin. The translation is written last: if its file is whole, the others are whole too. Whole files that exist
+    stay. The standard deviation goes beside the image as ``sub-0001_desc-std_T2w.nii.gz``, or with ``_std`` outside of
+    BIDS.
 
     Args:
         output: output folder of the run.
@@ -41,7 +43,7 @@ class TranslationSaver(VolumeSaver):
         image_key: key of the preprocessed source in the batch, which remembers its file and its transforms.
         pred_key: key of the translations.
         sidecar: entries for the sidecars, such as the hashes of the weights; they replace the default entries. BIDS
-            requires ``SkullStripped``. It is true by default, since the models are for brains without skull.
+            requires ``SkullStripped``; it is what the check of the source found.
 
     Raises:
         ValueError: during the run, if a volume has NaN or does not come back to the grid of its source, if the applied
@@ -94,25 +96,25 @@ class TranslationSaver(VolumeSaver):
             path = std_path(path, bids=self.output.bids)
         if is_complete_nifti(path):
             return
-        array, affine, source = self._bring_back(image, volume[None])
+        array, header, source = self._bring_back(image, volume[None])
         sidecar = path.with_name(f"{path.name.removesuffix('.nii.gz')}.json")
-        write_json(sidecar, self._describe(row, Path(source), what, voxel_sizes(affine)))
-        write_nifti(path, array, affine)
+        write_json(sidecar, self._describe(row, Path(source), what, voxel_sizes(header.affine)))
+        description = f"{row['target']} synthesised from {row['source']}, {what}"
+        write_nifti(path, array, header.affine, like=header, description=description)
 
-    def _bring_back(
-        self, image: torch.Tensor, volume: torch.Tensor
-    ) -> tuple[NDArray[np.float32], NDArray[np.float64], str]:
-        """A volume (1, D, H, W) on the grid of the source file, and the affine and path of that file."""
+    def _bring_back(self, image: torch.Tensor, volume: torch.Tensor) -> tuple[NDArray[np.float32], NiftiHeader, str]:
+        """A volume (1, D, H, W) on the grid of the source file, and the header and path of that file."""
         plain = plain_tensor(volume).detach().float().cpu()
         back = self.invert({self.image_key: image, self.pred_key: plain})[self.pred_key]
         source = file_of(image)
-        shape, affine = image_grid(source)
+        header = read_header(source)
+        shape, affine = header.shape, header.affine
         if tuple(back.shape) != (1, *shape) or not np.allclose(back.affine.numpy(), affine, rtol=0, atol=1e-2):
             raise ValueError(
                 f"{source}: the translation comes back with shape {tuple(back.shape[1:])} and affine "
                 f"{back.affine.tolist()}, the file has {shape} and {affine.tolist()}; did it change during the run?"
             )
-        return unit_array(back), affine, source
+        return unit_array(back), header, source
 
     def _describe(
         self, row: Mapping[str, Any], image: Path, what: str, voxel_size: NDArray[np.float64]
@@ -126,7 +128,7 @@ class TranslationSaver(VolumeSaver):
             "Description": volume if what == TRANSLATION else f"{what} over several draws of a {volume}",
             # In BIDS sub-0001/anat/sub-0001_T1w.nii.gz, relative to the source's dataset.
             "Sources": ["/".join(image.parts[-3:]) if self.output.bids else image.name],
-            "SkullStripped": True,
+            "SkullStripped": bool(row["skull_stripped"]),
             "SourceContrast": source,
             "TargetContrast": target,
             "SourceHash": row["source_sha256"],

@@ -134,8 +134,11 @@ def _write_subject(
     visible["csf"] = fractions["csf"] + fractions["lateral_ventricles"]
     for suffix in spec.suffixes:
         image = acquire(visible, suffix=suffix, seed=seed, spacing=spec.spacing)
-        write_nifti(image_path(dataset_dir, participant_id, suffix), image.numpy(), affine)
-    write_labels(segmentation_path(dataset_dir, participant_id, SEGMENTATION), segmentation(fractions), affine)
+        write_nifti(
+            image_path(dataset_dir, participant_id, suffix), image.numpy(), affine, description=f"phantom {suffix}"
+        )
+    path = segmentation_path(dataset_dir, participant_id, SEGMENTATION)
+    write_labels(path, segmentation(fractions), affine, description="phantom labels")
     return {
         "participant_id": participant_id,
         "age": round(covariates.age, 1),

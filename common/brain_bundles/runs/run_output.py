@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 # Bytes of an image's name; the one of its standard deviation is longer.
 MAX_IMAGE_NAME = MAX_NAME - len("_desc-std")
 # Entries of a row that describe its image, not the participant.
-ABOUT_FILES = ("image", "file", "source_sha256", "source", "target")
+ABOUT_FILES = ("image", "file", "source_sha256", "source", "target", "skull_stripped")
 # Entries of an item with one value per image -> name of that value in the row of the image.
 PER_IMAGE = {"files": "file", "targets": "target", "seeds": "seed"}
 # Files in an output folder that are not BIDS: our own, and those of the evaluation.

@@ -12,10 +12,10 @@ from typing import Protocol
 import nibabel as nib
 import numpy as np
 import torch
-from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
 from brain_bundles.data.nifti import is_complete_nifti
+from brain_bundles.data.read_image import Image, read_image, read_values, to_ras
 from brain_bundles.runs.run_output import RunOutput
 from brain_bundles.transforms.intensity import ScaleForegroundPercentiles
 from brain_bundles.utils.distributed import first_after_all
@@ -57,7 +57,7 @@ def write_preview(
     for row in output.rows:
         path = output.path(row["participant_id"])
         if len(volumes) < max_samples and is_complete_nifti(path):
-            volumes.append(np.asarray(nib.nifti1.Nifti1Image.from_filename(path).dataobj, dtype=np.float32))
+            volumes.append(read_values(path).voxels)
             asked = f"ventricles {row['ventricular_volume']:g} mL, brain {row['brain_volume']:g} mL"
             lines = [f"{row['participant_id']}", f"asked: {row['age']:g} years, {row['sex']}", asked]
             if measure is not None and output.suffix == "T1w":
@@ -95,8 +95,8 @@ def write_translation_preview(output: RunOutput, *, max_volumes: int = 4) -> Non
         path = output.path(row)
         if len(volumes) == 2 * max_volumes or not is_complete_nifti(path) or not Path(row["image"]).is_file():
             continue
-        source, spacing = _in_ras(row["image"])
-        translation, _ = _in_ras(path)
+        source, spacing = _in_ras(read_image(row["image"]))
+        translation, _ = _in_ras(read_values(path))
         volumes += [scale(torch.from_numpy(source)).numpy(), translation]
         labels += [
             f"{row['participant_id']}\n{row.get('source', 'source')}",
@@ -110,10 +110,8 @@ def write_translation_preview(output: RunOutput, *, max_volumes: int = 4) -> Non
             logger.warning("No preview.png: %s", error)
 
 
-def _in_ras(path: str | Path) -> tuple[NDArray[np.float32], list[float]]:
-    """Load a volume with axes reordered to RAS, and its voxel size in mm; oblique volumes stay oblique."""
-    image = nib.loadsave.load(path)
-    assert isinstance(image, SpatialImage)
-    turned = nib.funcs.as_closest_canonical(image)
-    data = np.ascontiguousarray(turned.dataobj, dtype=np.float32)  # torch does not take negative strides
-    return data.reshape(data.shape[:3]), nib.affines.voxel_sizes(turned.affine).tolist()
+def _in_ras(image: Image) -> tuple[NDArray[np.float32], list[float]]:
+    """Volume with axes reordered to RAS, and its voxel size in mm; oblique volumes stay oblique."""
+    turned = to_ras(image)
+    # torch does not take negative strides
+    return np.ascontiguousarray(turned.voxels), nib.affines.voxel_sizes(turned.affine).tolist()

@@ -59,7 +59,7 @@ class RunRecord:
         if not self.path.is_file():
             return None
         try:
-            there = json.loads(self.path.read_text())
+            there = json.loads(self.path.read_text(encoding="utf-8"))
             settings, rows = {**there["settings"], "version": there["version"]}, list(there["conditions"])
         except (ValueError, KeyError, TypeError) as error:
             raise DatasetError(
@@ -109,7 +109,11 @@ class RunRecord:
 
     def _write(self, conditions: list[dict[str, Any]], *, exclusive: bool = False) -> list[dict[str, Any]]:
         """Write the file and, in the main process, this start in place of its earlier entry; return the rows."""
-        starts = json.loads(self.path.read_text()).get("starts", []) if self.path.is_file() and not exclusive else []
+        starts = (
+            json.loads(self.path.read_text(encoding="utf-8")).get("starts", [])
+            if self.path.is_file() and not exclusive
+            else []
+        )
         if self.provenance is not None and is_main_process():
             starts = [one for one in starts if one.get("started") != self.provenance.get("started")] + [self.provenance]
         beside = {"starts": starts} if starts else {}

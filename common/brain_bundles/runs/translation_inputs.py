@@ -13,7 +13,7 @@ from typing import Any
 import torch.distributed as dist
 
 from brain_bundles.data.bids import FOLDERS, find_image, image_path, missing_image, select_participants
-from brain_bundles.data.checks import image_problem, warn_unoriented
+from brain_bundles.data.checks import ImageCheck, check_image, log_doubts, warn_headers
 from brain_bundles.data.problems import DatasetError, raise_problems
 from brain_bundles.runs.run_output import MAX_IMAGE_NAME
 from brain_bundles.utils.fingerprint import hash_file
@@ -46,9 +46,9 @@ class TranslationInputs:
 
     Attributes:
         items: one per source volume, for :class:`RunOutput` and for a data set. Each has ``participant_id`` (of BIDS,
-            or the name of the file without its ending), ``image`` (path), ``source_sha256`` and ``source`` (contrast).
-            The lists ``targets`` (contrasts), ``files`` (paths of the translations, relative to the output) and
-            ``seeds`` have one entry per volume to make.
+            or the name of the file without its ending), ``image`` (path), ``source_sha256``, ``source`` (contrast) and
+            ``skull_stripped`` (what its check found). The lists ``targets`` (contrasts), ``files`` (paths of the
+            translations, relative to the output) and ``seeds`` have one entry per volume to make.
         problems: (kind, detail with the file's name) of each volume that is left out.
         bids: True if the items are of a BIDS dataset.
         where: the dataset or the files, for messages.
@@ -84,6 +84,7 @@ def translation_inputs(
     source_order: Mapping[str, Sequence[str]] | None = None,
     split: str | None = None,
     seed: int = 0,
+    strict: bool = False,
 ) -> TranslationInputs:
     """Find and check the volumes of a translation. A bad one is logged and left out, see :class:`TranslationInputs`.
 
@@ -101,6 +102,7 @@ def translation_inputs(
         split: "train", "val", "test", or None for everyone; of a BIDS dataset.
         seed: seed of the run. A volume's own seed depends on it, on the participant_id and on the target, not on the
             other volumes.
+        strict: leave out volumes that do not look like one brain without skull; otherwise the log names them.
 
     Raises:
         FileNotFoundError: if dataset_dir does not exist, or has neither a participants.tsv nor subjects.
@@ -139,7 +141,7 @@ def translation_inputs(
         where = ", ".join(str(path) for path in inputs[:3]) + (" ..." if len(inputs) > 3 else "")
         found, problems = _files(inputs, source, targets)
 
-    checked: dict[Path, tuple[str, str] | None] = {}
+    checked: dict[Path, ImageCheck] = {}
     items: dict[Path, dict[str, Any]] = {}
     for job in found:
         file = Path(job.file).name
@@ -149,21 +151,23 @@ def translation_inputs(
             continue
         for name, path in job.sources:
             if path not in checked:
-                checked[path] = image_problem(path)
-            if checked[path] is None:
+                checked[path] = check_image(path, strict=strict)
+            if checked[path].problem is None:
                 # No name here may begin with image_: MONAI's Spacingd takes such entries for metadata of the image.
                 new = {"participant_id": job.person, "image": str(path), "files": [], "source": name}
-                item = items.setdefault(path, {**new, "targets": [], "seeds": []})
+                found_brain = {"skull_stripped": checked[path].skull_stripped}
+                item = items.setdefault(path, {**new, **found_brain, "targets": [], "seeds": []})
                 item["files"].append(job.file)
                 item["targets"].append(job.target)
                 item["seeds"].append(derive_seed(seed, job.person, job.target))
                 break
-    problems += [problem for problem in checked.values() if problem is not None]
+    problems += [check.problem for check in checked.values() if check.problem is not None]
     if not items:
         raise_problems(where, problems or [("no images", "there is nothing to translate; expected .nii.gz or .nii")])
     for kind, detail in problems:
         logger.warning("Left out, %s: %s", kind, detail)
-    warn_unoriented([item["image"] for item in items.values()])
+    log_doubts(checked[path] for path in items)
+    warn_headers([item["image"] for item in items.values()])
     for path, item in items.items():
         item["source_sha256"] = hash_file(path)
     return TranslationInputs(list(items.values()), problems, dataset_dir is not None, where)

@@ -6,6 +6,7 @@ from brain_bundles.transforms.encode_condition import EncodeConditiond
 from brain_bundles.transforms.intensity import ScaleForegroundPercentiles, ScaleForegroundPercentilesd
 from brain_bundles.transforms.preprocessing import image_preprocessing, invert_preprocessing
 from brain_bundles.transforms.random_slices import RandSlicesd
+from brain_bundles.transforms.read_image import ReadImaged
 
 __all__ = [
     "CentreBraind",
@@ -13,6 +14,7 @@ __all__ = [
     "EncodeConditiond",
     "RandContrastPair",
     "RandSlicesd",
+    "ReadImaged",
     "ScaleForegroundPercentiles",
     "ScaleForegroundPercentilesd",
     "brain_bounds",

@@ -104,7 +104,8 @@ class CentreBraind(MapTransform, InvertibleTransform):
         if self.warn_cut is not None and (length > grid * (1 + self.warn_cut)).any():
             warnings.warn(
                 f"{file_of(reference)}: the brain is {length.tolist()} voxels long, the grid "
-                f"{list(self.spatial_size)}; its ends are cut off. Use a larger spatial_size or spacing.",
+                f"{list(self.spatial_size)}; its ends are cut off. Extract the brain if this is a whole head, "
+                "else use a larger spatial_size or spacing.",
                 BrainBundlesWarning,
                 stacklevel=2,
             )

@@ -8,9 +8,7 @@ from typing import Any
 from monai.data import MetaTensor
 from monai.transforms import (
     Compose,
-    EnsureTyped,
     Invertd,
-    LoadImaged,
     Orientationd,
     ResampleToMatchd,
     Spacingd,
@@ -18,6 +16,7 @@ from monai.transforms import (
 
 from brain_bundles.transforms.centre_brain import CentreBraind
 from brain_bundles.transforms.intensity import ScaleForegroundPercentilesd
+from brain_bundles.transforms.read_image import ReadImaged
 
 # MONAI's labels of the two directions of each axis; given here, since MONAI warns about its default.
 _RAS_LABELS = (("L", "R"), ("P", "A"), ("I", "S"))
@@ -33,7 +32,7 @@ def image_preprocessing(
     warn_cut: float | None = 0.02,
     allow_missing_keys: bool = False,
 ) -> Compose:
-    """Load, orient RAS, resample, centre the brain, crop or pad, clip at percentiles, scale to [0, 1].
+    """Read, orient RAS, resample, centre the brain, crop or pad, clip at percentiles, scale to [0, 1].
 
     The first key is the reference. Further keys must be registered with it and are resampled to its grid.
 
@@ -60,8 +59,7 @@ def image_preprocessing(
     missing: dict[str, Any] = {"allow_missing_keys": allow_missing_keys}
     resample: dict[str, Any] = {"mode": "bilinear", "padding_mode": "zeros", **missing}
     steps = [
-        LoadImaged(keys, reader="NibabelReader", ensure_channel_first=True, **missing),
-        EnsureTyped(keys, dtype="float32", track_meta=True, **missing),
+        ReadImaged(keys, **missing),
         Orientationd([first], axcodes="RAS", labels=_RAS_LABELS, **missing),
         Spacingd([first], pixdim=pixdim, **resample),
         *([ResampleToMatchd(others, key_dst=first, **resample)] if others else []),

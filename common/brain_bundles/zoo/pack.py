@@ -244,7 +244,7 @@ def _write_folder(folder: Path, files: Mapping[str, Path], metadata: Mapping[str
         content = path.read_bytes()
         hashes[inner] = hashlib.sha256(content).hexdigest()
         atomic_write(folder / inner, content)
-    card = model_card((folder / "docs" / "README.md").read_text(), metadata)
+    card = model_card((folder / "docs" / "README.md").read_text(encoding="utf-8"), metadata)
     hashes["README.md"] = hashlib.sha256(card.encode()).hexdigest()
     atomic_write(folder / "README.md", card)
     atomic_write(folder / MANIFEST, manifest_text(hashes))

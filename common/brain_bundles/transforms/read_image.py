@@ -1,0 +1,57 @@
+"""Reading of image files as the first step of a preprocessing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import MapTransform
+from monai.utils import MetaKeys, SpaceKeys
+
+from brain_bundles.data.read_image import Image, read_image
+
+
+def meta_tensor(image: Image, path: str | os.PathLike[str]) -> MetaTensor:
+    """Convert an image to (1, D, H, W) float32 with its affine, and the file that it was read from."""
+    meta = {
+        MetaKeys.ORIGINAL_AFFINE: image.affine.copy(),
+        MetaKeys.SPATIAL_SHAPE: np.array(image.voxels.shape),
+        MetaKeys.SPACE: SpaceKeys.RAS,
+        MetaKeys.ORIGINAL_CHANNEL_DIM: float("nan"),
+        "filename_or_obj": os.fspath(path),
+    }
+    voxels = torch.from_numpy(np.ascontiguousarray(image.voxels))[None]
+    return MetaTensor(voxels, affine=torch.from_numpy(image.affine.copy()), meta=meta)
+
+
+class ReadImaged(MapTransform):
+    """Read the files whose paths are under ``keys`` as ``MetaTensor`` volumes (1, D, H, W).
+
+    Args:
+        keys: keys of the paths.
+        read: :func:`~brain_bundles.data.read_image`, or ``read_values`` for segmentations.
+        allow_missing_keys: leave out keys that an item lacks.
+
+    Raises:
+        ImageError: when called, for a file that cannot be used.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        read: Callable[[str | os.PathLike[str]], Image] = read_image,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.read = read
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        d = dict(data)
+        for key in self.key_iterator(d):
+            d[key] = meta_tensor(self.read(d[key]), d[key])
+        return d
