@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
+from brain_bundles.data.bids_names import BidsName, parse_name
 from brain_bundles.data.participants import SPLITS, Row, read_participants
 from brain_bundles.data.problems import raise_problems
 from brain_bundles.utils.atomic import atomic_write, write_json
 from brain_bundles.version import __version__
 
+logger = logging.getLogger(__name__)
 BIDS_VERSION = "1.10.0"
 _ANAT = """
 T1w T2w PDw FLAIR ce-gadolinium_T1w angio T2starw inplaneT1 inplaneT2 PDT2 UNIT1 T1map T2map T2starmap R1map R2map
@@ -21,26 +24,60 @@ R2starmap PDmap MTRmap MTsat M0map Chimap
 FOLDERS: Mapping[str, str] = {**dict.fromkeys(_ANAT.split(), "anat"), "swi": "swi"}
 
 
-def image_path(dataset_dir: str | os.PathLike[str], participant_id: str, suffix: str) -> Path:
+# Entities of a source that the name of an image made from it keeps.
+KEPT_ENTITIES = ("sub", "ses", "acq", "rec", "run", "space")
+
+
+def image_path(
+    dataset_dir: str | os.PathLike[str], participant_id: str, suffix: str, session_id: str | None = None
+) -> Path:
     """Path of the image of one contrast, for example ``sub-0001/anat/sub-0001_ce-gadolinium_T1w.nii.gz``.
 
     Args:
         dataset_dir: BIDS dataset.
         participant_id: such as sub-0001.
         suffix: the contrast, one of :data:`FOLDERS`; entities of BIDS may stand before it, as in ``acq-fast_T2w``.
+        session_id: such as ses-02, None without sessions.
 
     Raises:
         ValueError: for an unknown contrast.
     """
-    folder = FOLDERS.get(re.sub(r"^([a-z]+-[A-Za-z0-9]+_)+", "", suffix))
+    name = f"{participant_id}_{session_id}" if session_id else participant_id
+    return Path(dataset_dir, participant_id, session_id or "", _folder(suffix), f"{name}_{suffix}.nii.gz")
+
+
+def derived_path(source: BidsName, contrast: str) -> Path:
+    """Path of an image of ``contrast`` that a model made from ``source``, relative to its derivative dataset.
+
+    The source's session, ``acq-``, ``rec-``, ``run-`` and ``space-`` are kept; ``desc-synth`` says that nobody scanned
+    it: ``sub-01/ses-02/anat/sub-01_ses-02_acq-3D_desc-synth_T2w.nii.gz``.
+
+    Raises:
+        ValueError: for an unknown contrast.
+    """
+    folder, made = _folder(contrast), parse_name(contrast)
+    assert made is not None
+    entities = {key: label for key, label in source.entities.items() if key in KEPT_ENTITIES}
+    name = BidsName({**entities, **made.entities, "desc": "synth"}, made.suffix)
+    session = f"ses-{entities['ses']}" if "ses" in entities else ""
+    return Path(f"sub-{entities['sub']}", session, folder, str(name))
+
+
+def _folder(contrast: str) -> str:
+    """Folder of a contrast's images in the folder of a participant or session."""
+    folder = FOLDERS.get(re.sub(r"^([a-z]+-[A-Za-z0-9]+_)+", "", contrast))
     if folder is None:
-        raise ValueError(f"unknown contrast {suffix!r}, known are {', '.join(FOLDERS)}.")
-    return Path(dataset_dir) / participant_id / folder / f"{participant_id}_{suffix}.nii.gz"
+        raise ValueError(f"unknown contrast {contrast!r}, known are {', '.join(FOLDERS)}.")
+    return folder
 
 
-def segmentation_path(dataset_dir: str | os.PathLike[str], participant_id: str, name: str) -> Path:
+def segmentation_path(
+    dataset_dir: str | os.PathLike[str], participant_id: str, name: str, session_id: str | None = None
+) -> Path:
     """Path of a participant's segmentation in the derivative dataset ``derivatives/<name>``."""
-    return Path(dataset_dir) / "derivatives" / name / participant_id / "anat" / f"{participant_id}_dseg.nii.gz"
+    scan = f"{participant_id}_{session_id}" if session_id else participant_id
+    folder = Path(dataset_dir, "derivatives", name, participant_id, session_id or "", "anat")
+    return folder / f"{scan}_dseg.nii.gz"
 
 
 def write_dataset_description(
@@ -109,7 +146,10 @@ def select_participants(
         what = "no participants.tsv in it" if folder.is_dir() else "no such folder"
         raise FileNotFoundError(f"{folder}: {what}; dataset_dir must be a BIDS dataset with a participants.tsv.")
     rows = read_participants(folder, covariates)
-    problems = [("missing column in participants.tsv", n) for n in covariates if rows and n not in rows[0]]
+    # A covariate may stand in the tables of sessions instead, such as the age at each visit.
+    elsewhere = any(True for _ in folder.glob("sub-*/sub-*_sessions.tsv")) if covariates else False
+    missing = [] if elsewhere else [name for name in covariates if rows and name not in rows[0]]
+    problems = [("missing column in participants.tsv", name) for name in missing]
     if split is not None and rows and "split" not in rows[0]:
         how = (
             f"split, but split={split!r} is asked for; add it with train, val or test in each row, or draw it: "
@@ -117,6 +157,7 @@ def select_participants(
         )
         problems.append(("missing column in participants.tsv", how))
     raise_problems(folder, problems)
+    _name_strangers(folder, {row["participant_id"] for row in rows})
 
     problems += [
         ("unknown split", f"{row['participant_id']}: {row['split']!r}, allowed are {', '.join(SPLITS)} and n/a")
@@ -130,14 +171,13 @@ def select_participants(
     return chosen, problems
 
 
-def find_image(dataset_dir: str | os.PathLike[str], participant_id: str, suffix: str) -> Path:
-    """Path of the existing image of one contrast: :func:`image_path`, or its .nii if only that exists."""
-    path = image_path(dataset_dir, participant_id, suffix)
-    plain = path.with_suffix("")
-    return plain if plain.is_file() and not path.is_file() else path
-
-
-def missing_image(dataset_dir: str | os.PathLike[str], participant_id: str, path: Path) -> tuple[str, str]:
-    """Problem of an image that a participant lacks, as (kind, detail)."""
-    hint = " (sessions are not supported)" if any((Path(dataset_dir) / participant_id).glob("ses-*")) else ""
-    return "missing image", f"{path}{hint}"
+def _name_strangers(folder: Path, known: Set[object]) -> None:
+    """Warn of folders of participants that the table does not list."""
+    strangers = sorted(path.name for path in folder.glob("sub-*") if path.is_dir() and path.name not in known)
+    if strangers:
+        shown = ", ".join(strangers[:10]) + (f" and {len(strangers) - 10} more" if len(strangers) > 10 else "")
+        logger.warning(
+            "%s: left out are %s, which have a folder and no row in participants.tsv; add their rows to use them.",
+            folder,
+            shown,
+        )
