@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 from brain_bundles.data.bids_names import BidsName, parse_name
 from brain_bundles.data.participants import SPLITS, Row, read_participants
@@ -89,6 +92,7 @@ def write_dataset_description(
     license: str | None = None,  # noqa: A002  (the key's name in BIDS)
     readme: str | None = None,
     ignore: Sequence[str] = (),
+    sources: Mapping[str, str | os.PathLike[str]] | None = None,
 ) -> None:
     """Write dataset_description.json, README and .bidsignore.
 
@@ -100,6 +104,8 @@ def write_dataset_description(
         license: license of the data.
         readme: text of README, by default the title and the software that made the dataset.
         ignore: patterns of files in the dataset that are not BIDS, for .bidsignore.
+        sources: name -> folder of each dataset that this one is made from, for SourceDatasets and DatasetLinks. With
+            the name, :func:`source_uri` refers to its files.
     """
     folder = Path(dataset_dir)
     by = {"Name": "brain-bundles", "Version": __version__, **(generated_by or {})}
@@ -108,10 +114,44 @@ def write_dataset_description(
     if license:
         description["License"] = license
     description["GeneratedBy"] = [by]
+    description.update(source_links(folder, sources or {}))
     write_json(folder / "dataset_description.json", description)
     atomic_write(folder / "README", readme or f"{name}\n\nMade by {by['Name']} {by['Version']}.\n")
     # BIDS has no suffix for susceptibility-weighted images yet (BEP 004): validators are told to ignore the folder.
     atomic_write(folder / ".bidsignore", "".join(f"{line}\n" for line in ("swi", *ignore)))
+
+
+def source_links(
+    dataset_dir: str | os.PathLike[str], sources: Mapping[str, str | os.PathLike[str]]
+) -> dict[str, object]:
+    """Entries SourceDatasets and DatasetLinks of a derivative in ``dataset_dir``, with paths relative to it.
+
+    Args:
+        dataset_dir: folder of the derivative.
+        sources: name -> folder of each source; its DatasetDOI is taken over.
+    """
+    if not sources:
+        return {}
+    links = {name: quote(os.path.relpath(source, dataset_dir).replace(os.sep, "/")) for name, source in sources.items()}
+    entries = []
+    for name, source in sources.items():
+        doi = read_json(Path(source) / "dataset_description.json").get("DatasetDOI")
+        entries.append({"URL": links[name], **({"DOI": doi} if isinstance(doi, str) else {})})
+    return {"SourceDatasets": entries, "DatasetLinks": links}
+
+
+def source_uri(path: str | os.PathLike[str], dataset_dir: str | os.PathLike[str], name: str = "source") -> str:
+    """BIDS URI of a file in the dataset that DatasetLinks calls ``name``, such as ``bids:source:sub-01/anat/...``."""
+    return f"bids:{name}:{quote(os.path.relpath(path, dataset_dir).replace(os.sep, '/'))}"
+
+
+def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a JSON file of a dataset that may be missing or unreadable; then it is empty."""
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def write_segmentation_description(

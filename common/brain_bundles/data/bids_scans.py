@@ -8,7 +8,7 @@ from pathlib import Path
 
 from brain_bundles.data.bids import select_participants
 from brain_bundles.data.bids_index import BidsIndex, Scan
-from brain_bundles.data.participants import Row, parse_covariate, read_tsv
+from brain_bundles.data.participants import Row, parse_covariate, read_tsv, sessions_table
 
 Problems = list[tuple[str, str]]
 Labels = str | int | Sequence[str | int]
@@ -98,7 +98,7 @@ def _bare(label: object, prefix: str) -> str:
 
 def _with_session(folder: Path, scan: Scan, row: Row, covariates: Sequence[str], problems: Problems) -> Row:
     """The row with the values of the session's own table in place of those of the participant."""
-    table = folder / scan.participant_id / f"{scan.participant_id}_sessions.tsv"
+    table = sessions_table(folder, scan.participant_id)
     if scan.session_id is None or not covariates or not table.is_file():
         return row
     merged: dict[str, str | float | int | None] = dict(row)

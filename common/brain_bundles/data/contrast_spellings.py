@@ -77,30 +77,42 @@ def contrast_of(name: str | PurePath, *, also: str | None = None) -> str | None:
     Returns:
         a contrast, see :func:`image_path`, or a phrase such as "a segmentation", or None for an unknown ending.
     """
+    return split_contrast(name, also=also)[0]
+
+
+def split_contrast(name: str | PurePath, *, also: str | None = None) -> tuple[str | None, str]:
+    """What a file shows, as :func:`contrast_of` says, and the rest of its name: what stands before the contrast.
+
+    ``IXI002-Guys-0828-T1.nii.gz`` gives ("T1w", "IXI002-Guys-0828"); the rest tells people and visits apart.
+    """
     stem = _EXTENSION.sub("", PurePath(name).name)
-    words = [word for word in re.split(r"[^a-z0-9+]+", stem.lower()) if word]
-    if any(_SEGMENTATION.fullmatch(word) for word in words) or (words and words[-1] in _LABELS):
-        return SEGMENTATION
-    if any(_MASK.fullmatch(word) for word in words):
-        return MASK
+    words = list(re.finditer(r"[A-Za-z0-9+]+", stem))
+
+    def text(number: int = 0) -> list[str]:
+        return [word[0].lower() for word in words[-number:]]
+
+    def rest(number: int) -> str:
+        return stem[: words[-number].start()].rstrip("-_. ")
+
+    for phrase, pattern in ((SEGMENTATION, _SEGMENTATION), (MASK, _MASK)):
+        if places := [number for number, word in enumerate(text()) if pattern.fullmatch(word)]:
+            return phrase, rest(len(words) - places[0])
+    if words and text()[-1] in _LABELS:
+        return SEGMENTATION, rest(1)
     if _is_translation(stem):
-        return TRANSLATION
-    if also is not None and re.search(f"(^|[-_. ]){re.escape(also)}$", stem, re.IGNORECASE):
-        return _with_entities(also, stem)
-    if "".join(words) in _WHOLE:
-        return _WHOLE["".join(words)]
-    while words and (_ID.fullmatch(words[-1]) or words[-1] in PROCESSING) and _match(words) is None:
+        return TRANSLATION, stem
+    if also is not None and (match := re.search(f"(?:^|[-_. ]){re.escape(also)}$", stem, re.IGNORECASE)):
+        return _with_entities(also, stem), stem[: match.start()]
+    if "".join(text()) in _WHOLE:
+        return _WHOLE["".join(text())], ""
+    while words:
+        for number in range(min(len(words), 4), 0, -1):  # the longest run of last words that the table has
+            if found := _TABLE.get("".join(text(number))):
+                return _with_entities(found, stem), rest(number)
+        if not _ID.fullmatch(text()[-1]) and text()[-1] not in PROCESSING:
+            break
         words.pop()
-    found = _match(words)
-    return None if found is None else _with_entities(found, stem)
-
-
-def _match(words: list[str]) -> str | None:
-    """The entry of the table for the longest run of last words."""
-    for number in range(min(len(words), 4), 0, -1):
-        if found := _TABLE.get("".join(words[-number:])):
-            return found
-    return None
+    return None, stem
 
 
 def _is_translation(stem: str) -> bool:

@@ -11,6 +11,7 @@ import torch
 from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
+from brain_bundles.data.bids_names import parse_name
 from brain_bundles.data.nifti import is_complete_nifti
 from brain_bundles.runs.run_output import RunOutput
 from brain_bundles.transforms.intensity import ScaleForegroundPercentiles
@@ -65,10 +66,13 @@ def write_translation_preview(output: RunOutput, *, max_volumes: int = 4) -> Non
             continue
         source, spacing = _in_ras(row["image"])
         translation, _ = _in_ras(path)
+        name = parse_name(path.name)
+        session = f"_ses-{name.entities['ses']}" if output.bids and name and "ses" in name.entities else ""
+        who = f"{row['participant_id']}{session}"
         volumes += [scale(torch.from_numpy(source)).numpy(), translation]
         labels += [
-            f"{row['participant_id']}\n{row.get('source', 'source')}",
-            f"{row['participant_id']}\n{row.get('target', output.suffix)}, synthesised",
+            f"{who}\n{row.get('source', 'source')}",
+            f"{who}\n{row.get('target', output.suffix)}, synthesised",
         ]
         spacings += [spacing, spacing]
     if volumes:

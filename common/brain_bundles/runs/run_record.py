@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -91,12 +92,15 @@ class RunRecord:
             self._write(self._merged(self.read()))
 
     def _merged(self, before: Sequence[dict[str, Any]] | None) -> list[dict[str, Any]]:
-        """Rows ``before`` if they include those of this start, else this start's rows and then the other old ones."""
+        """All rows, those of this start and of earlier ones; where rows may be added, in the order of their names.
+
+        So the file does not depend on how several starts shared the work.
+        """
         before = list(before or [])
         ours = {_key(row) for row in self.conditions}
-        if ours <= {_key(row) for row in before}:
-            return before
-        return [*self.conditions, *(row for row in before if _key(row) not in ours)]
+        if not ours <= {_key(row) for row in before}:
+            before = [*self.conditions, *(row for row in before if _key(row) not in ours)]
+        return sorted(before, key=lambda row: natural_order(_key(row))) if self.extendable else before
 
     def _write(self, conditions: Sequence[Mapping[str, Any]]) -> None:
         """Write the file and, in the main process, this start in place of its earlier entry."""
@@ -134,3 +138,8 @@ class RunRecord:
 def _key(row: Mapping[str, Any]) -> tuple[Any, Any]:
     """Key of a row in one run: the participant and, where participants have several images, the file."""
     return row.get("participant_id"), row.get("file")
+
+
+def natural_order(key: tuple[Any, Any]) -> list[list[tuple[int, str]]]:
+    """Sorting key in which sub-2 comes before sub-10."""
+    return [[(int(p) if p.isdecimal() else -1, p) for p in re.split(r"(\d+)", str(part))] for part in key]
