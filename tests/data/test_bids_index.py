@@ -98,7 +98,9 @@ def test_what_was_not_fetched_is_there_and_named(tmp_path):
     index = BidsIndex(tmp_path)
     assert len(index.files(Scan("sub-1"), "FLAIR")) == 1
     for path in (link, files["T1w"], files["T2w"]):
-        assert not_fetched(path) == f"{path}: only a link to its content is there; fetch it, as with: datalad get {path}"
+        assert (
+            not_fetched(path) == f"{path}: only a link to its content is there; fetch it, as with: datalad get {path}"
+        )
     assert not_fetched(files["PDw"]) is None
     assert not_fetched(tmp_path / "none") is None
 

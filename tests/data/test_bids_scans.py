@@ -45,7 +45,10 @@ def test_the_parts_are_the_whole(dataset):
     ("options", "message"),
     [
         ({"participant_label": "4"}, "participant_label names sub-4: no such participants in"),
-        ({"participant_label": "1", "split": "val"}, "participant_label names sub-1: no such participants of split val"),
+        (
+            {"participant_label": "1", "split": "val"},
+            "participant_label names sub-1: no such participants of split val",
+        ),
         ({"session_id": "3"}, "session_id names ses-3: no such sessions in"),
         ({"participant_label": "a/b"}, "participant_label has 'a/b', expected labels such as 'sub-01' or '01'"),
         ({"participant_label": 1.5}, "participant_label has 1.5"),

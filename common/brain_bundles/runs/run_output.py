@@ -244,6 +244,9 @@ class RunOutput:
             text = (
                 f"Synthetic images, {how}; no person was scanned for them. Settings and conditions are in {RUN_FILE}."
             )
+            if not self.derived:  # one sidecar for all images
+                what = f"{self.suffix} volume, sampled from a model; not acquired"
+                write_json(self.output_dir / f"{self.suffix}.json", {"Description": what})
             write_dataset_description(
                 self.output_dir,
                 self.name,
@@ -253,9 +256,6 @@ class RunOutput:
                 ignore=NOT_BIDS,
                 sources=sources,
             )
-            if not self.derived:  # one sidecar for all images
-                what = f"{self.suffix} volume, sampled from a model; not acquired"
-                write_json(self.output_dir / f"{self.suffix}.json", {"Description": what})
         elif sources:
             description, links = read_json(path), source_links(self.output_dir, sources)
             if description and description.get("DatasetLinks") != links["DatasetLinks"]:

@@ -86,10 +86,15 @@ class RunRecord:
         return conditions
 
     def finish(self) -> None:
-        """Note how long this start took, in the main process."""
-        if self.provenance is not None and is_main_process():
+        """Note how long this start took, in the main process, and add this start's rows if another wrote over them."""
+        if not is_main_process():
+            return
+        if self.provenance is not None:
             self.provenance["seconds"] = round(time.monotonic() - self._began, 1)
-            self._write(self._merged(self.read()))
+        before = self.read()
+        rows = self._merged(before)
+        if self.provenance is not None or rows != before:
+            self._write(rows)
 
     def _merged(self, before: Sequence[dict[str, Any]] | None) -> list[dict[str, Any]]:
         """All rows, those of this start and of earlier ones; where rows may be added, in the order of their names.
