@@ -246,7 +246,7 @@ def test_the_preview_shows_sources_beside_their_translations_in_ras(tmp_path, da
     assert not shown  # nothing is finished
     run(output)
     write_translation_preview(output, max_volumes=2)
-    assert shown["path"] == tmp_path / "out" / "preview.png"
+    assert shown["path"] == tmp_path / "out" / "logs" / "preview.png"
     assert [label.replace("\n", " ") for label in shown["labels"]] == [
         "sub-1 T1w",
         "sub-1 T2w, synthesised",

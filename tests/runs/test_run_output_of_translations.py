@@ -85,13 +85,15 @@ def test_the_result_does_not_depend_on_how_the_work_was_shared(tmp_path):
     first, second = (make(tmp_path / "out", tmp_path / "in", people=people) for people in ("10", "9,2"))
     assert names(first.pending()) == ["sub-10"]
     second.prepare()
-    (tmp_path / "out" / "run.json").unlink()  # what the second start wrote last, it wrote without seeing the first
+    (
+        tmp_path / "out" / "logs" / "run.json"
+    ).unlink()  # what the second start wrote last, it wrote without seeing the first
     (tmp_path / "out" / "participants.tsv").unlink()
     second.record.update(None)
     for output in (whole, first, second):
         finish(output)
         output.finish()
-    one, shared = (json.loads((tmp_path / name / "run.json").read_text()) for name in ("whole", "out"))
+    one, shared = (json.loads((tmp_path / name / "logs" / "run.json").read_text()) for name in ("whole", "out"))
     assert shared["conditions"] == one["conditions"]
     for name in ("participants.tsv", "dataset_description.json"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
@@ -132,7 +134,7 @@ def test_sources_may_move_but_not_change(tmp_path, sources):
     shutil.move(sources, tmp_path / "elsewhere")
     moved = make(tmp_path / "other", tmp_path / "elsewhere")
     assert names(moved.pending()) == ["sub-1", "sub-3"]
-    assert str(tmp_path) not in (tmp_path / "other" / "run.json").read_text()
+    assert str(tmp_path) not in (tmp_path / "other" / "logs" / "run.json").read_text()
     source(tmp_path / "elsewhere", "sub-3", value=0.9)
     with pytest.raises(DatasetError, match=r"sub-3: source_sha256 \w+ there, \w+ now"):
         make(tmp_path / "other", tmp_path / "elsewhere").prepare()
@@ -147,7 +149,11 @@ def test_a_repaired_source_is_added_and_an_absent_one_stays(tmp_path, sources):
     grown = make(tmp_path / "out", sources)
     assert names(grown.pending()) == ["sub-2"]
     assert names(read_participants(tmp_path / "out")) == ["sub-1", "sub-2", "sub-3"]
-    assert names(json.loads((tmp_path / "out" / "run.json").read_text())["conditions"]) == ["sub-1", "sub-2", "sub-3"]
+    assert names(json.loads((tmp_path / "out" / "logs" / "run.json").read_text())["conditions"]) == [
+        "sub-1",
+        "sub-2",
+        "sub-3",
+    ]
     assert output.path("sub-3").stat().st_mtime_ns == before
     shutil.rmtree(sources / "sub-1")
     assert names(make(tmp_path / "out", sources).pending()) == ["sub-2"]

@@ -66,6 +66,8 @@ class RunOutput:
 
     Attributes:
         items: the items.
+        log_dir: folder of run.json and preview.png: ``logs`` in a derivative, which BIDS keeps for such files, as a
+            validator that looks into ``derivatives/`` does not read the .bidsignore there; else the output folder.
         record: the :class:`RunRecord`, with the settings and the provenance as they are written.
         rows: one per image: its item with the image's own ``file``, ``target`` and ``seed``.
         affine: (4, 4), voxel to RAS+ mm, of every image: the grid's centre is the world's origin. None without a grid.
@@ -98,6 +100,7 @@ class RunOutput:
         self.derived = any("image" in row for row in self.rows)
         self.spatial_size: tuple[int, ...] | None = None
         self.affine: NDArray[np.float64] | None = None
+        self.log_dir = self.output_dir / "logs" if self.derived and bids else self.output_dir
         grid: dict[str, Any] = {}
         if spacing is not None and spatial_size is not None:
             self.spatial_size = tuple(int(n) for n in spatial_size)
@@ -110,7 +113,7 @@ class RunOutput:
         self._row_of = {row["participant_id"]: row for row in reversed(self.rows)}
         self._check_files()
         self.record = RunRecord(
-            self.output_dir,
+            self.log_dir,
             {**settings, **grid, "suffix": suffix},
             [{key: value for key, value in row.items() if key != "image"} for row in self.rows],
             provenance=provenance,
@@ -240,10 +243,9 @@ class RunOutput:
         path = self.output_dir / "dataset_description.json"
         sources = {} if self.source_dir is None else {"source": self.source_dir}
         if not path.is_file():
+            where = self.record.path.relative_to(self.output_dir).as_posix()
             how = "derived from other images" if self.derived else "sampled from a model"
-            text = (
-                f"Synthetic images, {how}; no person was scanned for them. Settings and conditions are in {RUN_FILE}."
-            )
+            text = f"Synthetic images, {how}; no person was scanned for them. Settings and conditions are in {where}."
             if not self.derived:  # one sidecar for all images
                 what = f"{self.suffix} volume, sampled from a model; not acquired"
                 write_json(self.output_dir / f"{self.suffix}.json", {"Description": what})

@@ -44,7 +44,7 @@ def write_preview(output: RunOutput, *, max_samples: int = 8) -> None:
     if volumes:
         spacing = np.diag(output.affine)[:3].tolist()
         try:
-            save_montage(output.output_dir / "preview.png", np.stack(volumes), labels, spacing=spacing)
+            save_montage(output.log_dir / "preview.png", np.stack(volumes), labels, spacing=spacing)
         except ImportError as error:  # the images are the result of the run; their picture is optional
             logger.warning("No preview.png: %s", error)
 
@@ -77,7 +77,7 @@ def write_translation_preview(output: RunOutput, *, max_volumes: int = 4) -> Non
         spacings += [spacing, spacing]
     if volumes:
         try:
-            save_montage(output.output_dir / "preview.png", volumes, labels, spacing=spacings, columns=2)
+            save_montage(output.log_dir / "preview.png", volumes, labels, spacing=spacings, columns=2)
         except ImportError as error:  # the images are the result of the run; their picture is optional
             logger.warning("No preview.png: %s", error)
 

@@ -47,7 +47,7 @@ def test_all_other_contrasts_are_made_on_the_grid_of_the_source(trained, transla
             assert sidecar["Model"] == "brain_mri_adaptive_translator"
             assert sidecar["ModelHash"] == hash_file(trained.ckpt_dir / "model.pt")
             assert isinstance(sidecar["Seed"], int)
-    assert (translated / "preview.png").is_file()
+    assert (translated / "logs" / "preview.png").is_file()
 
 
 def test_a_target_has_the_same_values_alone_and_among_others(trained, translated, tmp_path):

@@ -47,11 +47,11 @@ def test_the_output_is_a_bids_derivative_on_the_sources_grid(trained, translated
     sidecar = json.loads((translated / "sub-0007" / "anat" / "sub-0007_T2w.json").read_text())
     assert sidecar["SourceContrast"] == "T1w"
     assert sidecar["ModelHash"] == hashlib.sha256((trained.ckpt_dir / "model.pt").read_bytes()).hexdigest()
-    assert sidecar["Settings"] == json.loads((translated / "run.json").read_text())["settings"]
+    assert sidecar["Settings"] == json.loads((translated / "logs" / "run.json").read_text())["settings"]
     assert sidecar["Settings"]["scheduler"]["class"].endswith(".DPMSolverMultistepScheduler")
     assert sidecar["Device"] == "cpu"
     assert sidecar["Versions"]["monai"] == monai.__version__
-    assert (translated / "preview.png").stat().st_size > 1000
+    assert (translated / "logs" / "preview.png").stat().st_size > 1000
     assert bids_errors(translated) == []
 
 
