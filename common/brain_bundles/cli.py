@@ -70,7 +70,8 @@ def measure(
         patterns = [text("merge", one) for one in ([merge] if isinstance(merge, str) else merge)]
         measurements = merge_measurements(folder, matching_files(patterns), suffix, **options)
     unmeasured = sum(m.measured.ventricular_volume != m.measured.ventricular_volume for m in measurements)
-    if unmeasured == len(measurements):
+    shared = merge is not None or participant_label is not None or session_id is not None
+    if unmeasured == len(measurements) and not shared:  # a part may consist of one brain that cannot be measured
         raise ValueError(f"{folder}: none of {unmeasured} brains could be measured; no table was written.")
     write_measurements(table, measurements)
     logger.info("Wrote %s: %d brains, %d of them could not be measured", table, len(measurements), unmeasured)

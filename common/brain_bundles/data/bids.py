@@ -165,14 +165,19 @@ def write_segmentation_description(
 
 
 def select_participants(
-    dataset_dir: str | os.PathLike[str], split: str | None = None, *, covariates: Sequence[str] = ()
+    dataset_dir: str | os.PathLike[str],
+    split: str | None = None,
+    *,
+    covariates: Sequence[str] = (),
+    required: bool = True,
 ) -> tuple[list[Row], list[tuple[str, str]]]:
     """Read the rows of participants.tsv in one split, with their problems: unknown splits, or an empty split.
 
     Args:
         dataset_dir: BIDS dataset.
         split: "train", "val", "test", or None for everyone.
-        covariates: required columns; they are checked and typed.
+        covariates: columns that are checked and typed.
+        required: the table must have these columns.
 
     Raises:
         FileNotFoundError: if the folder or its participants.tsv is missing.
@@ -187,8 +192,8 @@ def select_participants(
         raise FileNotFoundError(f"{folder}: {what}; dataset_dir must be a BIDS dataset with a participants.tsv.")
     rows = read_participants(folder, covariates)
     # A covariate may stand in the tables of sessions instead, such as the age at each visit.
-    elsewhere = any(True for _ in folder.glob("sub-*/sub-*_sessions.tsv")) if covariates else False
-    missing = [] if elsewhere else [name for name in covariates if rows and name not in rows[0]]
+    elsewhere = any(True for _ in folder.glob("sub-*/sub-*_sessions.tsv")) if covariates and required else False
+    missing = [] if elsewhere or not required else [name for name in covariates if rows and name not in rows[0]]
     problems = [("missing column in participants.tsv", name) for name in missing]
     if split is not None and rows and "split" not in rows[0]:
         how = (

@@ -19,6 +19,7 @@ def select_scans(
     split: str | None = None,
     *,
     covariates: Sequence[str] = (),
+    required: bool = True,
     participant_label: Labels | None = None,
     session_id: Labels | None = None,
     needs_table: bool = True,
@@ -32,6 +33,7 @@ def select_scans(
         index: the dataset.
         split: "train", "val", "test", or None for everyone.
         covariates: columns to check and type.
+        required: the tables must have these columns.
         participant_label: participants, with or without sub-; None for all.
         session_id: sessions, with or without ses-; None for all. Participants without these sessions are left out.
         needs_table: False to take the folders of participants where there is no participants.tsv.
@@ -47,7 +49,7 @@ def select_scans(
     rows: list[Row]
     problems: Problems = []
     if needs_table or split is not None or (folder / "participants.tsv").is_file() or not index.participants():
-        rows, problems = select_participants(folder, split, covariates=covariates)
+        rows, problems = select_participants(folder, split, covariates=covariates, required=required)
     else:
         rows = [{"participant_id": name} for name in index.participants()]
     if people is not None:

@@ -83,7 +83,7 @@ def find_images(
     options: dict[str, Any] = {"participant_label": participant_label, "session_id": session_id}
     if (root / "participants.tsv").is_file():
         items = bids_datalist(root, suffix, covariates=(), entities=entities, **options)
-        scans, problems = select_scans(BidsIndex(root), covariates=VOLUMES, **options)
+        scans, problems = select_scans(BidsIndex(root), covariates=VOLUMES, required=False, **options)
         raise_problems(root, problems)
         rows = dict(scans)
         found = []
