@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from brain_bundles.data.bids_names import BidsName, parse_name
 from brain_bundles.data.participants import SPLITS, Row, read_participants
-from brain_bundles.data.problems import raise_problems
+from brain_bundles.data.problems import first_names, raise_problems
 from brain_bundles.utils.atomic import atomic_write, write_json
 from brain_bundles.version import __version__
 
@@ -191,9 +191,10 @@ def select_participants(
         what = "no participants.tsv in it" if folder.is_dir() else "no such folder"
         raise FileNotFoundError(f"{folder}: {what}; dataset_dir must be a BIDS dataset with a participants.tsv.")
     rows = read_participants(folder, covariates)
+    missing = [name for name in covariates if required and rows and name not in rows[0]]
     # A covariate may stand in the tables of sessions instead, such as the age at each visit.
-    elsewhere = any(True for _ in folder.glob("sub-*/sub-*_sessions.tsv")) if covariates and required else False
-    missing = [] if elsewhere or not required else [name for name in covariates if rows and name not in rows[0]]
+    if missing and any(folder.glob("sub-*/sub-*_sessions.tsv")):
+        missing = []
     problems = [("missing column in participants.tsv", name) for name in missing]
     if split is not None and rows and "split" not in rows[0]:
         how = (
@@ -220,9 +221,8 @@ def _name_strangers(folder: Path, known: Set[object]) -> None:
     """Warn of folders of participants that the table does not list."""
     strangers = sorted(path.name for path in folder.glob("sub-*") if path.is_dir() and path.name not in known)
     if strangers:
-        shown = ", ".join(strangers[:10]) + (f" and {len(strangers) - 10} more" if len(strangers) > 10 else "")
         logger.warning(
             "%s: left out are %s, which have a folder and no row in participants.tsv; add their rows to use them.",
             folder,
-            shown,
+            first_names(strangers),
         )

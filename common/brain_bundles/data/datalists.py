@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from brain_bundles.data.bids_index import BidsIndex, Scan, not_fetched
 from brain_bundles.data.bids_scans import Labels, select_scans
 from brain_bundles.data.checks import warn_unoriented
 from brain_bundles.data.covariates import COVARIATES
-from brain_bundles.data.problems import raise_problems
+from brain_bundles.data.problems import first_names, raise_problems
 from brain_bundles.data.subject_checks import subject_problems
 
 logger = logging.getLogger(__name__)
@@ -85,13 +85,14 @@ def collect_items(
     )
     found = {scan: {suffix: index.find(scan, suffix) for suffix in suffixes} for scan, _ in chosen}
     complete = {scan.participant_id for scan, paths in found.items() if all(paths.values())}
+    with_sessions = any(scan.session_id for scan in found)
     items: list[dict[str, str | float]] = []
     left_out = []
     for scan, row in chosen:
         if scan.participant_id in complete and not all(found[scan].values()):
             left_out.append(str(scan))
             continue
-        item: dict[str, str | float] = _ids(scan, found)
+        item: dict[str, str | float] = _ids(scan, with_sessions)
         for name in covariates:
             value = row.get(name)
             if value is None:
@@ -109,20 +110,15 @@ def collect_items(
             item["image"] = item[suffixes[0]]
         items.append(item)
     if left_out:
-        logger.info("%d sessions lack one of %s: %s", len(left_out), ", ".join(suffixes), _first(left_out))
+        logger.info("%d sessions lack one of %s: %s", len(left_out), ", ".join(suffixes), first_names(left_out))
     index.log_choices()
     return items, problems
 
 
-def _ids(scan: Scan, scans: Iterable[Scan]) -> dict[str, Any]:
-    """The ids of a visit: batches need equal keys, so all items have a session if any of ``scans`` has one."""
-    if any(one.session_id is not None for one in scans):
-        return {"participant_id": scan.participant_id, "session_id": scan.session_id or ""}
-    return {"participant_id": scan.participant_id}
-
-
-def _first(names: Sequence[str], number: int = 5) -> str:
-    return ", ".join(names[:number]) + (f" and {len(names) - number} more" if len(names) > number else "")
+def _ids(scan: Scan, with_sessions: bool) -> dict[str, Any]:
+    """The ids of a visit: batches need equal keys, so all items of a list have a session if any has one."""
+    session = {"session_id": scan.session_id or ""} if with_sessions else {}
+    return {"participant_id": scan.participant_id, **session}
 
 
 def checked_datalist(
@@ -265,15 +261,16 @@ def contrast_datalist(
     for part in dict.fromkeys((split, *check_also)):
         people, found = select_scans(index, part)
         problems += found
+        with_sessions = any(scan.session_id for scan, _ in people)
         subjects, unfetched = [], []
         for scan, _ in people:
             paths = {name: path for name in contrasts if (path := index.find(scan, name)) is not None}
             there = {name: str(path) for name, path in paths.items() if not_fetched(path) is None}
             unfetched += [str(path) for name, path in paths.items() if name not in there]
             if len(there) > 1:
-                subjects.append({**_ids(scan, (one for one, _ in people)), **there})
+                subjects.append({**_ids(scan, with_sessions), **there})
         if unfetched:
-            logger.warning("%d images are left out, as they were not fetched: %s", len(unfetched), _first(unfetched))
+            logger.warning("Left out, as they were not fetched: %s", first_names(unfetched))
         if len(subjects) < len(people):
             logger.info("%d subjects have fewer than two of %s.", len(people) - len(subjects), ", ".join(contrasts))
         if people and not subjects:

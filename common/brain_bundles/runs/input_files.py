@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from brain_bundles.data.contrast_spellings import contrast_of
+from brain_bundles.data.problems import first_names
 
 logger = logging.getLogger(__name__)
 _NIFTI = re.compile(r"\.nii(\.gz)?$", re.IGNORECASE)
@@ -62,12 +63,11 @@ def file_jobs(
             else:
                 found[file] = Job(name, name, target, [(source, path, file)])
     if unknown:
-        shown = ", ".join(unknown[:10]) + (f" and {len(unknown) - 10} more" if len(unknown) > 10 else "")
         logger.warning(
             "%d files are not translated, as their names do not end in a known contrast: %s. Give a file by its own "
             "name to translate it, or let its name end in _%s.",
             len(unknown),
-            shown,
+            first_names(unknown),
             source,
         )
     return list(found.values()), problems, unknown

@@ -12,19 +12,17 @@ from typing import Any
 
 import torch.distributed as dist
 
-from brain_bundles.data.bids import derived_path, image_path
-from brain_bundles.data.bids_index import BidsIndex, Scan, not_fetched
-from brain_bundles.data.bids_names import parse_name
+from brain_bundles.data.bids_index import BidsIndex
 from brain_bundles.data.bids_scans import Labels, select_scans
 from brain_bundles.data.checks import image_problem, warn_unoriented
-from brain_bundles.data.problems import DatasetError, raise_problems
-from brain_bundles.runs.input_files import Job, file_jobs
+from brain_bundles.data.problems import DatasetError, first_names, raise_problems
+from brain_bundles.runs.dataset_jobs import MISSING, dataset_jobs
+from brain_bundles.runs.input_files import file_jobs
 from brain_bundles.utils.fingerprint import hash_file
 from brain_bundles.utils.seeding import derive_seed
 
 logger = logging.getLogger(__name__)
 Paths = str | os.PathLike[str]
-MISSING = "missing"
 
 
 @dataclass(frozen=True)
@@ -130,7 +128,7 @@ def translation_inputs(
         scans, problems = select_scans(
             index, split, participant_label=participant_label, session_id=session_id, needs_table=False
         )
-        found = _scan_jobs(index, [scan for scan, _ in scans], source, targets, known, order, problems)
+        found = dataset_jobs(index, [scan for scan, _ in scans], source, targets, known, order, problems)
         hint = "expected .nii.gz or .nii"
     else:
         if split is not None:
@@ -147,7 +145,7 @@ def translation_inputs(
         found, problems, unknown = file_jobs(inputs, source, targets)
         hint = f"expected .nii.gz or .nii with names that end in {source}"
         if unknown:
-            hint += f", but these do not: {', '.join(unknown[:5])}; give files by their own names to translate them"
+            hint += f", but these do not: {first_names(unknown)}; give files by their own names to translate them"
 
     checked: dict[Path, tuple[str, str] | None] = {}
     items: dict[Path, dict[str, Any]] = {}
@@ -193,61 +191,3 @@ def _check_contrasts(
             raise ValueError(f"contrast {name!r}: expected a name such as T2w, of letters and digits.")
         if known is not None and name not in known:
             raise ValueError(f"unknown contrast {name!r}; this model knows {', '.join(contrasts or [])}.")
-
-
-def _scan_jobs(
-    index: BidsIndex,
-    scans: Sequence[Scan],
-    source: str | None,
-    targets: Sequence[str],
-    contrasts: Sequence[str],
-    order: Mapping[str, Sequence[str]],
-    problems: list[tuple[str, str]],
-) -> list[Job]:
-    """List the volumes to make of each visit, and add what cannot be made to ``problems``."""
-    for name in (*([source] if source else contrasts), *(name for name in targets if name != MISSING)):
-        image_path("", "", name)  # raises for an unknown one
-    found = []
-    complete, without = 0, []
-    paths = {
-        scan: {name: path for name in ([source] if source else contrasts) if (path := index.find(scan, name))}
-        for scan in scans
-    }
-    with_source = {scan.participant_id for scan in scans if paths[scan]}
-    for scan in scans:
-        there = {}
-        for name, path in paths[scan].items():
-            if advice := not_fetched(path):
-                problems.append(("image that was not fetched", advice))
-            else:
-                there[name] = path
-        if not there:
-            if scan.participant_id in with_source:
-                without += [] if paths[scan] else [str(scan)]
-            else:
-                none = ("no source", f"{scan} has none of {', '.join(contrasts)}")
-                problems.append(none if source is None else index.missing(scan, source))
-            continue
-        wanted = list(targets)
-        if targets == [MISSING]:
-            wanted = [name for name in contrasts if not index.files(scan, name)]
-            complete += not wanted
-        for target in wanted:
-            chosen = [(name, there[name]) for name in ([source] if source else order[target]) if name in there]
-            sources = [(name, path, _derived(path, target)) for name, path in chosen if name != target]
-            if sources:
-                found.append(Job(scan.participant_id, str(scan), target, sources))
-            else:
-                problems.append(("no source", f"{scan}: none of its contrasts makes {target}"))
-    index.log_choices()
-    if without:
-        logger.warning("Left out, without %s: %s", source or " and ".join(contrasts), ", ".join(without))
-    if scans and complete == len(scans) - len(without):
-        problems.append(("nothing is missing", f"all subjects have {', '.join(contrasts)}"))
-    return found
-
-
-def _derived(path: Path, target: str) -> str:
-    name = parse_name(path.name)
-    assert name is not None  # the index has names of BIDS only
-    return derived_path(name, target).as_posix()
