@@ -116,6 +116,14 @@ def test_the_link_to_the_sources_follows_them(tmp_path, sources):
     assert description["License"] == "CC0"
 
 
+def test_the_link_resolves_from_a_folder_behind_a_link(tmp_path, sources):
+    (tmp_path / "disk" / "deep" / "out").mkdir(parents=True)
+    (tmp_path / "out").symlink_to(tmp_path / "disk" / "deep" / "out")
+    make(tmp_path / "out", sources).prepare()
+    link = json.loads((tmp_path / "out" / "dataset_description.json").read_text())["DatasetLinks"]["source"]
+    assert (tmp_path / "out" / link).resolve() == sources.resolve()
+
+
 def test_files_get_no_dataset_around_them(tmp_path, sources):
     output = make(tmp_path / "out", sources, bids=False)
     output.prepare()

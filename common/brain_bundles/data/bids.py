@@ -132,7 +132,11 @@ def source_links(
     """
     if not sources:
         return {}
-    links = {name: quote(os.path.relpath(source, dataset_dir).replace(os.sep, "/")) for name, source in sources.items()}
+    here = os.path.realpath(dataset_dir)  # .. leads out of the real folder, not out of a link to it
+    links = {
+        name: quote(os.path.relpath(os.path.realpath(source), here).replace(os.sep, "/"))
+        for name, source in sources.items()
+    }
     entries = []
     for name, source in sources.items():
         doi = read_json(Path(source) / "dataset_description.json").get("DatasetDOI")
