@@ -71,16 +71,28 @@ def real_data_dir() -> Path:
 
 
 @pytest.fixture(scope="session")
-def bids_errors() -> Callable[[Path], list[str]]:
-    """What the BIDS validator finds wrong with a folder; warnings, such as of scanner details, do not count."""
+def bids_errors() -> Callable[..., list[str]]:
+    """What the BIDS validator finds wrong with a folder; warnings, such as of scanner details, do not count.
+
+    Further arguments are options of the validator, such as --recursive for the data sets in derivatives/.
+    """
     command = Path(sys.executable).with_name("bids-validator-deno")
     if not command.exists():
         pytest.skip("bids-validator-deno is not installed (test extra)")
 
-    def validate(folder: Path) -> list[str]:
-        result = subprocess.run([command, "--json", folder], capture_output=True, text=True, timeout=120)
-        issues = json.loads(result.stdout)["issues"]["issues"]
-        return [f"{i['code']} {i.get('location')}" for i in issues if i["severity"] == "error"]
+    def errors(report: dict[str, Any], where: str) -> list[str]:
+        found = [
+            f"{issue['code']} {where}{issue.get('location')}"
+            for issue in report["issues"]["issues"]
+            if issue["severity"] == "error"
+        ]
+        for name, nested in (report.get("derivativesSummary") or {}).items():
+            found += errors(nested, name)
+        return found
+
+    def validate(folder: Path, *options: str) -> list[str]:
+        result = subprocess.run([command, "--json", *options, folder], capture_output=True, text=True, timeout=120)
+        return errors(json.loads(result.stdout), "")
 
     return validate
 

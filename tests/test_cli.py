@@ -1,8 +1,10 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from brain_bundles import cli
+from brain_bundles.data import write_nifti, write_participants
 from brain_bundles.evaluation import measurement
 from brain_bundles.metrics import BrainVolumes
 
@@ -52,6 +54,29 @@ def test_nothing_measured_is_exit_code_1_and_no_table(folder, monkeypatch, caplo
     assert not out.exists()
 
 
+def test_runs_that_share_the_measuring_make_one_table(tmp_path, monkeypatch, caplog):
+    """The table is that of one run, also with a brain that cannot be measured in a part of its own."""
+    volumes = {f"sub-{i}_T1w.nii.gz": BrainVolumes(10.0 * i, 1000.0) for i in (1, 3)}
+    nothing = BrainVolumes(float("nan"), float("nan"))
+    monkeypatch.setattr(measurement, "measure_file", lambda path: volumes.get(path.name, nothing))
+    study = tmp_path / "study"
+    write_participants(study, [{"participant_id": f"sub-{i}"} for i in (1, 2, 3)])
+    for i in (1, 2, 3):
+        write_nifti(study / f"sub-{i}" / "anat" / f"sub-{i}_T1w.nii.gz", np.zeros((4, 4, 4)), np.eye(4))
+    assert cli.main(["measure", str(study), "--output_file", str(tmp_path / "whole.tsv")]) == 0
+    for label in ("3,1", "2"):
+        out = tmp_path / "parts" / f"{label}.tsv"
+        assert cli.main(["measure", str(study), "--participant_label", label, "--output_file", str(out)]) == 0
+    merged = tmp_path / "merged.tsv"
+    pattern = str(tmp_path / "parts" / "*.tsv")
+    assert cli.main(["measure", str(study), "--merge", pattern, "--output_file", str(merged)]) == 0
+    assert merged.read_bytes() == (tmp_path / "whole.tsv").read_bytes()
+    assert cli.main(["measure", str(study), "--merge", f"{pattern}x", "--output_file", str(tmp_path / "m.tsv")]) == 1
+    assert "no file matches" in caplog.text
+    assert cli.main(["measure", str(study), "--participant_label", "4", "--output_file", str(tmp_path / "m.tsv")]) == 1
+    assert "participant_label names sub-4: no such participants" in caplog.text
+
+
 @pytest.mark.parametrize(("people", "correlation"), [(7, False), (8, True)])
 def test_measure_gives_no_correlation_over_fewer_than_eight_people(tmp_path, monkeypatch, caplog, people, correlation):
     found = [
@@ -60,7 +85,7 @@ def test_measure_gives_no_correlation_over_fewer_than_eight_people(tmp_path, mon
         )
         for i in range(people)
     ]
-    monkeypatch.setattr(measurement, "measure_folder", lambda folder, suffix: found)
+    monkeypatch.setattr(measurement, "measure_folder", lambda folder, suffix, **options: found)
     with caplog.at_level("INFO"):
         assert cli.main(["measure", str(tmp_path), "--output_file", str(tmp_path / "out.tsv")]) == 0
     assert "ventricular_volume: " in caplog.text

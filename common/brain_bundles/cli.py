@@ -10,7 +10,8 @@ import difflib
 import inspect
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 logger = logging.getLogger("brain_bundles")
 
@@ -19,7 +20,17 @@ class UsageError(ValueError):
     """A wrong argument on the command line."""
 
 
-def measure(folder: str, *, suffix: str = "T1w", output_file: str = "measured.tsv", overwrite: bool = False) -> None:
+def measure(
+    folder: str,
+    *,
+    suffix: str = "T1w",
+    output_file: str = "measured.tsv",
+    overwrite: bool = False,
+    entities: Mapping[str, object] | None = None,
+    participant_label: str | int | Sequence[str | int] | None = None,
+    session_id: str | int | Sequence[str | int] | None = None,
+    merge: str | Sequence[str] | None = None,
+) -> None:
     """Measure lateral ventricles and brain (mL) of every brain-extracted T1w volume in a folder.
 
     To record the volumes in a BIDS dataset without volumes:
@@ -32,19 +43,36 @@ def measure(folder: str, *, suffix: str = "T1w", output_file: str = "measured.ts
         output_file: table to write. It has the volumes of participants.tsv beside the measured ones; their agreement is
             logged.
         overwrite: replace a table that exists.
+        entities: labels of the images to choose in a BIDS dataset, such as {'acq':'3D','run':1}.
+        participant_label: participants of a BIDS dataset to measure, such as 01 or 01,02, so that several runs share
+            the work, each with an output_file of its own; all by default.
+        session_id: sessions to measure, such as 01 or 01,02; all by default.
+        merge: measure nothing, but make one table of those that several runs wrote, such as 'parts/*.tsv'.
     """
     from pathlib import Path
 
-    from brain_bundles.evaluation.measurement import fidelity_of, measure_folder, outside_of_checked, write_measurements
+    from brain_bundles.evaluation.measurement import (
+        fidelity_of,
+        measure_folder,
+        merge_measurements,
+        outside_of_checked,
+        write_measurements,
+    )
 
     folder, suffix, output_file = text("folder", folder), text("suffix", suffix), text("output_file", output_file)
     table = Path(output_file).absolute()
     overwrite = truth("overwrite", overwrite)
     if table.exists() and not overwrite:
         raise FileExistsError(f"{table} exists; give another --output_file, or --overwrite to replace it.")
-    measurements = measure_folder(folder, suffix)
+    options: dict[str, Any] = {"entities": entities, "participant_label": participant_label, "session_id": session_id}
+    if merge is None:
+        measurements = measure_folder(folder, suffix, **options)
+    else:
+        patterns = [text("merge", one) for one in ([merge] if isinstance(merge, str) else merge)]
+        measurements = merge_measurements(folder, matching_files(patterns), suffix, **options)
     unmeasured = sum(m.measured.ventricular_volume != m.measured.ventricular_volume for m in measurements)
-    if unmeasured == len(measurements):
+    shared = merge is not None or participant_label is not None or session_id is not None
+    if unmeasured == len(measurements) and not shared:  # a part may consist of one brain that cannot be measured
         raise ValueError(f"{folder}: none of {unmeasured} brains could be measured; no table was written.")
     write_measurements(table, measurements, overwrite=overwrite)
     logger.info("Wrote %s: %d brains, %d of them could not be measured", table, len(measurements), unmeasured)
@@ -228,6 +256,20 @@ def text(name: str, value: object) -> str:
     if not isinstance(value, (str, int, float)):
         raise UsageError(f"{name} must be text, got {value!r}; quote it.")
     return str(value)
+
+
+def matching_files(patterns: Sequence[str]) -> list[str]:
+    """Files that match any of the patterns, in order.
+
+    Raises:
+        FileNotFoundError: for a pattern that no file matches.
+    """
+    from glob import glob
+
+    found = {pattern: glob(pattern) for pattern in patterns}
+    if empty := [pattern for pattern, files in found.items() if not files]:
+        raise FileNotFoundError(f"no file matches {', '.join(empty)}.")
+    return sorted({file for files in found.values() for file in files})
 
 
 def whole(name: str, value: object, *, least: int) -> int:

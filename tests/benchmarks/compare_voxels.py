@@ -65,12 +65,16 @@ def infer(checkout: Path, bundle: str, settings: list[str], output: Path, thread
 
 def difference(before: Path, after: Path) -> list[str]:
     """Describe the difference between the images of two folders; empty if all arrays and affines are equal."""
-    names = [sorted(str(path.relative_to(folder)) for path in folder.rglob("*.nii.gz")) for folder in (before, after)]
-    if names[0] != names[1] or not names[0]:
-        return [f"files differ: {sorted(set(names[0]) ^ set(names[1]))}, {len(names[0])} in all"]
+    # Results of earlier releases have no desc-synth in their names.
+    first, second = (
+        {path.relative_to(folder).as_posix().replace("_desc-synth", ""): path for path in folder.rglob("*.nii.gz")}
+        for folder in (before, after)
+    )
+    if first.keys() != second.keys() or not first:
+        return [f"files differ: {sorted(first.keys() ^ second.keys())}, {len(first)} in all"]
     found = []
-    for name in names[0]:
-        one, two = (nib.loadsave.load(folder / name) for folder in (before, after))
+    for name in sorted(first):
+        one, two = (nib.loadsave.load(files[name]) for files in (first, second))
         a, b = np.asarray(one.dataobj), np.asarray(two.dataobj)
         if a.shape != b.shape or not np.array_equal(one.affine, two.affine):
             found.append(f"{name}: another grid")

@@ -72,3 +72,32 @@ def test_every_shared_block_is_used_by_several_files():
     for key in SHARED:
         uses = [name for bundle in BUNDLES for name, content in entries(bundle).items() if look_up(content, key)[1]]
         assert len(uses) > 1, key
+
+
+def components(config: Any) -> list[tuple[str, dict[str, Any]]]:
+    """(target, block) of every component; of a lazy one, the target that it makes."""
+    if isinstance(config, list):
+        return [found for entry in config for found in components(entry)]
+    if not isinstance(config, dict):
+        return []
+    target = config.get("make", config).get("_target_") if isinstance(config.get("make", config), dict) else None
+    own = [(str(target), config)] if target and config.get("_mode_") != "callable" else []
+    return own + [found for value in config.values() for found in components(value)]
+
+
+def readers_of_datasets(config: Any) -> list[dict[str, Any]]:
+    ends = ("_datalist", ".translation_inputs", ".evaluate_generated")
+    return [block for target, block in components(config) if target.endswith(ends)]
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
+def test_every_reader_of_a_dataset_takes_the_key_entities(bundle):
+    files = {path.name: json.loads(path.read_text()) for path in sorted((bundle / "configs").glob("*.json"))}
+    reading = {name: readers_of_datasets(content) for name, content in files.items()}
+    assert sum(map(len, reading.values())) >= 5
+    for name, blocks in reading.items():
+        assert all(block.get("entities") == "@entities" for block in blocks), name
+        if blocks and name != "evaluate.json":  # an overlay; the generator's inference reads no images
+            assert files[name]["entities"] is None
+    evaluated = files["inference.json"] | files["evaluate.json"]
+    assert evaluated["entities"] is None

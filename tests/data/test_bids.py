@@ -54,6 +54,9 @@ def test_names_of_images(tmp_path):
     assert image_path("d", "sub-0001", "T1w") == Path("d/sub-0001/anat/sub-0001_T1w.nii.gz")
     assert image_path("d", "sub-1", "ce-gadolinium_T1w") == Path("d/sub-1/anat/sub-1_ce-gadolinium_T1w.nii.gz")
     assert image_path("d", "sub-1", "swi") == Path("d/sub-1/swi/sub-1_swi.nii.gz")
+    assert image_path("d", "sub-1", "T1w", "ses-2") == Path("d/sub-1/ses-2/anat/sub-1_ses-2_T1w.nii.gz")
+    segmentation = Path("d/derivatives/x/sub-1/ses-2/anat/sub-1_ses-2_dseg.nii.gz")
+    assert segmentation_path("d", "sub-1", "x", "ses-2") == segmentation
     assert segmentation_path("d", "sub-1", "x") == Path("d/derivatives/x/sub-1/anat/sub-1_dseg.nii.gz")
     assert image_path("d", "sub-1", "acq-fast_T2w") == Path("d/sub-1/anat/sub-1_acq-fast_T2w.nii.gz")
     for wrong in ("T1", "acq-fast", "acq-_T1w", "../T1w", "fast_T1w"):
@@ -144,11 +147,17 @@ def test_wrong_arguments(dataset, arguments, message):
         bids_datalist(dataset, **arguments)
 
 
-def test_sessions_are_named_as_the_reason(dataset):
-    shutil.rmtree(dataset / "sub-1" / "anat")
+def test_images_of_sessions_are_found(dataset):
     (dataset / "sub-1" / "ses-1").mkdir()
-    with pytest.raises(DatasetError, match="sessions are not supported"):
-        bids_datalist(dataset, "T1w")
+    shutil.move(dataset / "sub-1" / "anat", dataset / "sub-1" / "ses-1")
+    with pytest.raises(DatasetError, match=r"missing image \(1\):\n.*sub-1/anat/sub-1_T1w.nii.gz"):
+        bids_datalist(dataset, "T1w", "train")  # names without the session
+    for path in (dataset / "sub-1" / "ses-1" / "anat").iterdir():
+        path.rename(path.with_name(path.name.replace("sub-1_", "sub-1_ses-1_")))
+    first, second = bids_datalist(dataset, ["T1w", "FLAIR"], "train")
+    assert (first["participant_id"], first["session_id"]) == ("sub-0", "")
+    assert (second["participant_id"], second["session_id"], second["age"]) == ("sub-1", "ses-1", 51.5)
+    assert second["FLAIR"] == str(dataset / "sub-1/ses-1/anat/sub-1_ses-1_FLAIR.nii.gz")
 
 
 def test_the_bids_validator_agrees(dataset, bids_errors):

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import logging
+import shutil
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -84,3 +87,61 @@ def test_problems_of_any_contrast_are_listed(dataset):
     for contrasts in (["T1w"], ["T1w", "T1w"]):
         with pytest.raises(ValueError, match="expected two or more, each once"):
             contrast_datalist(dataset, contrasts)
+
+
+@pytest.fixture
+def visits(dataset):
+    """The first subject with two sessions, of which the second lacks T2w; the second one with two T1w."""
+    person = dataset / "sub-0001"
+    shutil.copytree(person / "anat", person / "ses-2" / "anat")
+    (person / "ses-1").mkdir()
+    (person / "anat").rename(person / "ses-1" / "anat")
+    for session in ("ses-1", "ses-2"):
+        for path in list((person / session / "anat").iterdir()):
+            path.rename(path.with_name(path.name.replace("sub-0001_", f"sub-0001_{session}_")))
+    (person / "ses-2" / "anat" / "sub-0001_ses-2_T2w.nii.gz").unlink()
+    anat = dataset / "sub-0002" / "anat"
+    shutil.copy(anat / "sub-0002_T1w.nii.gz", anat / "sub-0002_acq-3D_T1w.nii.gz")
+    return dataset
+
+
+def test_a_visit_is_an_item(visits, caplog):
+    caplog.set_level(logging.INFO)
+    items = contrast_datalist(visits, ["T1w", "T2w"])
+    ids = [(item["participant_id"], item["session_id"]) for item in items]
+    assert ids == [("sub-0001", "ses-1"), ("sub-0002", ""), ("sub-0003", "")]
+    pairs = paired_datalist(visits, "T1w", "T2w")
+    assert [(item["participant_id"], item["session_id"]) for item in pairs] == ids
+    assert "1 sessions lack one of T1w, T2w: sub-0001_ses-2" in caplog.text
+    assert "chosen are: sub-0002_T1w (not acq-3D_T1w). --entities chooses others" in caplog.text
+    images = image_datalist(visits, ["T1w"])
+    assert [item["session_id"] for item in images] == ["ses-1", "ses-2", "", ""]
+    assert images[1]["image"].endswith("sub-0001/ses-2/anat/sub-0001_ses-2_T1w.nii.gz")
+
+
+def test_entities_choose_in_every_datalist(visits):
+    entities = {"acq": "3D"}
+    paths = [
+        *(item["image"] for item in paired_datalist(visits, "T1w", "T2w", entities=entities)),
+        *(item["image"] for item in paired_datalist(visits, "T1w", "T2w", entities=entities, allow_missing=True)),
+        *(item["image"] for item in image_datalist(visits, ["T1w"], entities=entities)),
+        *(item["T1w"] for item in contrast_datalist(visits, ["T1w", "T2w"], entities=entities)),
+    ]
+    of_second = [path.rsplit("/", 1)[1] for path in paths if "sub-0002" in path]
+    assert of_second == ["sub-0002_acq-3D_T1w.nii.gz"] * 4
+
+
+def test_a_participant_without_any_complete_session_is_a_problem(visits):
+    (visits / "sub-0001" / "ses-1" / "anat" / "sub-0001_ses-1_T2w.nii.gz").unlink()
+    with pytest.raises(DatasetError, match=r"(?s)missing image \(2\):.*ses-1/anat/sub-0001_ses-1_T2w.*ses-2_T2w"):
+        paired_datalist(visits, "T1w", "T2w")
+
+
+def test_images_that_were_not_fetched_are_named(dataset, caplog):
+    path = dataset / "sub-0001" / "anat" / "sub-0001_T2w.nii.gz"
+    path.unlink()
+    path.symlink_to("../../.git/annex/objects/xx/MD5E-s1--00.nii.gz")
+    with pytest.raises(DatasetError, match=r"1 problem.\nimage that was not fetched \(1\):\n.*datalad get .*1_T2w"):
+        paired_datalist(dataset, "T1w", "T2w")
+    assert len(contrast_datalist(dataset, ["T1w", "T2w"])) == 2
+    assert f"Left out, as they were not fetched: {path}" in caplog.text

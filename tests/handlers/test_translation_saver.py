@@ -51,7 +51,9 @@ def save(path: Path, name: str, trailing: bool = False) -> Path:
 
 def output_of(folder: Path, target: str | list[str] = "T2w", **where) -> RunOutput:
     inputs = translation_inputs(**where, source="T1w", target=target, seed=4)
-    return RunOutput(folder, inputs.items, settings={"steps": 1}, suffix="T2w", bids=inputs.bids)
+    return RunOutput(
+        folder, inputs.items, settings={"steps": 1}, suffix="T2w", bids=inputs.bids, source_dir=inputs.dataset_dir
+    )
 
 
 def run(output: RunOutput, model=lambda image: {"pred": image}, batch_size: int = 2, decollate: bool = True, **options):
@@ -138,8 +140,8 @@ def test_a_dataset_of_different_grids_becomes_a_derivative(tmp_path, dataset, bi
         assert (made.get_fdata().min(), made.get_fdata().max()) == (0, 1)
         assert spread.get_fdata().max() == pytest.approx(0.1, abs=1e-4)
     row = output.rows[1]
-    sidecar = json.loads((tmp_path / "out/sub-2/anat/sub-2_T2w.json").read_text())
-    assert sidecar["Sources"] == ["sub-2/anat/sub-2_T1w.nii.gz"]
+    sidecar = json.loads((tmp_path / "out/sub-2/anat/sub-2_desc-synth_T2w.json").read_text())
+    assert sidecar["Sources"] == ["bids:source:sub-2/anat/sub-2_T1w.nii.gz"]
     assert (sidecar["SourceContrast"], sidecar["TargetContrast"]) == ("T1w", "T2w")
     assert (sidecar["SourceHash"], sidecar["Seed"]) == (row["source_sha256"], row["seed"])
     assert sidecar["ModelHash"] == "ab12"
@@ -244,7 +246,7 @@ def test_the_preview_shows_sources_beside_their_translations_in_ras(tmp_path, da
     assert not shown  # nothing is finished
     run(output)
     write_translation_preview(output, max_volumes=2)
-    assert shown["path"] == tmp_path / "out" / "preview.png"
+    assert shown["path"] == tmp_path / "out" / "logs" / "preview.png"
     assert [label.replace("\n", " ") for label in shown["labels"]] == [
         "sub-1 T1w",
         "sub-1 T2w, synthesised",

@@ -49,8 +49,11 @@ def test_everything_but_the_images_is_written_up_front(tmp_path):
         "dataset_description.json",
         "README",
         ".bidsignore",
+        "T1w.json",
     }
     assert set(files) == expected
+    for name in ("README", "dataset_description.json", "T1w.json"):  # a raw-like data set that says what it is
+        assert b"sampled from a model" in files[name]
     assert [row["seed"] for row in read_participants(output.output_dir)] == [str(row["seed"]) for row in output.rows]
     record = json.loads(files["run.json"])
     assert record["settings"]["num_inference_steps"] == 50

@@ -23,11 +23,19 @@ def source(folder: Path, name: str, value: float = 1.0) -> Path:
     return path
 
 
-def make(folder: Path, sources: Path, bids: bool = True, **settings) -> RunOutput:
-    where = {"dataset_dir": sources} if bids else {"input": sorted(sources.rglob("*.nii.gz"))}
+def make(folder: Path, sources: Path, bids: bool = True, people: str | None = None, **settings) -> RunOutput:
+    where = {"dataset_dir": sources, "participant_label": people}
+    if not bids:
+        where = {"input": sorted(sources.rglob("*.nii.gz"))}
     inputs = translation_inputs(**where, source="T1w", target="T2w")
     return RunOutput(
-        folder, inputs.items, settings=settings, suffix="T2w", name="Translated brain MRI", bids=inputs.bids
+        folder,
+        inputs.items,
+        settings=settings,
+        suffix="T2w",
+        name="Translated brain MRI",
+        bids=inputs.bids,
+        source_dir=inputs.dataset_dir,
     )
 
 
@@ -50,18 +58,70 @@ def sources(tmp_path) -> Path:
 def test_a_derivative_of_the_source_s_subjects(tmp_path, sources, bids_errors):
     output = make(tmp_path / "out", sources, steps=5)
     assert output.pending() == output.items
-    assert output.path("sub-3") == output.path(output.rows[1]) == tmp_path / "out/sub-3/anat/sub-3_T2w.nii.gz"
+    assert (
+        output.path("sub-3") == output.path(output.rows[1]) == tmp_path / "out/sub-3/anat/sub-3_desc-synth_T2w.nii.gz"
+    )
     finish(output)
     table = read_participants(tmp_path / "out")
     assert table == [{"participant_id": row["participant_id"], "seed": str(row["seed"])} for row in output.rows]
     description = json.loads((tmp_path / "out" / "dataset_description.json").read_text())
     assert (description["DatasetType"], description["Name"]) == ("derivative", "Translated brain MRI")
+    assert description["SourceDatasets"] == [{"URL": "../in"}]
+    assert description["DatasetLinks"] == {"source": "../in"}
     assert make(tmp_path / "out", sources, steps=5).pending() == []
     for row in output.rows:  # the saver's part
-        output.path(row).with_name(f"{row['participant_id']}_T2w.json").write_text('{"SkullStripped": true}')
+        output.path(row).with_name(f"{row['participant_id']}_desc-synth_T2w.json").write_text('{"SkullStripped": true}')
     assert bids_errors(tmp_path / "out") == []
     with pytest.raises(DatasetError, match="steps: 5 there, 6 now"):
         make(tmp_path / "out", sources, steps=6).prepare()
+
+
+def test_the_result_does_not_depend_on_how_the_work_was_shared(tmp_path):
+    """Two starts at the same time, then one without a selection, against one start for all."""
+    for name in ("sub-10", "sub-9", "sub-2"):
+        source(tmp_path / "in", name)
+    whole = make(tmp_path / "whole", tmp_path / "in")
+    assert len(whole.pending()) == 3
+    first, second = (make(tmp_path / "out", tmp_path / "in", people=people) for people in ("10", "9,2"))
+    assert names(first.pending()) == ["sub-10"]
+    second.prepare()
+    (
+        tmp_path / "out" / "logs" / "run.json"
+    ).unlink()  # what the second start wrote last, it wrote without seeing the first
+    (tmp_path / "out" / "participants.tsv").unlink()
+    second.record.update(None)
+    for output in (whole, first, second):
+        finish(output)
+        output.finish()
+    one, shared = (json.loads((tmp_path / name / "logs" / "run.json").read_text()) for name in ("whole", "out"))
+    assert shared["conditions"] == one["conditions"]
+    for name in ("participants.tsv", "dataset_description.json"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert names(read_participants(tmp_path / "out")) == ["sub-2", "sub-9", "sub-10"]
+    assert make(tmp_path / "out", tmp_path / "in").pending() == []
+
+
+def test_the_link_to_the_sources_follows_them(tmp_path, sources):
+    make(tmp_path / "out", sources).prepare()
+    path = tmp_path / "out" / "dataset_description.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "License": "CC0"}))
+    elsewhere = tmp_path / "my data" / "elsewhere"
+    elsewhere.parent.mkdir()
+    shutil.move(sources, elsewhere)
+    (elsewhere / "dataset_description.json").write_text('{"DatasetDOI": "doi:10.0/x"}')
+    make(tmp_path / "out", elsewhere).prepare()
+    description = json.loads(path.read_text())
+    assert description["DatasetLinks"] == {"source": "../my%20data/elsewhere"}
+    assert description["SourceDatasets"] == [{"URL": "../my%20data/elsewhere", "DOI": "doi:10.0/x"}]
+    assert description["License"] == "CC0"
+
+
+def test_the_link_resolves_from_a_folder_behind_a_link(tmp_path, sources):
+    (tmp_path / "disk" / "deep" / "out").mkdir(parents=True)
+    (tmp_path / "out").symlink_to(tmp_path / "disk" / "deep" / "out")
+    make(tmp_path / "out", sources).prepare()
+    link = json.loads((tmp_path / "out" / "dataset_description.json").read_text())["DatasetLinks"]["source"]
+    assert (tmp_path / "out" / link).resolve() == sources.resolve()
 
 
 def test_files_get_no_dataset_around_them(tmp_path, sources):
@@ -82,7 +142,7 @@ def test_sources_may_move_but_not_change(tmp_path, sources):
     shutil.move(sources, tmp_path / "elsewhere")
     moved = make(tmp_path / "other", tmp_path / "elsewhere")
     assert names(moved.pending()) == ["sub-1", "sub-3"]
-    assert str(tmp_path) not in (tmp_path / "other" / "run.json").read_text()
+    assert str(tmp_path) not in (tmp_path / "other" / "logs" / "run.json").read_text()
     source(tmp_path / "elsewhere", "sub-3", value=0.9)
     with pytest.raises(DatasetError, match=r"sub-3: source_sha256 \w+ there, \w+ now"):
         make(tmp_path / "other", tmp_path / "elsewhere").prepare()
@@ -97,7 +157,11 @@ def test_a_repaired_source_is_added_and_an_absent_one_stays(tmp_path, sources):
     grown = make(tmp_path / "out", sources)
     assert names(grown.pending()) == ["sub-2"]
     assert names(read_participants(tmp_path / "out")) == ["sub-1", "sub-2", "sub-3"]
-    assert names(json.loads((tmp_path / "out" / "run.json").read_text())["conditions"]) == ["sub-1", "sub-2", "sub-3"]
+    assert names(json.loads((tmp_path / "out" / "logs" / "run.json").read_text())["conditions"]) == [
+        "sub-1",
+        "sub-2",
+        "sub-3",
+    ]
     assert output.path("sub-3").stat().st_mtime_ns == before
     shutil.rmtree(sources / "sub-1")
     assert names(make(tmp_path / "out", sources).pending()) == ["sub-2"]

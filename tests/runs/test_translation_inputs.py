@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from brain_bundles.data import DatasetError, image_path, write_participants
+from brain_bundles.data.bids_index import not_fetched
 from brain_bundles.runs import translation_inputs
 from brain_bundles.utils import derive_seed, hash_file
 
@@ -56,7 +57,7 @@ def test_subjects_of_a_dataset(tmp_path, caplog):
         "participant_id": "sub-b",
         "image": str(path),
         "source_sha256": hash_file(path),
-        "files": ["sub-b/anat/sub-b_FLAIR.nii.gz"],
+        "files": ["sub-b/anat/sub-b_desc-synth_FLAIR.nii.gz"],
         "source": "T1w",
         "skull_stripped": True,
         "targets": ["FLAIR"],
@@ -80,7 +81,7 @@ def test_a_dataset_without_a_table_is_its_folders(tmp_path):
 
 
 def test_files_and_folders(tmp_path):
-    a, b = save(tmp_path / "in" / "a.nii.gz"), save(tmp_path / "in" / "b_T1w.nii")
+    a, b = save(tmp_path / "in" / "a_t1.nii.gz"), save(tmp_path / "in" / "b_T1w.nii")
     for other in ("b_T1w_T2w", "b_T1w_T2w_std", "b_FLAIR", "b_ce-gadolinium_T1w"):  # not T1w, by their names
         save(tmp_path / "in" / f"{other}.nii.gz")
     (tmp_path / "in" / "notes.txt").touch()
@@ -88,7 +89,7 @@ def test_files_and_folders(tmp_path):
     assert not inputs.bids
     assert inputs.problems == []
     found = [(item["participant_id"], item["image"], item["files"]) for item in inputs.items]
-    assert found == [("a", str(a), ["a_T2w.nii.gz"]), ("b_T1w", str(b), ["b_T1w_T2w.nii.gz"])]
+    assert found == [("a_t1", str(a), ["a_t1_T2w.nii.gz"]), ("b_T1w", str(b), ["b_T1w_T2w.nii.gz"])]
     single = translation_inputs(input=a, source="T1w", target="T2w")
     assert single.items == inputs.items[:1]
     named = save(tmp_path / "c_FLAIR.nii.gz")  # a file that is named is taken
@@ -100,9 +101,12 @@ def test_names_of_brats_and_of_segmentations_are_known(tmp_path, caplog):
     names += ["BraTS20_1_t1", "BraTS20_1_t1ce", "BraTS20_1_seg", "sub-1_dseg", "sub-1_desc-brain_mask", "plain"]
     for name in names:
         save(tmp_path / f"{name}.nii.gz")
-    expected = {"T1w": ["BraTS-1-000-t1n", "BraTS20_1_t1", "plain"], "FLAIR": ["BraTS-1-000-t2f", "plain"]}
+    expected = {"T1w": ["BraTS-1-000-t1n", "BraTS20_1_t1"], "FLAIR": ["BraTS-1-000-t2f"]}
     for source, of_source in expected.items():
         assert sorted(people(translation_inputs(input=tmp_path, source=source, target="T2w"))) == of_source
+    (warning, _) = warnings_of(caplog)
+    assert f"1 files are not translated, as their names do not end in a known contrast: {tmp_path}/plain.nii" in warning
+    assert people(translation_inputs(input=tmp_path / "plain.nii.gz", source="T1w", target="T2w")) == ["plain"]
     translation_inputs(input=tmp_path / "sub-1_dseg.nii.gz", source="T1w", target="T2w")
     assert "used as T1w, as asked, but by its name it is a segmentation" in caplog.text
 
@@ -161,7 +165,7 @@ def test_several_targets_of_one_source_are_one_item(tmp_path):
     folder = dataset(tmp_path, {"sub-1": "test", "sub-2": "test"})
     inputs = translation_inputs(folder, source="T1w", target=["T2w", "FLAIR"], contrasts=CONTRASTS)
     assert found(inputs) == [(f"sub-{i}", "T1w", ["T2w", "FLAIR"]) for i in (1, 2)]
-    assert inputs.items[0]["files"] == ["sub-1/anat/sub-1_T2w.nii.gz", "sub-1/anat/sub-1_FLAIR.nii.gz"]
+    assert inputs.items[0]["files"] == [f"sub-1/anat/sub-1_desc-synth_{name}.nii.gz" for name in ("T2w", "FLAIR")]
     assert len({seed for item in inputs.items for seed in item["seeds"]}) == 4
     alone = translation_inputs(folder, source="T1w", target="FLAIR")
     one = {key: inputs.items[0][key][1:] for key in ("files", "targets", "seeds")}
@@ -205,6 +209,83 @@ def test_targets_of_one_subject_from_two_sources_are_two_items(tmp_path):
     assert inputs.items[0]["source_sha256"] == hash_file(image_path(folder, "sub-1", "T1w"))
 
 
+def test_each_session_is_translated_and_completed_by_itself(tmp_path, caplog):
+    folder = dataset(tmp_path, {"sub-1": "test", "sub-2": "test"})
+    shutil.rmtree(folder / "sub-2")
+    for name in ("ses-1_acq-3D_T1w", "ses-1_FLAIR", "ses-2_T1w", "ses-2_run-1_T2w", "ses-3_T2w"):
+        save(folder / "sub-2" / name[:5] / "anat" / f"sub-2_{name}.nii.gz")
+    inputs = translation_inputs(folder, source="T1w", target="T2w", seed=3)
+    assert [item["files"] for item in inputs.items] == [
+        ["sub-1/anat/sub-1_desc-synth_T2w.nii.gz"],
+        ["sub-2/ses-1/anat/sub-2_ses-1_acq-3D_desc-synth_T2w.nii.gz"],
+        ["sub-2/ses-2/anat/sub-2_ses-2_desc-synth_T2w.nii.gz"],
+    ]
+    assert people(inputs) == ["sub-1", "sub-2", "sub-2"]
+    assert inputs.items[2]["seeds"] == [derive_seed(3, "sub-2_ses-2", "T2w")]
+    assert inputs.problems == []
+    assert warnings_of(caplog) == ["Left out, without T1w: sub-2_ses-3"]
+    missing = translation_inputs(folder, source=None, target="missing", contrasts=CONTRASTS)
+    assert found(missing) == [
+        ("sub-1", "T1w", ["T2w", "FLAIR"]),
+        ("sub-2", "T1w", ["T2w"]),
+        ("sub-2", "T1w", ["FLAIR"]),
+        ("sub-2", "T2w", ["T1w", "FLAIR"]),
+    ]
+    one = translation_inputs(folder, source="T1w", target="T2w", seed=3, participant_label="2", session_id="ses-2")
+    assert one.items == inputs.items[2:]
+    chosen = translation_inputs(folder, source="T1w", target="T2w", entities={"acq": "2D"}, participant_label="2")
+    assert [item["files"][0][:11] for item in chosen.items] == ["sub-2/ses-2"]
+
+
+def test_what_is_there_under_any_entity_is_not_missing(tmp_path, caplog):
+    folder = dataset(tmp_path, {f"sub-{i}": "test" for i in range(1, 6)})
+    others = ["acq-3D_FLAIR", "run-1_FLAIR", "ce-GADOLINIUM_T1w", "desc-std_FLAIR"]
+    for number, name in enumerate(others, start=1):
+        save(folder / f"sub-{number}" / "anat" / f"sub-{number}_{name}.nii.gz")
+    link = image_path(folder, "sub-5", "FLAIR")
+    link.symlink_to("../../.git/annex/objects/8p/zJ/MD5E-s1--00.nii.gz/MD5E-s1--00.nii.gz")
+    known = ["T1w", "FLAIR", "ce-gadolinium_T1w"]
+    options = {
+        "source": None,
+        "target": "missing",
+        "contrasts": known,
+        "source_order": {"ce-gadolinium_T1w": ["FLAIR"]},
+    }
+    inputs = translation_inputs(folder, **options)
+    assert found(inputs) == [
+        ("sub-1", "FLAIR", ["ce-gadolinium_T1w"]),
+        ("sub-2", "FLAIR", ["ce-gadolinium_T1w"]),
+        ("sub-3", "T1w", ["FLAIR"]),
+        ("sub-4", "T1w", ["FLAIR", "ce-gadolinium_T1w"]),  # a standard deviation is no FLAIR
+        ("sub-5", "T1w", ["ce-gadolinium_T1w"]),
+    ]
+    assert inputs.problems == []
+    message = "Neither used nor made, since only links to their content are there"
+    assert warnings_of(caplog) == [f"{message}: {link}"]
+    image_path(folder, "sub-5", "T1w").unlink()
+    problems = translation_inputs(folder, **options).problems
+    assert problems == [("image that was not fetched", not_fetched(link))]
+    # What the user did not choose is there all the same.
+    assert found(translation_inputs(folder, **options, entities={"acq": "2D"}))[0] == (
+        ("sub-1", "T1w", ["ce-gadolinium_T1w"])
+    )
+
+
+def test_a_folder_of_patients(tmp_path, caplog):
+    names = ["BraTS-1/BraTS-1-t1n", "BraTS-1/BraTS-1-t1c", "BraTS-1/BraTS-1-seg", "p2/T1", "p3/T1", "p3/deep/flair"]
+    for name in (*names, "p3/.hidden_t1", ".cache/x_t1", "top_T1w"):
+        save(tmp_path / "in" / f"{name}.nii.gz")
+    inputs = translation_inputs(input=tmp_path / "in", source="T1w", target="T2w", seed=1)
+    assert [(item["participant_id"], item["files"]) for item in inputs.items] == [
+        ("top_T1w", ["top_T1w_T2w.nii.gz"]),
+        ("BraTS-1/BraTS-1-t1n", ["BraTS-1/BraTS-1-t1n_T2w.nii.gz"]),
+        ("p2/T1", ["p2/T1_T2w.nii.gz"]),
+        ("p3/T1", ["p3/T1_T2w.nii.gz"]),
+    ]
+    assert len({seed for item in inputs.items for seed in item["seeds"]}) == 4
+    assert inputs.problems == []
+
+
 def test_nothing_missing_and_nothing_known_are_said(tmp_path):
     folder = dataset(tmp_path, {"sub-1": "test"})
     with pytest.raises(DatasetError, match="all subjects have T1w"):
@@ -244,6 +325,10 @@ def test_files_that_cannot_be_translated(tmp_path):
         ({"dataset_dir": ".", "target": ["T2w", "T1w"]}, "source and target are both 'T1w'"),
         ({"input": "b", "target": "missing", "contrasts": ["T1w"]}, "target 'missing' is for a BIDS dataset"),
         ({"dataset_dir": ".", "source": None}, "source None is for a BIDS dataset .* that knows its contrasts"),
+        ({"input": "b", "entities": {"acq": "3D"}}, "entities chooses in a BIDS dataset; give dataset_dir"),
+        ({"input": "b", "participant_label": 1, "session_id": 1}, "participant_label and session_id chooses in a BIDS"),
+        ({"dataset_dir": ".", "participant_label": "2"}, "participant_label names sub-2: no such participants"),
+        ({"dataset_dir": ".", "entities": {"acquisition": "3D"}}, "entities has 'acquisition', known are"),
         ({"input": "b", "split": "test"}, "only a BIDS dataset has splits"),
         ({"dataset_dir": ".", "split": "all"}, "split is 'all', allowed are train"),
     ],
@@ -255,8 +340,8 @@ def test_bad_arguments(tmp_path, monkeypatch, options, message):
 
 
 def test_images_without_orientation_are_warned_of(tmp_path):
-    nib.save(nib.Nifti1Image(GOOD, None), tmp_path / "a.nii.gz")
-    with pytest.warns(UserWarning, match=r"No orientation .*a\.nii\.gz"):
+    nib.save(nib.Nifti1Image(GOOD, None), tmp_path / "a_T1w.nii.gz")
+    with pytest.warns(UserWarning, match=r"No orientation .*a_T1w\.nii\.gz"):
         translation_inputs(input=tmp_path, source="T1w", target="T2w")
 
 

@@ -1,12 +1,16 @@
 """Data on disk (BIDS) and the data sets that feed training and sampling."""
 
 from brain_bundles.data.bids import (
+    derived_path,
     image_path,
     segmentation_path,
     write_dataset_description,
     write_segmentation_description,
 )
+from brain_bundles.data.bids_index import BidsIndex, Scan
+from brain_bundles.data.bids_names import BidsName, parse_name
 from brain_bundles.data.checks import check_image, check_images, image_problem
+from brain_bundles.data.contrast_spellings import contrast_of
 from brain_bundles.data.covariates import Covariates, CovariateScaler
 from brain_bundles.data.datalists import (
     bids_datalist,
@@ -30,6 +34,8 @@ from brain_bundles.data.skip_unusable_dataset import SkipUnusableDataset
 from brain_bundles.data.training_data import TrainingData
 
 __all__ = [
+    "BidsIndex",
+    "BidsName",
     "CachedLatents",
     "CovariateScaler",
     "Covariates",
@@ -40,6 +46,7 @@ __all__ = [
     "ImageError",
     "InOrderSampler",
     "LazySequence",
+    "Scan",
     "SeededDataset",
     "SkipUnusableDataset",
     "TrainingData",
@@ -48,6 +55,8 @@ __all__ = [
     "check_images",
     "checked_datalist",
     "contrast_datalist",
+    "contrast_of",
+    "derived_path",
     "grid_affine",
     "image_datalist",
     "image_path",
@@ -55,6 +64,7 @@ __all__ = [
     "is_complete_nifti",
     "measure_latent_statistics",
     "paired_datalist",
+    "parse_name",
     "prepare_data",
     "read_header",
     "read_image",

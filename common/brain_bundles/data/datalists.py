@@ -1,4 +1,8 @@
-"""Datalists of BIDS datasets: items with the paths of their images, for MONAI data sets."""
+"""Datalists of BIDS datasets: items with the paths of their images, for MONAI data sets.
+
+An item is a visit: with sessions, a participant has one item per session that has the images. ``entities`` chooses
+among several images of a contrast, see :class:`~brain_bundles.data.bids_index.BidsIndex`.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from brain_bundles.data.bids import find_image, missing_image, select_participants
+from brain_bundles.data.bids import image_path
+from brain_bundles.data.bids_index import BidsIndex, Scan, not_fetched
+from brain_bundles.data.bids_scans import Labels, select_scans
 from brain_bundles.data.checks import warn_headers
 from brain_bundles.data.covariates import COVARIATES
-from brain_bundles.data.problems import raise_problems
+from brain_bundles.data.problems import first_names, raise_problems
 from brain_bundles.data.subject_checks import subject_problems
 
 logger = logging.getLogger(__name__)
@@ -23,25 +29,34 @@ def bids_datalist(
     split: str | None = None,
     *,
     covariates: Sequence[str] = COVARIATES,
+    entities: Mapping[str, object] | None = None,
+    participant_label: Labels | None = None,
+    session_id: Labels | None = None,
 ) -> list[dict[str, str | float]]:
-    """One item per participant, for a MONAI dataset, in the order of participants.tsv.
+    """One item per visit, for a MONAI dataset, in the order of participants.tsv.
 
     Args:
         dataset_dir: BIDS dataset or derivative; images may be .nii.gz or .nii.
-        suffixes: contrasts that every participant must have, see :func:`image_path`.
+        suffixes: contrasts that every participant must have, see :func:`image_path`. Of several sessions those are
+            taken that have all of them; the log says how many are not.
         split: "train", "val", "test", or None for everyone.
-        covariates: columns that every participant must have and every item carries; () for images only.
+        covariates: columns that every participant must have and every item carries; () for images only. They may be in
+            the table of the participant's sessions instead.
+        entities: labels of the images to choose where a visit has several, such as {"acq": "3D"}.
+        participant_label, session_id: participants and sessions to take, with or without sub- and ses-; None for all.
 
     Returns:
         Items with ``participant_id``, the covariates (years, "M"/"F", mL), a path per suffix, and ``image`` as another
-        name of the path when there is one suffix.
+        name of the path when there is one suffix. In a list with sessions all have ``session_id``, which is empty for
+        a participant without sessions.
 
     Raises:
         FileNotFoundError: if the folder or its participants.tsv is missing.
-        ValueError: for an unknown suffix, split or covariate.
+        ValueError: for an unknown suffix, split, covariate, entity, participant or session.
         DatasetError: with every missing image, missing or impossible covariate, repeated id and unknown split.
     """
-    items, problems = collect_items(dataset_dir, suffixes, split, covariates=covariates)
+    options = {"participant_label": participant_label, "session_id": session_id}
+    items, problems = collect_items(dataset_dir, suffixes, split, covariates=covariates, entities=entities, **options)
     raise_problems(Path(dataset_dir), problems)
     return items
 
@@ -52,34 +67,58 @@ def collect_items(
     split: str | None = None,
     *,
     covariates: Sequence[str] = COVARIATES,
+    entities: Mapping[str, object] | None = None,
+    participant_label: Labels | None = None,
+    session_id: Labels | None = None,
 ) -> tuple[list[dict[str, str | float]], list[tuple[str, str]]]:
     """Collect the items of :func:`bids_datalist` and the problems that it would raise, as (kind, detail)."""
-    folder = Path(dataset_dir)
+    index = BidsIndex(dataset_dir, entities)
     suffixes = [suffixes] if isinstance(suffixes, str) else list(suffixes)
     if not suffixes:
         raise ValueError("suffixes is empty; name at least one contrast, for example ['T1w'].")
+    for suffix in suffixes:
+        image_path("", "", suffix)  # raises for an unknown one
     if unknown := [name for name in covariates if name not in COVARIATES]:
         raise ValueError(f"unknown covariates {unknown}, known are {', '.join(COVARIATES)}.")
-    chosen, problems = select_participants(folder, split, covariates=covariates)
+    chosen, problems = select_scans(
+        index, split, covariates=covariates, participant_label=participant_label, session_id=session_id
+    )
+    found = {scan: {suffix: index.find(scan, suffix) for suffix in suffixes} for scan, _ in chosen}
+    complete = {scan.participant_id for scan, paths in found.items() if all(paths.values())}
+    with_sessions = any(scan.session_id for scan in found)
     items: list[dict[str, str | float]] = []
-    for row in chosen:
-        person = str(row["participant_id"])
-        item: dict[str, str | float] = {"participant_id": person}
+    left_out = []
+    for scan, row in chosen:
+        if scan.participant_id in complete and not all(found[scan].values()):
+            left_out.append(str(scan))
+            continue
+        item: dict[str, str | float] = _ids(scan, with_sessions)
         for name in covariates:
-            value = row[name]
+            value = row.get(name)
             if value is None:
-                problems.append(("missing covariate", f"{person}: {name}"))
+                problems.append(("missing covariate", f"{scan}: {name}"))
             else:
                 item[name] = value
-        for suffix in suffixes:
-            path = find_image(folder, person, suffix)
-            if not path.is_file():
-                problems.append(missing_image(folder, person, path))
+        for suffix, path in found[scan].items():
+            if path is None:
+                problems.append(index.missing(scan, suffix))
+                path = image_path(index.dataset_dir, scan.participant_id, suffix, scan.session_id)
+            elif advice := not_fetched(path):
+                problems.append(("image that was not fetched", advice))
             item[suffix] = str(path)
         if len(suffixes) == 1:
             item["image"] = item[suffixes[0]]
         items.append(item)
+    if left_out:
+        logger.info("%d sessions lack one of %s: %s", len(left_out), ", ".join(suffixes), first_names(left_out))
+    index.log_choices()
     return items, problems
+
+
+def _ids(scan: Scan, with_sessions: bool) -> dict[str, Any]:
+    """The ids of a visit: batches need equal keys, so all items of a list have a session if any has one."""
+    session = {"session_id": scan.session_id or ""} if with_sessions else {}
+    return {"participant_id": scan.participant_id, **session}
 
 
 def checked_datalist(
@@ -89,6 +128,7 @@ def checked_datalist(
     *,
     covariates: Sequence[str] = COVARIATES,
     check_also: Sequence[str] = (),
+    entities: Mapping[str, object] | None = None,
 ) -> list[dict[str, str | float]]:
     """Make the :func:`brain_bundles.data.bids_datalist` and check every file; all problems are reported at once.
 
@@ -98,6 +138,7 @@ def checked_datalist(
         split: "train", "val", "test", or None for everyone.
         covariates: columns that every participant must have and every item carries; () for images only.
         check_also: other splits to check as well, so that a training reports the bad files of its validation at once.
+        entities: as for :func:`bids_datalist`.
 
     Raises:
         ValueError: for an unknown suffix, split or covariate.
@@ -108,12 +149,10 @@ def checked_datalist(
     parts = {}
     problems: list[tuple[str, str]] = []
     for part in dict.fromkeys((split, *check_also)):
-        parts[part], found = collect_items(dataset_dir, names, part, covariates=covariates)
+        parts[part], found = collect_items(dataset_dir, names, part, covariates=covariates, entities=entities)
         problems += found
     items = [item for part in parts.values() for item in part]
-    there = [
-        {key: value for key, value in item.items() if key not in names or Path(str(value)).is_file()} for item in items
-    ]
+    there = [{key: value for key, value in item.items() if key not in names or _is_there(value)} for item in items]
     problems += subject_problems(there, names)
     raise_problems(f"{len(items)} subjects of {os.fspath(dataset_dir)}", problems)
     warn_headers([str(item[name]) for item in items for name in names])
@@ -128,8 +167,9 @@ def paired_datalist(
     *,
     check_also: Sequence[str] = (),
     allow_missing: bool = False,
+    entities: Mapping[str, object] | None = None,
 ) -> list[dict[str, str]]:
-    """One item per participant: ``image`` is the path of the source contrast, ``label`` that of the target.
+    """One item per visit: ``image`` is the path of the source contrast, ``label`` that of the target.
 
     Every file is read and checked first, see :func:`checked_datalist`.
 
@@ -139,6 +179,7 @@ def paired_datalist(
         split: "train", "val", "test", or None for everyone.
         check_also: other splits to check as well.
         allow_missing: leave out participants that lack one of the two contrasts, instead of refusing them.
+        entities: as for :func:`bids_datalist`.
 
     Raises:
         ValueError: if the two are one contrast, or unknown.
@@ -148,13 +189,13 @@ def paired_datalist(
         raise ValueError(f"source and target are both {source!r}; give two contrasts.")
     if allow_missing:
         items: Sequence[Mapping[str, Any]] = contrast_datalist(
-            dataset_dir, [source, target], split, check_also=check_also
+            dataset_dir, [source, target], split, check_also=check_also, entities=entities
         )
     else:
-        items = checked_datalist(dataset_dir, [source, target], split, covariates=(), check_also=check_also)
-    return [
-        {"participant_id": str(i["participant_id"]), "image": str(i[source]), "label": str(i[target])} for i in items
-    ]
+        items = checked_datalist(
+            dataset_dir, [source, target], split, covariates=(), check_also=check_also, entities=entities
+        )
+    return [{**_ids_of(item), "image": str(item[source]), "label": str(item[target])} for item in items]
 
 
 def image_datalist(
@@ -163,6 +204,7 @@ def image_datalist(
     split: str | None = None,
     *,
     check_also: Sequence[str] = (),
+    entities: Mapping[str, object] | None = None,
 ) -> list[dict[str, str]]:
     """One item per image, with its path as ``image``; for an autoencoder that learns several contrasts at once.
 
@@ -173,15 +215,13 @@ def image_datalist(
         suffixes: contrasts, see :func:`brain_bundles.data.image_path`.
         split: "train", "val", "test", or None for everyone.
         check_also: other splits to check as well.
+        entities: as for :func:`bids_datalist`.
 
     Raises:
         DatasetError: with every problem of every participant.
     """
-    return [
-        {"participant_id": str(item["participant_id"]), "image": str(item[suffix])}
-        for item in checked_datalist(dataset_dir, suffixes, split, covariates=(), check_also=check_also)
-        for suffix in suffixes
-    ]
+    items = checked_datalist(dataset_dir, suffixes, split, covariates=(), check_also=check_also, entities=entities)
+    return [{**_ids_of(item), "image": str(item[suffix])} for item in items for suffix in suffixes]
 
 
 def contrast_datalist(
@@ -191,10 +231,11 @@ def contrast_datalist(
     *,
     check_also: Sequence[str] = (),
     allow_unseen: bool = False,
+    entities: Mapping[str, object] | None = None,
 ) -> list[dict[str, str]]:
-    """One item per participant: ``participant_id`` and a path for each contrast that the participant has.
+    """One item per visit: ``participant_id`` and a path for each contrast that was scanned.
 
-    Participants with fewer than two of the contrasts are left out. Every file is read and checked first.
+    Visits with fewer than two of the contrasts are left out. Every file is read and checked first.
 
     Args:
         dataset_dir: BIDS dataset.
@@ -203,6 +244,7 @@ def contrast_datalist(
         check_also: other splits to check as well.
         allow_unseen: accept contrasts that no subject of the split "train" has. A model of four contrasts can then be
             trained further on scans of two, and compared on them.
+        entities: as for :func:`bids_datalist`.
 
     Raises:
         ValueError: for fewer than two contrasts, a repeated one, or an unknown one.
@@ -211,18 +253,24 @@ def contrast_datalist(
     """
     if len(contrasts) < 2 or len(set(contrasts)) != len(contrasts):
         raise ValueError(f"contrasts is {list(contrasts)}, expected two or more, each once.")
+    for name in contrasts:
+        image_path("", "", name)  # raises for an unknown one
+    index = BidsIndex(dataset_dir, entities)
     parts: dict[str | None, list[dict[str, str]]] = {}
     problems: list[tuple[str, str]] = []
     for part in dict.fromkeys((split, *check_also)):
-        people, found = select_participants(dataset_dir, part)
+        people, found = select_scans(index, part)
         problems += found
-        subjects = []
-        for row in people:
-            person = str(row["participant_id"])
-            paths = {name: find_image(dataset_dir, person, name) for name in contrasts}
-            there = {name: str(path) for name, path in paths.items() if path.is_file()}
+        with_sessions = any(scan.session_id for scan, _ in people)
+        subjects, unfetched = [], []
+        for scan, _ in people:
+            paths = {name: path for name in contrasts if (path := index.find(scan, name)) is not None}
+            there = {name: str(path) for name, path in paths.items() if not_fetched(path) is None}
+            unfetched += [str(path) for name, path in paths.items() if name not in there]
             if len(there) > 1:
-                subjects.append({"participant_id": person, **there})
+                subjects.append({**_ids(scan, with_sessions), **there})
+        if unfetched:
+            logger.warning("Left out, as they were not fetched: %s", first_names(unfetched))
         if len(subjects) < len(people):
             logger.info("%d subjects have fewer than two of %s.", len(people) - len(subjects), ", ".join(contrasts))
         if people and not subjects:
@@ -238,8 +286,17 @@ def contrast_datalist(
                 )
                 problems += [("no such contrast", f"no subject of split train has {name}; {advice}") for name in unseen]
         parts[part] = subjects
+    index.log_choices()
     everyone = [subject for part in parts.values() for subject in part]
     problems += subject_problems(everyone, contrasts)
     raise_problems(f"{len(everyone)} subjects of {os.fspath(dataset_dir)}", problems)
     warn_headers([subject[name] for subject in everyone for name in contrasts if name in subject])
     return parts[split]
+
+
+def _ids_of(item: Mapping[str, Any]) -> dict[str, str]:
+    return {key: str(item[key]) for key in ("participant_id", "session_id") if key in item}
+
+
+def _is_there(path: object) -> bool:
+    return Path(str(path)).is_file() and not_fetched(str(path)) is None

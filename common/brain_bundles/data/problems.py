@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _SHOWN = 20
+
+
+def first_names(names: Sequence[object], number: int = 10) -> str:
+    """The first names of a list for a message, and how many more there are."""
+    more = f" and {len(names) - number} more" if len(names) > number else ""
+    return ", ".join(map(str, names[:number])) + more
 
 
 class DatasetError(ValueError):

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from brain_bundles.data.bids_index import scan_of
 from brain_bundles.data.participants import SPLITS, read_participants
 from brain_bundles.evaluation.generated_report import draw_requested_vs_measured, markdown
 from brain_bundles.evaluation.measurement import fidelity_of, find_images, measure_folder, write_measurements
@@ -33,6 +34,7 @@ def evaluate_generated(
     output_dir: str | os.PathLike[str],
     *,
     suffix: str = "T1w",
+    entities: Mapping[str, object] | None = None,
     num_pairs: int = 1000,
     seed: int = 0,
     spacing: float = 2.0,
@@ -51,6 +53,7 @@ def evaluate_generated(
         reference_dir: BIDS dataset of the brains to compare with.
         output_dir: folder of the results; made if missing.
         suffix: contrast.
+        entities: labels of the images to choose in ``reference_dir``, see :func:`brain_bundles.data.bids_datalist`.
         num_pairs: pairs per set for MS-SSIM; all pairs if there are fewer.
         seed: seed of the choice of pairs.
         spacing: voxel size of the grid for MS-SSIM and correlations, mm; both sets are resampled to it.
@@ -67,7 +70,7 @@ def evaluate_generated(
         DatasetError: if a dataset is incomplete.
     """
     generated = [path for _, path, _ in find_images(generated_dir, suffix)]
-    train, held_out, split = _reference_images(reference_dir, suffix)
+    train, held_out, split = _reference_images(reference_dir, suffix, entities)
     measurements = measure_folder(generated_dir, suffix)
     lower, upper = intensity_percentiles
     preprocess = image_preprocessing("image", spacing, spatial_size, lower=lower, upper=upper, warn_cut=None)
@@ -103,13 +106,18 @@ def evaluate_generated(
     return metrics
 
 
-def _reference_images(folder: str | os.PathLike[str], suffix: str) -> tuple[list[Path], list[Path], str | None]:
+def _reference_images(
+    folder: str | os.PathLike[str], suffix: str, entities: Mapping[str, object] | None
+) -> tuple[list[Path], list[Path], str | None]:
     """Return (training images, held-out images, name of the held-out split)."""
-    images = find_images(folder, suffix)
+    images = find_images(folder, suffix, entities=entities)
     splits: dict[str, object] = {}
     if (Path(folder) / "participants.tsv").is_file():
         splits = {str(row["participant_id"]): row.get("split") for row in read_participants(folder, ())}
-    of = {split: [path for name, path, _ in images if splits.get(name) == split] for split in SPLITS}
+    of = {
+        split: [path for name, path, _ in images if splits.get(scan_of(name).participant_id) == split]
+        for split in SPLITS
+    }
     for held_out in ("test", "val"):
         if of[held_out]:
             return of["train"], of[held_out], held_out

@@ -6,16 +6,19 @@ import logging
 import math
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
+from brain_bundles.data.bids_index import BidsIndex, item_scan, scan_of
+from brain_bundles.data.bids_scans import Labels, select_scans
 from brain_bundles.data.datalists import bids_datalist
-from brain_bundles.data.participants import format_cell, read_participants
-from brain_bundles.data.problems import ImageError
+from brain_bundles.data.participants import format_cell, parse_covariate, read_tsv
+from brain_bundles.data.problems import ImageError, raise_problems
 from brain_bundles.data.read_image import read_image, to_ras
 from brain_bundles.evaluation.ventricle_atlas import load_ventricle_atlas
 from brain_bundles.metrics.brain_volumes import BrainVolumes, measure_volumes
@@ -35,7 +38,8 @@ class Measurement:
     """One brain.
 
     Attributes:
-        participant_id: id of the participant; without a participants.tsv, name of the file without its ending.
+        participant_id: id of the participant, with that of the session if there is one (sub-01_ses-02); without a
+            participants.tsv, name of the file without its ending.
         path: path of the image.
         measured: measured volumes, mL; NaN where they could not be measured.
         recorded: volumes from participants.tsv, mL: requested of a generator, or known of a person; NaN where there
@@ -48,13 +52,26 @@ class Measurement:
     recorded: BrainVolumes
 
 
-def find_images(folder: str | os.PathLike[str], suffix: str = "T1w") -> list[tuple[str, Path, BrainVolumes]]:
+def find_images(
+    folder: str | os.PathLike[str],
+    suffix: str = "T1w",
+    *,
+    entities: Mapping[str, object] | None = None,
+    participant_label: Labels | None = None,
+    session_id: Labels | None = None,
+) -> list[tuple[str, Path, BrainVolumes]]:
     """Find the images of a BIDS dataset, or all NIfTI files directly inside a folder, in order.
+
+    Args:
+        folder: the folder.
+        suffix: contrast of the images of a dataset.
+        entities, participant_label, session_id: choose in a dataset, see :func:`brain_bundles.data.bids_datalist`.
 
     Returns:
         (id, path, recorded volumes) for each image.
 
     Raises:
+        ValueError: for an unknown entity, participant or session, and for these options in a folder of files.
         FileNotFoundError: if the folder is missing or has no image.
         DatasetError: if the folder is a BIDS dataset whose table or images are incomplete.
     """
@@ -62,15 +79,20 @@ def find_images(folder: str | os.PathLike[str], suffix: str = "T1w") -> list[tup
     if not root.is_dir():
         raise FileNotFoundError(f"{root}: no such folder; give a BIDS dataset or a folder of NIfTI files.")
     unknown = BrainVolumes(math.nan, math.nan)
+    options: dict[str, Any] = {"participant_label": participant_label, "session_id": session_id}
     if (root / "participants.tsv").is_file():
-        items = bids_datalist(root, suffix, covariates=())
-        rows = {str(row["participant_id"]): row for row in read_participants(root, VOLUMES)}
+        items = bids_datalist(root, suffix, covariates=(), entities=entities, **options)
+        scans, problems = select_scans(BidsIndex(root), covariates=VOLUMES, required=False, **options)
+        raise_problems(root, problems)
+        rows = dict(scans)
         found = []
         for item in items:
-            row = rows[str(item["participant_id"])]
-            values = (row.get(name) for name in VOLUMES)
+            scan = item_scan(item)
+            values = (rows[scan].get(name) for name in VOLUMES)
             recorded = BrainVolumes(*(value if isinstance(value, float) else math.nan for value in values))
-            found.append((str(item["participant_id"]), Path(str(item[suffix])), recorded))
+            found.append((str(scan), Path(str(item[suffix])), recorded))
+    elif given := [key for key, value in {"entities": entities, **options}.items() if value is not None]:
+        raise ValueError(f"{root} has no participants.tsv, and {' and '.join(given)} chooses in a BIDS dataset.")
     else:
         files = sorted(f for f in root.iterdir() if f.name.endswith(_ENDINGS) and not f.name.startswith("."))
         found = [(f.name.removesuffix(".gz").removesuffix(".nii"), f, unknown) for f in files]
@@ -93,12 +115,14 @@ def measure_file(path: str | os.PathLike[str]) -> BrainVolumes:
         return BrainVolumes(math.nan, math.nan)
 
 
-def measure_folder(folder: str | os.PathLike[str], suffix: str = "T1w", *, progress: bool = True) -> list[Measurement]:
-    """Measure every brain that :func:`find_images` finds, and raise the same errors.
+def measure_folder(
+    folder: str | os.PathLike[str], suffix: str = "T1w", *, progress: bool = True, **options: Any
+) -> list[Measurement]:
+    """Measure every brain that :func:`find_images` finds with the same ``options``, and raise the same errors.
 
     If participants.tsv lacks volumes, the log says how to add the measured ones.
     """
-    images = find_images(folder, suffix)
+    images = find_images(folder, suffix, **options)
     bar = tqdm(images, desc="measure", unit="brain", disable=not progress)
     measurements = [Measurement(name, path, measure_file(path), recorded) for name, path, recorded in bar]
     unknown = sum(not np.isfinite(m.recorded).all() for m in measurements)
@@ -110,6 +134,42 @@ def measure_folder(folder: str | os.PathLike[str], suffix: str = "T1w", *, progr
             os.fspath(folder),
         )
     return measurements
+
+
+def merge_measurements(
+    folder: str | os.PathLike[str], tables: Sequence[str | os.PathLike[str]], suffix: str = "T1w", **options: Any
+) -> list[Measurement]:
+    """Read the brains of a folder from the tables of several runs that shared the measuring.
+
+    The result has the order of the folder, as if one run had measured all.
+
+    Args:
+        folder, suffix, options: as for :func:`find_images`.
+        tables: tables of :func:`write_measurements`.
+
+    Raises:
+        DatasetError: with every brain that no table has, that two tables have, or that the folder lacks, and every
+            impossible volume.
+    """
+    images = find_images(folder, suffix, **options)
+    measured: dict[str, BrainVolumes] = {}
+    problems: list[tuple[str, str]] = []
+    for table in tables:
+        for line in read_tsv(table):
+            name = "_".join(str(line[key]) for key in ("participant_id", "session_id") if line.get(key))
+            if name in measured:
+                problems.append(("measured twice", f"{table}: {name}"))
+            try:
+                values = [parse_covariate(key, line.get(key)) for key in VOLUMES]
+            except ValueError as error:
+                problems.append(("impossible value", f"{table}: {name}: {error}"))
+                continue
+            measured[name] = BrainVolumes(*(value if isinstance(value, float) else math.nan for value in values))
+    known = {name for name, _, _ in images}
+    problems += [("not in the tables", name) for name in known if name not in measured]
+    problems += [("not in the folder", name) for name in measured if name not in known]
+    raise_problems(folder, sorted(problems))
+    return [Measurement(name, path, measured[name], recorded) for name, path, recorded in images]
 
 
 def fidelity_of(measurements: Sequence[Measurement]) -> dict[str, Fidelity]:
@@ -142,15 +202,20 @@ def write_measurements(
 ) -> None:
     """Write a table of participant_id, measured volumes and, where any is known, recorded_* volumes; NaN as n/a.
 
+    With sessions it has a column session_id, too.
+
     :func:`brain_bundles.data.write_volumes` adds the measured volumes to participants.tsv where it has none.
 
     Raises:
         FileExistsError: without ``overwrite``, if there is such a file.
     """
     with_record = [n for n in VOLUMES if any(math.isfinite(getattr(m.recorded, n)) for m in measurements)]
-    lines = ["\t".join(["participant_id", *VOLUMES, *(f"recorded_{name}" for name in with_record)])]
-    for m in measurements:
+    scans = [scan_of(m.participant_id) for m in measurements]
+    sessions = ["session_id"] if any(scan.session_id for scan in scans) else []
+    lines = ["\t".join(["participant_id", *sessions, *VOLUMES, *(f"recorded_{name}" for name in with_record)])]
+    for m, scan in zip(measurements, scans, strict=True):
         values = [*m.measured, *(getattr(m.recorded, name) for name in with_record)]
         cells = [format_cell(round(v, 2) if math.isfinite(v) else None) for v in values]
-        lines.append("\t".join([m.participant_id, *cells]))
+        ids = [scan.participant_id, scan.session_id or "n/a"] if sessions else [m.participant_id]
+        lines.append("\t".join([*ids, *cells]))
     atomic_write(path, "".join(f"{line}\n" for line in lines), exclusive=not overwrite)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from itertools import permutations
 from typing import Any
 
+from brain_bundles.data.bids_index import item_scan
 from brain_bundles.evaluation.translation_baselines import COPY, REGRESSION
 from brain_bundles.evaluation.translation_cells import Cell, cell_name, contrasts_of
 from brain_bundles.evaluation.translation_method import AnyMethod
@@ -34,7 +35,7 @@ def check_items(test: Items, train: Items, cells: Sequence[Cell], num_train_subj
                 continue
             missing = [key for key in ("participant_id", *contrasts) if key not in item]
             raise ValueError(f"{name}: {item.get('participant_id', 'an item')} has no {', '.join(missing)}.")
-    names = [str(item["participant_id"]) for item in test]
+    names = [str(item_scan(item)) for item in test]
     if repeated := sorted(name for name, number in Counter(names).items() if number > 1):
         raise ValueError(f"test_datalist: participant_id {', '.join(repeated)} more than once; make them unique.")
     if num_train_subjects is not None and num_train_subjects < 1:

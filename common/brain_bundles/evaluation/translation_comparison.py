@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from brain_bundles.data.bids_index import item_scan
 from brain_bundles.evaluation.contrast_switch import IntensityProfile, summarise_switch
 from brain_bundles.evaluation.tables import finite_json
 from brain_bundles.evaluation.translation_baselines import REGRESSION, fit_regressions
@@ -154,7 +155,7 @@ def compare_translations(
     # The subject of the picture is known only now. It is translated again: the volumes of all could fill the memory.
     shown = last_complete_method(rows)
     name = middle_subject(rows, shown)
-    subject = load(next(item for item in test_datalist if str(item["participant_id"]) == name))
+    subject = load(next(item for item in test_datalist if str(item_scan(item)) == name))
     again = given if len(pairs) == 1 else {method: given[method] for method in given if method == shown}
     predictions = translate_subject(subject, pairs, again, regressions, seed)
     path = out / ("comparison.png" if len(pairs) == 1 else "matrix.png")

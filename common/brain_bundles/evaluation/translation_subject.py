@@ -12,6 +12,7 @@ import torch
 from monai.transforms import ResampleToMatch
 
 from brain_bundles.data.bids import segmentation_path
+from brain_bundles.data.bids_index import item_scan
 from brain_bundles.data.read_image import read_values
 from brain_bundles.evaluation.contrast_switch import intensity_quantiles
 from brain_bundles.transforms.read_image import meta_tensor
@@ -27,7 +28,7 @@ class Subject:
     """One subject.
 
     Attributes:
-        participant_id: id of the participant.
+        participant_id: id of the participant, with that of the session if there is one (sub-01_ses-02).
         volumes: contrast -> (D, H, W) in [0, 1], float32.
         tumour: boolean (D, H, W), None if it is not known.
     """
@@ -64,7 +65,7 @@ def load_subject(
     Raises:
         ValueError: if the volumes differ in shape or are not (1, D, H, W).
     """
-    name = str(item["participant_id"])
+    name = str(item_scan(item))
     loaded = preprocessing({key: value for key, value in item.items() if key != SEGMENTATION})
     volumes = {contrast: plain(loaded[contrast]) for contrast in contrasts if contrast in item}
     shapes = [tuple(volume.shape) for volume in volumes.values()]
@@ -90,7 +91,8 @@ def with_segmentations(
     datalist: Sequence[Mapping[str, Any]], dataset_dir: str | Path, name: str = "phantom"
 ) -> list[dict[str, Any]]:
     """Add to each item the path of the subject's segmentation in ``derivatives/<name>``, if there is one."""
-    paths = [segmentation_path(dataset_dir, str(item["participant_id"]), name) for item in datalist]
+    scans = [item_scan(item) for item in datalist]
+    paths = [segmentation_path(dataset_dir, scan.participant_id, name, scan.session_id) for scan in scans]
     return [
         {**item, **({SEGMENTATION: str(path)} if path.is_file() else {})}
         for item, path in zip(datalist, paths, strict=True)

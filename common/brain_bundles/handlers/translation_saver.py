@@ -12,6 +12,8 @@ import torch
 from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 
+from brain_bundles.data.bids import read_json, source_uri
+from brain_bundles.data.bids_names import BidsName, parse_name
 from brain_bundles.data.nifti import is_complete_nifti, write_nifti
 from brain_bundles.data.nifti_header import NiftiHeader
 from brain_bundles.data.read_image import read_header
@@ -124,10 +126,12 @@ class TranslationSaver(VolumeSaver):
         model = self.sidecar.get("ModelSpacing")
         if model is not None and np.any(voxel_size < 0.99 * np.asarray(model)):
             volume += f"; made at {model} mm and interpolated to {np.round(voxel_size, 2).tolist()} mm"
+        source_dir = self.output.source_dir
+        uri = image.name if source_dir is None else source_uri(image, source_dir)
         return {
             "Description": volume if what == TRANSLATION else f"{what} over several draws of a {volume}",
-            # In BIDS sub-0001/anat/sub-0001_T1w.nii.gz, relative to the source's dataset.
-            "Sources": ["/".join(image.parts[-3:]) if self.output.bids else image.name],
+            "Sources": [uri],
+            **spatial_reference(image, uri),
             "SkullStripped": bool(row["skull_stripped"]),
             "SourceContrast": source,
             "TargetContrast": target,
@@ -138,10 +142,25 @@ class TranslationSaver(VolumeSaver):
         }
 
 
+def spatial_reference(image: Path, uri: str) -> dict[str, Any]:
+    """Entry SpatialReference of what is made on the grid of ``image``, which BIDS asks for beside ``space-``.
+
+    It is that of the source, which is ``uri`` itself if its own sidecar says nothing.
+    """
+    name = parse_name(image.name)
+    if name is None or "space" not in name.entities:
+        return {}
+    sidecar = read_json(image.with_name(image.name.removesuffix(".gz").removesuffix(".nii") + ".json"))
+    reference = sidecar.get("SpatialReference", uri)
+    if isinstance(reference, str) and reference.startswith("bids::"):  # relative to the source's dataset
+        reference = f"bids:source:{reference.removeprefix('bids::')}"
+    return {"SpatialReference": reference}
+
+
 def std_path(path: Path, *, bids: bool) -> Path:
     """Path of the standard deviation of a translation, beside the image ``path`` (.nii.gz)."""
-    stem = path.name.removesuffix(".nii.gz")
     if not bids:
-        return path.with_name(f"{stem}_std.nii.gz")
-    entities, suffix = stem.rsplit("_", 1)
-    return path.with_name(f"{entities}_desc-std_{suffix}.nii.gz")
+        return path.with_name(f"{path.name.removesuffix('.nii.gz')}_std.nii.gz")
+    name = parse_name(path.name)
+    assert name is not None  # RunOutput names it
+    return path.with_name(str(BidsName({**name.entities, "desc": "std"}, name.suffix)))

@@ -14,14 +14,16 @@ import numpy as np
 import torch.distributed as dist
 from numpy.typing import NDArray
 
-from brain_bundles.data.bids import image_path, write_dataset_description
+from brain_bundles.data.bids import image_path, read_json, source_links, write_dataset_description
 from brain_bundles.data.checks import image_grid
 from brain_bundles.data.grid import grid_affine
 from brain_bundles.data.nifti import is_complete_nifti
 from brain_bundles.data.participants import read_tsv, write_participants
 from brain_bundles.data.problems import DatasetError
 from brain_bundles.runs.run_record import RUN_FILE, RunRecord
-from brain_bundles.utils.atomic import MAX_NAME, atomic_write, remove_stale_temporaries
+from brain_bundles.utils.atomic import MAX_NAME, atomic_write, remove_stale_temporaries, write_json
+from brain_bundles.utils.distributed import is_main_process
+from brain_bundles.version import __version__
 
 logger = logging.getLogger(__name__)
 # Bytes of an image's name; the one of its standard deviation is longer.
@@ -58,9 +60,13 @@ class RunOutput:
         suffix: contrast of the images, see :func:`image_path`.
         name: title of the dataset.
         bids: write participants.tsv and the other files of a BIDS dataset.
+        source_dir: BIDS dataset of the sources of a derivative, which its description links to as ``source``. It may
+            have moved since an earlier start.
 
     Attributes:
         items: the items.
+        log_dir: folder of run.json and preview.png: ``logs`` in a derivative, which BIDS keeps for such files, as a
+            validator that looks into ``derivatives/`` does not read the .bidsignore there; else the output folder.
         record: the :class:`RunRecord`, with the settings and the provenance as they are written.
         rows: one per image: its item with the image's own ``file``, ``target`` and ``seed``.
         affine: (4, 4), voxel to RAS+ mm, of every image: the grid's centre is the world's origin. None without a grid.
@@ -83,14 +89,17 @@ class RunOutput:
         suffix: str = "T1w",
         name: str = "Generated brain MRI",
         bids: bool = True,
+        source_dir: str | os.PathLike[str] | None = None,
     ) -> None:
         self.output_dir = Path(output_dir)
         self.items = [dict(item) for item in items]
         self.rows = [row for item in self.items for row in image_rows(item)]
         self.suffix, self.name, self.bids = suffix, name, bids
+        self.source_dir = None if source_dir is None else Path(source_dir)
         self.derived = any("image" in row for row in self.rows)
         self.spatial_size: tuple[int, ...] | None = None
         self.affine: NDArray[np.float64] | None = None
+        self.log_dir = self.output_dir / "logs" if self.derived and bids else self.output_dir
         grid: dict[str, Any] = {}
         if spacing is not None and spatial_size is not None:
             self.spatial_size = tuple(int(n) for n in spatial_size)
@@ -103,7 +112,7 @@ class RunOutput:
         self._row_of = {row["participant_id"]: row for row in reversed(self.rows)}
         self._check_files()
         self.record = RunRecord(
-            self.output_dir,
+            self.log_dir,
             {**settings, **grid, "suffix": suffix},
             [{key: value for key, value in row.items() if key != "image"} for row in self.rows],
             provenance=provenance,
@@ -153,8 +162,14 @@ class RunOutput:
             ) from error
 
     def finish(self) -> None:
-        """Note in run.json how long this start took, in the main process. All call it when all images are made."""
+        """Note in run.json how long this start took, in the main process. All call it when all images are made.
+
+        Several starts may share the work in one folder at the same time. Each adds its rows to the tables again here,
+        as one that began together with it may have written over them.
+        """
         self.record.finish()
+        if self.bids and self.derived and is_main_process():
+            self._write_dataset(self.record.read() or [])
 
     def pending(
         self, batch_size: int = 1, *, rank: int | None = None, world_size: int | None = None
@@ -226,12 +241,28 @@ class RunOutput:
         )
         if not listed:
             write_participants(self.output_dir, list(people.values()))
-        if not (self.output_dir / "dataset_description.json").is_file():
-            how = "derived from other images" if self.derived else "sampled"
-            by = {"Description": f"{how}; settings and conditions are in {RUN_FILE}"}
+        path = self.output_dir / "dataset_description.json"
+        sources = {} if self.source_dir is None else {"source": self.source_dir}
+        if not path.is_file():
+            where = self.record.path.relative_to(self.output_dir).as_posix()
+            how = "derived from other images" if self.derived else "sampled from a model"
+            text = f"Synthetic images, {how}; no person was scanned for them. Settings and conditions are in {where}."
+            if not self.derived:  # one sidecar for all images
+                what = f"{self.suffix} volume, sampled from a model; not acquired"
+                write_json(self.output_dir / f"{self.suffix}.json", {"Description": what})
             write_dataset_description(
-                self.output_dir, self.name, derivative=self.derived, generated_by=by, ignore=NOT_BIDS
+                self.output_dir,
+                self.name,
+                derivative=self.derived,
+                generated_by={"Description": text},
+                readme=f"{self.name}\n\n{text}\nMade by brain-bundles {__version__}.\n",
+                ignore=NOT_BIDS,
+                sources=sources,
             )
+        elif sources:
+            description, links = read_json(path), source_links(self.output_dir, sources)
+            if description and description.get("DatasetLinks") != links["DatasetLinks"]:
+                write_json(path, {**description, **links})
 
     def _rows_there(self) -> list[dict[str, Any]] | None:
         """Rows of the earlier starts, None without any; raise unless the folder is free or belongs to this run."""

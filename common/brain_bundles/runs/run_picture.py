@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from brain_bundles.data.bids_names import parse_name
 from brain_bundles.data.nifti import is_complete_nifti
 from brain_bundles.data.read_image import Image, read_image, read_values, to_ras
 from brain_bundles.runs.run_output import RunOutput
@@ -66,7 +67,7 @@ def write_preview(
     if volumes:
         spacing = np.diag(output.affine)[:3].tolist()
         try:
-            save_montage(output.output_dir / "preview.png", np.stack(volumes), labels, spacing=spacing)
+            save_montage(output.log_dir / "preview.png", np.stack(volumes), labels, spacing=spacing)
         except ImportError as error:  # the images are the result of the run; their picture is optional
             logger.warning("No preview.png: %s", error)
 
@@ -97,15 +98,18 @@ def write_translation_preview(output: RunOutput, *, max_volumes: int = 4) -> Non
             continue
         source, spacing = _in_ras(read_image(row["image"]))
         translation, _ = _in_ras(read_values(path))
+        name = parse_name(path.name)
+        session = f"_ses-{name.entities['ses']}" if output.bids and name and "ses" in name.entities else ""
+        who = f"{row['participant_id']}{session}"
         volumes += [scale(torch.from_numpy(source)).numpy(), translation]
         labels += [
-            f"{row['participant_id']}\n{row.get('source', 'source')}",
-            f"{row['participant_id']}\n{row.get('target', output.suffix)}, synthesised",
+            f"{who}\n{row.get('source', 'source')}",
+            f"{who}\n{row.get('target', output.suffix)}, synthesised",
         ]
         spacings += [spacing, spacing]
     if volumes:
         try:
-            save_montage(output.output_dir / "preview.png", volumes, labels, spacing=spacings, columns=2)
+            save_montage(output.log_dir / "preview.png", volumes, labels, spacing=spacings, columns=2)
         except ImportError as error:  # the images are the result of the run; their picture is optional
             logger.warning("No preview.png: %s", error)
 

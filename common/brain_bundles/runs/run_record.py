@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -94,18 +95,26 @@ class RunRecord:
         return conditions
 
     def finish(self) -> None:
-        """Note how long this start took, in the main process."""
-        if self.provenance is not None and is_main_process():
+        """Note how long this start took, in the main process, and add this start's rows if another wrote over them."""
+        if not is_main_process():
+            return
+        if self.provenance is not None:
             self.provenance["seconds"] = round(time.monotonic() - self._began, 1)
-            self._write(self._merged(self.read()))
+        before = self.read()
+        rows = self._merged(before)
+        if self.provenance is not None or rows != before:
+            self._write(rows)
 
     def _merged(self, before: Sequence[dict[str, Any]] | None) -> list[dict[str, Any]]:
-        """Rows ``before`` if they include those of this start, else this start's rows and then the other old ones."""
+        """All rows, those of this start and of earlier ones; where rows may be added, in the order of their names.
+
+        So the file does not depend on how several starts shared the work.
+        """
         before = list(before or [])
         ours = {_key(row) for row in self.conditions}
-        if ours <= {_key(row) for row in before}:
-            return before
-        return [*self.conditions, *(row for row in before if _key(row) not in ours)]
+        if not ours <= {_key(row) for row in before}:
+            before = [*self.conditions, *(row for row in before if _key(row) not in ours)]
+        return sorted(before, key=lambda row: natural_order(_key(row))) if self.extendable else before
 
     def _write(self, conditions: list[dict[str, Any]], *, exclusive: bool = False) -> list[dict[str, Any]]:
         """Write the file and, in the main process, this start in place of its earlier entry; return the rows."""
@@ -148,3 +157,8 @@ class RunRecord:
 def _key(row: Mapping[str, Any]) -> tuple[Any, Any]:
     """Key of a row in one run: the participant and, where participants have several images, the file."""
     return row.get("participant_id"), row.get("file")
+
+
+def natural_order(key: tuple[Any, Any]) -> list[list[tuple[int, str]]]:
+    """Sorting key in which sub-2 comes before sub-10."""
+    return [[(int(p) if p.isdecimal() else -1, p) for p in re.split(r"(\d+)", str(part))] for part in key]

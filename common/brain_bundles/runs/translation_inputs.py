@@ -5,39 +5,25 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch.distributed as dist
 
-from brain_bundles.data.bids import FOLDERS, find_image, image_path, missing_image, select_participants
+from brain_bundles.data.bids_index import BidsIndex
+from brain_bundles.data.bids_scans import Labels, select_scans
 from brain_bundles.data.checks import ImageCheck, check_image, log_doubts, warn_headers
-from brain_bundles.data.problems import DatasetError, raise_problems
+from brain_bundles.data.problems import DatasetError, first_names, raise_problems
+from brain_bundles.runs.dataset_jobs import MISSING, dataset_jobs
+from brain_bundles.runs.input_files import file_jobs
 from brain_bundles.runs.run_output import MAX_IMAGE_NAME
 from brain_bundles.utils.fingerprint import hash_file
 from brain_bundles.utils.seeding import derive_seed
 
 logger = logging.getLogger(__name__)
-_NIFTI = re.compile(r"\.nii(\.gz)?$", re.IGNORECASE)
 Paths = str | os.PathLike[str]
-MISSING = "missing"
-# Ending of a file's name -> its content: the contrasts themselves, the names of BraTS, and files that are no images.
-_ENDINGS = {name: name for name in FOLDERS} | {
-    "t1": "T1w",
-    "t1n": "T1w",
-    "t1ce": "ce-gadolinium_T1w",
-    "t1c": "ce-gadolinium_T1w",
-    "t2": "T2w",
-    "t2w": "T2w",
-    "t2f": "FLAIR",
-    "flair": "FLAIR",
-    "seg": "a segmentation",
-    "dseg": "a segmentation",
-    "probseg": "a segmentation",
-    "mask": "a mask",
-}
 
 
 @dataclass(frozen=True)
@@ -46,18 +32,21 @@ class TranslationInputs:
 
     Attributes:
         items: one per source volume, for :class:`RunOutput` and for a data set. Each has ``participant_id`` (of BIDS,
-            or the name of the file without its ending), ``image`` (path), ``source_sha256``, ``source`` (contrast) and
-            ``skull_stripped`` (what its check found). The lists ``targets`` (contrasts), ``files`` (paths of the
-            translations, relative to the output) and ``seeds`` have one entry per volume to make.
+            or the name of the file without its ending, with the folders between it and the input), ``image`` (path),
+            ``source_sha256``, ``source`` (contrast) and ``skull_stripped`` (what its check found). The lists
+            ``targets`` (contrasts), ``files`` (paths of the translations, relative to the output) and ``seeds`` have
+            one entry per volume to make.
         problems: (kind, detail with the file's name) of each volume that is left out.
         bids: True if the items are of a BIDS dataset.
         where: the dataset or the files, for messages.
+        dataset_dir: the BIDS dataset, None for files.
     """
 
     items: list[dict[str, Any]]
     problems: list[tuple[str, str]]
     bids: bool
     where: str
+    dataset_dir: str | None = None
 
     def raise_skipped(self) -> None:
         """Raise an error that names the volumes that were left out, after the others are done.
@@ -83,6 +72,9 @@ def translation_inputs(
     contrasts: Sequence[str] | None = None,
     source_order: Mapping[str, Sequence[str]] | None = None,
     split: str | None = None,
+    entities: Mapping[str, object] | None = None,
+    participant_label: Labels | None = None,
+    session_id: Labels | None = None,
     seed: int = 0,
     strict: bool = False,
 ) -> TranslationInputs:
@@ -90,24 +82,30 @@ def translation_inputs(
 
     Args:
         dataset_dir: BIDS dataset; without a participants.tsv every folder sub-* is a subject.
-        input: a NIfTI file, a folder of them or several of both. Files of a folder are left out if their name ends in
-            another contrast than ``source`` (of BIDS or of BraTS), such as translations of an earlier run, or in the
-            name of a segmentation. A file that is given by name is used, with a warning.
+        input: a NIfTI file, a folder of them, a folder of patients' folders, or several of these. A file in a folder is
+            used if its name ends in the ``source`` contrast, see :func:`~brain_bundles.data.contrast_of`; the others
+            are named in the log. A file that is given by name is used, with a warning if its name says otherwise.
         source: contrast to translate from. None, in a BIDS dataset, chooses for each target the best usable source that
             the subject has. So does the target ``"missing"``, for any ``source``.
         target: contrast to translate to, or several. In a BIDS dataset all must be known to :func:`image_path`, and
-            ``"missing"`` makes for each subject the ``contrasts`` that it lacks.
+            ``"missing"`` makes for each subject, in each session, the ``contrasts`` of which no file is there under any
+            entity, not even one that was not fetched.
         contrasts: contrasts that the model knows, None for any; needed to choose a source or find missing contrasts.
         source_order: target -> its sources, the best one first; the other ``contrasts`` follow in their order.
         split: "train", "val", "test", or None for everyone; of a BIDS dataset.
-        seed: seed of the run. A volume's own seed depends on it, on the participant_id and on the target, not on the
-            other volumes.
+        entities: labels of the sources to choose where a subject has several of one contrast, such as {"acq": "3D"};
+            see :class:`~brain_bundles.data.bids_index.BidsIndex`.
+        participant_label, session_id: participants and sessions of a BIDS dataset to translate, with or without sub-
+            and ses-, so that several runs share the work; None for all.
+        seed: seed of the run. A volume's own seed depends on it, on the participant_id, the session and the target, not
+            on the other volumes.
         strict: leave out volumes that do not look like one brain without skull; otherwise the log names them.
 
     Raises:
         FileNotFoundError: if dataset_dir does not exist, or has neither a participants.tsv nor subjects.
         ValueError: unless exactly one of dataset_dir and input is given; if the source is a target; for a malformed
-            contrast, or one that is not in ``contrasts``; for an unknown split.
+            contrast, or one that is not in ``contrasts``; for an unknown split, entity, participant or session; for
+            options of a dataset beside ``input``.
         DatasetError: if no volume can be used, with the reason for each, or participants.tsv cannot be read.
     """
     if (dataset_dir is None) == (input is None):
@@ -129,61 +127,59 @@ def translation_inputs(
         order = {
             name: list(dict.fromkeys([*(source_order or {}).get(name, []), *known])) for name in (*targets, *known)
         }
-        found, problems = _subjects(where, source, targets, known, order, split)
+        index = BidsIndex(where, entities)
+        scans, problems = select_scans(
+            index, split, participant_label=participant_label, session_id=session_id, needs_table=False
+        )
+        found = dataset_jobs(index, [scan for scan, _ in scans], source, targets, known, order, problems)
+        hint = "expected .nii.gz or .nii"
     else:
         if split is not None:
             raise ValueError(
                 f"split is {split!r}, but only a BIDS dataset has splits; give dataset_dir or leave it out."
             )
+        options = {"entities": entities, "participant_label": participant_label, "session_id": session_id}
+        if given := [key for key, value in options.items() if value is not None]:
+            raise ValueError(f"{' and '.join(given)} chooses in a BIDS dataset; give dataset_dir or leave it out.")
         assert input is not None
         assert source is not None
         inputs = [Path(input)] if isinstance(input, (str, os.PathLike)) else [Path(path) for path in input]
         where = ", ".join(str(path) for path in inputs[:3]) + (" ..." if len(inputs) > 3 else "")
-        found, problems = _files(inputs, source, targets)
+        found, problems, unknown = file_jobs(inputs, source, targets)
+        hint = f"expected .nii.gz or .nii with names that end in {source}"
+        if unknown:
+            hint += f", but these do not: {first_names(unknown)}; give files by their own names to translate them"
 
     checked: dict[Path, ImageCheck] = {}
     items: dict[Path, dict[str, Any]] = {}
     for job in found:
-        file = Path(job.file).name
-        if len(os.fsencode(file)) > MAX_IMAGE_NAME:
-            what = f"{job.sources[0][1]}: its translation {file} has a name of more than {MAX_IMAGE_NAME} bytes"
-            problems.append(("name too long", f"{what}; shorten the name of the source"))
-            continue
-        for name, path in job.sources:
+        for name, path, file in job.sources:
+            if len(os.fsencode(Path(file).name)) > MAX_IMAGE_NAME:
+                what = f"{path}: its translation {Path(file).name} has a name of more than {MAX_IMAGE_NAME} bytes"
+                problems.append(("name too long", f"{what}; shorten the name of the source"))
+                break
             if path not in checked:
                 checked[path] = check_image(path, strict=strict)
             if checked[path].problem is None:
                 # No name here may begin with image_: MONAI's Spacingd takes such entries for metadata of the image.
-                new = {"participant_id": job.person, "image": str(path), "files": [], "source": name}
+                new = {"participant_id": job.participant_id, "image": str(path), "files": [], "source": name}
                 found_brain = {"skull_stripped": checked[path].skull_stripped}
                 item = items.setdefault(path, {**new, **found_brain, "targets": [], "seeds": []})
-                item["files"].append(job.file)
+                item["files"].append(file)
                 item["targets"].append(job.target)
-                item["seeds"].append(derive_seed(seed, job.person, job.target))
+                item["seeds"].append(derive_seed(seed, job.name, job.target))
                 break
     problems += [check.problem for check in checked.values() if check.problem is not None]
     if not items:
-        raise_problems(where, problems or [("no images", "there is nothing to translate; expected .nii.gz or .nii")])
+        raise_problems(where, problems or [("no images", f"there is nothing to translate; {hint}")])
     for kind, detail in problems:
         logger.warning("Left out, %s: %s", kind, detail)
     log_doubts(checked[path] for path in items)
     warn_headers([item["image"] for item in items.values()])
     for path, item in items.items():
         item["source_sha256"] = hash_file(path)
-    return TranslationInputs(list(items.values()), problems, dataset_dir is not None, where)
-
-
-@dataclass(frozen=True)
-class _Job:
-    """One volume to make: participant, target contrast, file, and possible sources, the best one first."""
-
-    person: str
-    target: str
-    file: str
-    sources: list[tuple[str, Path]]
-
-
-_Found = tuple[list[_Job], list[tuple[str, str]]]
+    in_dataset = dataset_dir is not None
+    return TranslationInputs(list(items.values()), problems, in_dataset, where, where if in_dataset else None)
 
 
 def _check_contrasts(
@@ -204,81 +200,3 @@ def _check_contrasts(
             raise ValueError(f"contrast {name!r}: expected a name such as T2w, of letters and digits.")
         if known is not None and name not in known:
             raise ValueError(f"unknown contrast {name!r}; this model knows {', '.join(contrasts or [])}.")
-
-
-def _subjects(
-    dataset_dir: str,
-    source: str | None,
-    targets: Sequence[str],
-    contrasts: Sequence[str],
-    order: Mapping[str, Sequence[str]],
-    split: str | None,
-) -> _Found:
-    folder = Path(dataset_dir)
-    problems: list[tuple[str, str]] = []
-    people = sorted(path.name for path in folder.glob("sub-*") if path.is_dir())
-    if (folder / "participants.tsv").is_file() or split is not None or not people:
-        rows, problems = select_participants(folder, split)
-        people = [str(row["participant_id"]) for row in rows]
-    found = []
-    complete = 0
-    for person in people:
-        paths = {name: find_image(folder, person, name) for name in (contrasts if source is None else [source])}
-        there = {name: path for name, path in paths.items() if path.is_file()}
-        if not there:
-            none = ("no source", f"{person} has none of {', '.join(contrasts)}")
-            problems.append(none if source is None else missing_image(folder, person, paths[source]))
-            continue
-        wanted = list(targets)
-        if targets == [MISSING]:
-            wanted = [name for name in contrasts if not find_image(folder, person, name).is_file()]
-            complete += not wanted
-        for target in wanted:
-            chosen = [(name, there[name]) for name in ([source] if source else order[target]) if name in there]
-            chosen = [(name, path) for name, path in chosen if name != target]
-            if chosen:
-                found.append(_Job(person, target, image_path("", person, target).as_posix(), chosen))
-            else:
-                problems.append(("no source", f"{person}: none of its contrasts makes {target}"))
-    if people and complete == len(people):
-        problems.append(("nothing is missing", f"all subjects have {', '.join(contrasts)}"))
-    return found, problems
-
-
-def _files(inputs: Sequence[Path], source: str, targets: Sequence[str]) -> _Found:
-    found: dict[str, _Job] = {}
-    problems = []
-    for path in _nifti_files(inputs, source, targets):
-        stem = _NIFTI.sub("", path.name)
-        if stem == path.name:
-            problems.append(("not NIfTI", f"{path}: expected a name that ends in .nii.gz or .nii"))
-            continue
-        for target in targets:
-            file = f"{stem}_{target}.nii.gz"
-            if file in found:
-                other = found[file].sources[0][1]
-                problems.append(("same name", f"{path}: {other} also becomes {file}; rename one of them"))
-            else:
-                found[file] = _Job(stem, target, file, [(source, path)])
-    return list(found.values()), problems
-
-
-def _nifti_files(inputs: Sequence[Path], source: str, targets: Sequence[str]) -> Iterator[Path]:
-    """Yield the files that are given by name, and the files in folders that may be of the source contrast."""
-    made = {name: name for target in targets for name in (target, f"{target}_std")}
-    endings = {**_ENDINGS, **made, source: source}
-    for path in inputs:
-        named = not path.is_dir()
-        for file in [path] if named else sorted(path.iterdir()):
-            if not named and (not _NIFTI.search(file.name) or file.name.startswith(".")):
-                continue
-            name = _NIFTI.sub("", file.name)
-            ending = max((end for end in endings if re.search(f"[-_]{re.escape(end)}$", name)), key=len, default=source)
-            contrast = endings[ending]
-            if contrast == source:
-                yield file
-            elif named:
-                logger.warning("%s is used as %s, as asked, but by its name it is %s.", file, source, contrast)
-                yield file
-            else:
-                logger.info("%s is not translated: by its name it is %s, not %s.", file, contrast, source)

@@ -34,7 +34,7 @@ def test_all_other_contrasts_are_made_on_the_grid_of_the_source(trained, transla
     for person in people:
         source = nib.load(image_path(trained.dataset_dir, person, "T1w"))
         for target in ("T2w", "FLAIR"):
-            path = image_path(translated, person, target)
+            path = image_path(translated, person, f"desc-synth_{target}")
             image = nib.load(path)
             assert image.shape == source.shape
             np.testing.assert_allclose(image.affine, source.affine)
@@ -47,7 +47,7 @@ def test_all_other_contrasts_are_made_on_the_grid_of_the_source(trained, transla
             assert sidecar["Model"] == "brain_mri_adaptive_translator"
             assert sidecar["ModelHash"] == hash_file(trained.ckpt_dir / "model.pt")
             assert isinstance(sidecar["Seed"], int)
-    assert (translated / "preview.png").is_file()
+    assert (translated / "logs" / "preview.png").is_file()
 
 
 def test_a_target_has_the_same_values_alone_and_among_others(trained, translated, tmp_path):
@@ -78,10 +78,10 @@ def test_what_is_missing_is_filled_in(trained, tmp_path):
     image_path(data, "sub-0002", "T1w").unlink()
     trained.run("inference", tmp_path / "out", dataset_dir=str(data), targets="missing")
     assert set(images(tmp_path / "out")) == {
-        "sub-0001/anat/sub-0001_FLAIR.nii.gz",
-        "sub-0002/anat/sub-0002_T1w.nii.gz",
+        "sub-0001/anat/sub-0001_desc-synth_FLAIR.nii.gz",
+        "sub-0002/anat/sub-0002_desc-synth_T1w.nii.gz",
     }
-    sidecar = json.loads((tmp_path / "out" / "sub-0002" / "anat" / "sub-0002_T1w.json").read_text())
+    sidecar = json.loads((tmp_path / "out" / "sub-0002" / "anat" / "sub-0002_desc-synth_T1w.json").read_text())
     assert sidecar["SourceContrast"] == "T2w"
 
 
@@ -97,16 +97,17 @@ def test_bad_volumes_are_left_out_and_the_others_finished(trained, tmp_path):
     folder.mkdir()
     good = image_path(trained.dataset_dir, "sub-0002", "T2w").read_bytes()
     for name, content in {"a": good, "cut": good[:2000], "z": good}.items():
-        (folder / f"{name}.nii.gz").write_bytes(content)
+        (folder / f"{name}_t2.nii.gz").write_bytes(content)
     dots = np.zeros((20, 20, 20), np.float32)
     dots[8, 8, 8:11] = 1, 2, 3
-    nib.save(nib.Nifti1Image(dots, np.eye(4)), folder / "dots.nii.gz")
+    nib.save(nib.Nifti1Image(dots, np.eye(4)), folder / "dots_t2.nii.gz")
     with pytest.raises((DatasetError, RuntimeError)) as error:
         trained.run("inference", tmp_path / "out", input=str(folder), source="T2w", targets=["T1w", "FLAIR"])
     text = f"{error.value} {error.value.__cause__}"
-    assert "cut.nii.gz" in text
-    assert "dots.nii.gz" in text
-    assert set(images(tmp_path / "out")) == {f"{name}_{target}.nii.gz" for name in "az" for target in ("T1w", "FLAIR")}
+    assert "cut_t2.nii.gz" in text
+    assert "dots_t2.nii.gz" in text
+    made = {f"{name}_t2_{target}.nii.gz" for name in "az" for target in ("T1w", "FLAIR")}
+    assert set(images(tmp_path / "out")) == made
 
 
 @pytest.mark.parametrize(

@@ -39,28 +39,28 @@ def test_the_workflow_has_every_property_of_an_inference(trained, tmp_path):
 
 
 def test_the_output_is_a_bids_derivative_on_the_sources_grid(trained, translated, bids_errors):
-    assert list(images(translated)) == ["sub-0007_T2w.nii.gz", "sub-0008_T2w.nii.gz"]
+    assert list(images(translated)) == ["sub-0007_desc-synth_T2w.nii.gz", "sub-0008_desc-synth_T2w.nii.gz"]
     for number in (7, 8):
-        made = nib.load(translated / f"sub-000{number}" / "anat" / f"sub-000{number}_T2w.nii.gz")
+        made = nib.load(translated / f"sub-000{number}" / "anat" / f"sub-000{number}_desc-synth_T2w.nii.gz")
         source = nib.load(source_of(trained, number))
         assert made.shape == source.shape
         np.testing.assert_allclose(made.affine, source.affine)
-    sidecar = json.loads((translated / "sub-0007" / "anat" / "sub-0007_T2w.json").read_text())
+    sidecar = json.loads((translated / "sub-0007" / "anat" / "sub-0007_desc-synth_T2w.json").read_text())
     assert sidecar["SourceContrast"] == "T1w"
     assert sidecar["ModelHash"] == hashlib.sha256((trained.ckpt_dir / "model.pt").read_bytes()).hexdigest()
-    assert sidecar["Settings"] == json.loads((translated / "run.json").read_text())["settings"]
+    assert sidecar["Settings"] == json.loads((translated / "logs" / "run.json").read_text())["settings"]
     assert sidecar["Settings"]["scheduler"]["class"].endswith(".DPMSolverMultistepScheduler")
     assert sidecar["Device"] == "cpu"
     assert sidecar["Versions"]["monai"] == monai.__version__
-    assert (translated / "preview.png").stat().st_size > 1000
+    assert (translated / "logs" / "preview.png").stat().st_size > 1000
     assert bids_errors(translated) == []
 
 
 def test_a_volume_does_not_depend_on_the_batch_or_on_the_other_volumes(trained, translated, tmp_path):
     trained.run("inference", tmp_path / "batch", split="test", batch_size=2)
     trained.run("inference", tmp_path / "file", input=str(source_of(trained, 7)))
-    several = nib.load(tmp_path / "batch" / "sub-0007" / "anat" / "sub-0007_T2w.nii.gz").get_fdata()
-    alone = nib.load(translated / "sub-0007" / "anat" / "sub-0007_T2w.nii.gz").get_fdata()
+    several = nib.load(tmp_path / "batch" / "sub-0007" / "anat" / "sub-0007_desc-synth_T2w.nii.gz").get_fdata()
+    alone = nib.load(translated / "sub-0007" / "anat" / "sub-0007_desc-synth_T2w.nii.gz").get_fdata()
     np.testing.assert_allclose(several, alone, atol=1e-3)  # sums in another order
     assert list(images(tmp_path / "file")) == ["sub-0007_T1w_T2w.nii.gz"]
 
@@ -82,10 +82,12 @@ def test_windows_along_the_slices_are_a_key(trained, translated, tmp_path):
 def test_several_draws_give_a_mean_and_a_standard_deviation(trained, translated, tmp_path):
     trained.run("inference", tmp_path / "draws", split="test", num_draws=3)
     folder = tmp_path / "draws" / "sub-0007" / "anat"
-    mean, std = (nib.load(folder / f"sub-0007_{name}.nii.gz").get_fdata() for name in ("T2w", "desc-std_T2w"))
+    mean, std = (
+        nib.load(folder / f"sub-0007_{name}.nii.gz").get_fdata() for name in ("desc-synth_T2w", "desc-std_T2w")
+    )
     assert mean.shape == std.shape
     assert std.max() > 0.01
-    first = nib.load(translated / "sub-0007" / "anat" / "sub-0007_T2w.nii.gz").get_fdata()
+    first = nib.load(translated / "sub-0007" / "anat" / "sub-0007_desc-synth_T2w.nii.gz").get_fdata()
     assert np.abs(first - mean).mean() > 0  # one of the three
     assert np.abs(first - mean).max() <= 1
 
@@ -122,32 +124,35 @@ def test_bad_volumes_are_reported_and_skipped_and_the_run_ends_with_an_error(tra
     folder.mkdir()
     good = source_of(trained, 7)
     for name in ("good", "last"):
-        (folder / f"{name}.nii.gz").write_bytes(good.read_bytes())
-    (folder / "cut.nii.gz").write_bytes(good.read_bytes()[:3000])
+        (folder / f"{name}_T1w.nii.gz").write_bytes(good.read_bytes())
+    (folder / "cut_T1w.nii.gz").write_bytes(good.read_bytes()[:3000])
     dots = np.zeros((20, 20, 20), np.float32)
     dots[8, 8, 8:11] = 1, 2, 3  # its file is in order, but on the grid of 5 mm nothing is left
-    nib.save(nib.Nifti1Image(dots, np.eye(4)), folder / "dots.nii.gz")
+    nib.save(nib.Nifti1Image(dots, np.eye(4)), folder / "dots_T1w.nii.gz")
     image = nib.load(good)
-    nib.save(nib.Nifti1Image(np.zeros(image.shape, np.float32), image.affine), folder / "zero.nii.gz")
-    nib.save(nib.Nifti1Image(np.ones((8, 8), np.float32), image.affine), folder / "flat.nii.gz")
-    nib.save(nib.Nifti1Image(np.ones((8, 8, 8, 2), np.float32), image.affine), folder / "series.nii.gz")
+    nib.save(nib.Nifti1Image(np.zeros(image.shape, np.float32), image.affine), folder / "zero_T1w.nii.gz")
+    nib.save(nib.Nifti1Image(np.ones((8, 8), np.float32), image.affine), folder / "flat_T1w.nii.gz")
+    nib.save(nib.Nifti1Image(np.ones((8, 8, 8, 2), np.float32), image.affine), folder / "series_T1w.nii.gz")
     with pytest.raises((DatasetError, RuntimeError)) as error:
         trained.run("inference", tmp_path / "out", input=str(folder))
     text = f"{error.value} {error.value.__cause__}"
-    assert all(name in text for name in ("cut.nii.gz", "zero.nii.gz", "flat.nii.gz", "series.nii.gz", "dots.nii.gz"))
-    assert list(images(tmp_path / "out")) == ["good_T2w.nii.gz", "last_T2w.nii.gz"]
+    assert all(
+        name in text
+        for name in ("cut_T1w.nii.gz", "zero_T1w.nii.gz", "flat_T1w.nii.gz", "series_T1w.nii.gz", "dots_T1w.nii.gz")
+    )
+    assert list(images(tmp_path / "out")) == ["good_T1w_T2w.nii.gz", "last_T1w_T2w.nii.gz"]
 
 
 def test_the_exit_code_says_that_a_volume_was_skipped(trained, tmp_path):
     (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "good.nii.gz").write_bytes(source_of(trained, 7).read_bytes())
-    (tmp_path / "in" / "bad.nii.gz").write_bytes(b"not an image")
+    (tmp_path / "in" / "good_T1w.nii.gz").write_bytes(source_of(trained, 7).read_bytes())
+    (tmp_path / "in" / "bad_T1w.nii.gz").write_bytes(b"not an image")
     command = trained.command("inference", tmp_path / "out", input=str(tmp_path / "in"))
     process = trained.start(command, tmp_path)
     log = process.communicate(timeout=300)[0]
     assert process.returncode != 0
-    assert "bad.nii.gz" in log
-    assert list(images(tmp_path / "out")) == ["good_T2w.nii.gz"]
+    assert "bad_T1w.nii.gz" in log
+    assert list(images(tmp_path / "out")) == ["good_T1w_T2w.nii.gz"]
 
 
 def test_source_equal_to_target_is_refused(trained, tmp_path):
