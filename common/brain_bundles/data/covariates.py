@@ -15,18 +15,25 @@ CONTINUOUS = ("age", "ventricular_volume", "brain_volume")
 SEXES = ("F", "M")
 # Values possible for a living human. The upper volumes are generous: they exist to catch volumes given in mm^3.
 POSSIBLE: Mapping[str, tuple[float, float]] = MappingProxyType(
-    {"age": (0.0, 130.0), "ventricular_volume": (0.0, 1000.0), "brain_volume": (0.0, 3000.0)}
+    {
+        "age": (0.0, 130.0),
+        "ventricular_volume": (0.0, 1000.0),
+        "brain_volume": (0.0, 3000.0),
+        "intracranial_volume": (0.0, 3000.0),
+        "grey_matter_volume": (0.0, 3000.0),
+    }
 )
-UNITS: Mapping[str, str] = MappingProxyType({"age": "years", "ventricular_volume": "mL", "brain_volume": "mL"})
+UNITS: Mapping[str, str] = MappingProxyType({name: "years" if name == "age" else "mL" for name in POSSIBLE})
 COVARIATES = ("age", "sex", "ventricular_volume", "brain_volume")
+HEAD = ("intracranial_volume", "grey_matter_volume")  # of the population with heads; no network is conditioned on them
 
 
 def check_covariate(name: str, value: object) -> str | None:
     """Problem of one value of a covariate, as a phrase for an error message; None if the value is possible."""
     if name == "sex":
         return None if value in SEXES else f"sex is {value!r}, allowed are 'M' and 'F'"
-    if name not in CONTINUOUS:
-        return f"unknown covariate {name!r}, known are age, sex, ventricular_volume, brain_volume"
+    if name not in POSSIBLE:
+        return f"unknown covariate {name!r}, known are {', '.join((*COVARIATES, *HEAD))}"
     if isinstance(value, bool) or not isinstance(value, Real):
         return f"{name} is {value!r}, expected a number in {UNITS[name]}"
     low, high = POSSIBLE[name]
@@ -62,8 +69,9 @@ class Covariates:
         problems = [p for f in fields(self) if (p := check_covariate(f.name, getattr(self, f.name)))]
         if problems:
             raise ValueError(f"Impossible covariates: {'; '.join(problems)}.")
-        for name in CONTINUOUS:
-            object.__setattr__(self, name, float(getattr(self, name)))
+        for f in fields(self):
+            if f.name != "sex":
+                object.__setattr__(self, f.name, float(getattr(self, f.name)))
 
 
 class CovariateScaler:
