@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -15,9 +15,10 @@ from brain_bundles.phantom.heads.motion import Motion
 from brain_bundles.phantom.heads.people import Person
 from brain_bundles.phantom.heads.sampling import lookup, sample
 from brain_bundles.phantom.heads.shares import around_the_brain, shares
-from brain_bundles.phantom.heads.structures import CODE, STRUCTURES, in_group
-from brain_bundles.phantom.heads.volumes import FOLDED, Shape, layers, ramp, solve
+from brain_bundles.phantom.heads.structures import CODE, SHEETS, STRUCTURES, in_group
+from brain_bundles.phantom.heads.volumes import Shape, layers, ramp, solve
 
+CORRECTIONS = 3  # renderings at most
 REACH_MM = 4.0  # points farther outside of the skull are not looked at
 FAR_MM = 100.0  # distance to the ventricles outside of the skull
 
@@ -44,7 +45,7 @@ class HeadAnatomy:
 
     def of(self, *groups: str) -> torch.Tensor:
         """Summed fraction of all structures of some groups, (D, H, W)."""
-        return torch.stack([self.fractions[name] for name in in_group(*groups) if name in self.fractions]).sum(0)
+        return summed(self.fractions[name] for name in in_group(*groups) if name in self.fractions)
 
     @property
     def grey_matter(self) -> torch.Tensor:
@@ -66,6 +67,15 @@ class HeadAnatomy:
     def volume(self, *groups: str) -> float:
         """Volume of all structures of some groups, mL."""
         return float(self.of(*groups).double().sum()) * self.spacing**3 / 1000.0
+
+
+def summed(parts: Iterable[torch.Tensor]) -> torch.Tensor:
+    """Sum of tensors of one shape; in place, since a stack of twenty volumes costs more than all else."""
+    total: torch.Tensor | None = None
+    for part in parts:
+        total = part.clone() if total is None else total.add_(part)
+    assert total is not None
+    return total
 
 
 def grid_points(spatial_size: Sequence[int], spacing: float) -> torch.Tensor:
@@ -101,8 +111,16 @@ def render_head(
         ValueError: if the volumes cannot be reached, or the map has no head and ``whole_head`` is asked for.
     """
     motion = Motion(atlas, seed=seed, mirrored=mirrored, mass=draw_mass(atlas, seed=seed) if with_mass else None)
-    shape = solve(motion, person, spacing=spacing)
-    return render(motion, shape, spatial_size=spatial_size, spacing=spacing, whole_head=whole_head)
+    aim = person
+    for _ in range(CORRECTIONS):
+        shape = solve(motion, aim, spacing=spacing)
+        head = render(motion, shape, spatial_size=spatial_size, spacing=spacing, whole_head=whole_head)
+        found = head.volume("ventricle")
+        if abs(found / person.ventricular_volume - 1.0) < 0.01 or found == 0.0:
+            break
+        # The smallest ventricles have few points 2 mm apart: the search misses them by up to 3 %.
+        aim = replace(aim, ventricular_volume=aim.ventricular_volume * person.ventricular_volume / found)
+    return head
 
 
 def render(
@@ -110,23 +128,27 @@ def render(
 ) -> HeadAnatomy:
     """Fractions of a head of known shape; arguments as for :func:`render_head`."""
     atlas = motion.atlas
-    points = _map_points(motion, shape, spatial_size, spacing)
-    inside = sample(atlas.smooth[:2], points, step=STEP).amin(0) < REACH_MM
-    where = motion.widened(points[inside], shape.widening)
-    width = spacing / shape.scale
+    points, inside = _map_points(motion, shape, spatial_size, spacing)
+    index = inside.flatten().nonzero()[:, 0]
+
+    def placed(values: torch.Tensor, background: float = 0.0) -> torch.Tensor:
+        volume = torch.full((inside.numel(),), background, dtype=values.dtype)
+        return volume.index_copy_(0, index, values).reshape(inside.shape)
+
+    where = motion.widened(points.reshape(-1, 3)[index], shape.widening)
     smooth = sample(atlas.smooth[:4], where, step=STEP)
+    width = spacing / shape.scale
     found = layers(sample(atlas.levels, where), smooth, shape.csf, width)
     white = ramp(found.white_level - shape.grey, width)
-    share = shares(atlas.codes, where, width)
+    share = shares(atlas.regions, where, width, uniform=atlas.uniform)
     fluid = lookup(atlas.fluid, where)
     values: dict[str, torch.Tensor] = {}
-    sheets = {"cortex": "white_matter", "cerebellar_cortex": "cerebellar_white_matter"}
-    for grey_name, white_name in sheets.items():
-        sheet = found.tissue * (share[CODE[grey_name]] + share[CODE[white_name]])
+    for grey_name, white_name in SHEETS.items():
+        sheet = found.tissue * share[CODE[white_name]]
         values[white_name] = sheet * white
         values[grey_name] = sheet - values[white_name]
     for name in in_group("grey", "white"):
-        if not FOLDED[CODE[name]]:
+        if name not in values:
             values[name] = found.tissue * share[CODE[name]]
     plexus = (fluid == CODE["choroid_plexus"]).float()
     values["choroid_plexus"] = found.ventricle * plexus
@@ -135,31 +157,29 @@ def render(
     for name in ("third_ventricle", "fourth_ventricle"):
         values[name] = csf * (fluid == CODE[name])
     values["csf"] = csf - values["third_ventricle"] - values["fourth_ventricle"]
-    fractions = {}
-    for name in STRUCTURES:
-        if name in values:
-            fractions[name] = torch.zeros(inside.shape)
-            fractions[name][inside] = values[name]
+    fractions = {name: placed(values[name]) for name in STRUCTURES if name in values}
     if whole_head:
-        intracranial = torch.zeros(inside.shape)
-        intracranial[inside] = found.intracranial
-        fractions |= around_the_brain(atlas, points, 1.0 - intracranial, width)
-    right = torch.zeros(inside.shape, dtype=torch.uint8)
-    right[inside] = lookup(atlas.right, where) ^ int(motion.mirrored)
-    distance = torch.full(inside.shape, FAR_MM)
-    distance[inside] = smooth[3]
+        fractions |= around_the_brain(atlas, points, 1.0 - placed(found.intracranial), width)
+    right = placed(lookup(atlas.right, where) ^ int(motion.mirrored))
     mass = None if motion.mass is None else motion.mass.borders(points) * shape.scale
-    return HeadAnatomy(fractions, distance, right, spacing, shape, mass)
+    return HeadAnatomy(fractions, placed(smooth[3], FAR_MM), right, spacing, shape, mass)
 
 
-def _map_points(motion: Motion, shape: Shape, spatial_size: Sequence[int], spacing: float) -> torch.Tensor:
-    """Map voxels (D, H, W, 3) of a grid before any widening; the motion is smooth: a coarse grid carries it."""
+def _map_points(
+    motion: Motion, shape: Shape, spatial_size: Sequence[int], spacing: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Map voxels (D, H, W, 3) of a grid before any widening, and a mask of those in the head or near it.
+
+    The motion is smooth: it is computed on a coarse grid.
+    """
     factor = max(1, round(MOTION_STEP / spacing))
     coarse_size = [math.ceil((size - 1) / factor) + 1 for size in spatial_size]
     first = -(torch.tensor(spatial_size, dtype=torch.float32) - 1) / 2 * spacing
     axes = [start + torch.arange(size) * factor * spacing for start, size in zip(first, coarse_size, strict=True)]
-    coarse = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1) / shape.scale
-    moved = motion.shaped(coarse).movedim(-1, 0)
+    coarse = motion.shaped(torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1) / shape.scale)
+    skull = sample(motion.atlas.smooth[:2], coarse, step=STEP).amin(0)
     size = [(n - 1) * factor + 1 for n in coarse_size]
-    points = F.interpolate(moved[None], size=size, mode="trilinear", align_corners=True)[0]
-    return points[:, : spatial_size[0], : spatial_size[1], : spatial_size[2]].movedim(0, -1)
+    both = torch.cat([coarse.movedim(-1, 0), skull[None]])
+    fine = F.interpolate(both[None], size=size, mode="trilinear", align_corners=True)[0]
+    fine = fine[:, : spatial_size[0], : spatial_size[1], : spatial_size[2]]
+    return fine[:3].movedim(0, -1), fine[3] < REACH_MM

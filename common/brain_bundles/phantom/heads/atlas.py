@@ -18,7 +18,7 @@ from scipy import ndimage
 from brain_bundles.phantom.deformation import flow
 from brain_bundles.phantom.heads.distance import outside_distance, signed_distance
 from brain_bundles.phantom.heads.label_map import LabelMap, extent, read_label_map
-from brain_bundles.phantom.heads.structures import CODE
+from brain_bundles.phantom.heads.structures import CODE, SHEETS
 
 MARGIN_MM = 12
 SMOOTHING_MM = 0.6  # of the level sets: steps of the voxels are no anatomy
@@ -50,7 +50,9 @@ class HeadAtlas:
     """One head, ready to be deformed.
 
     Attributes:
-        codes: (D, H, W) uint8 tissue of the brain, CSF and ventricles filled by their nearest tissue.
+        regions: (D, H, W) uint8 code of the tissue, CSF and ventricles filled by their nearest tissue; the whole of a
+            sheet (``SHEETS``) has the code of its white matter.
+        uniform: (D, H, W) bool, where all neighbours have the same region.
         right: (D, H, W) uint8, 1 on the right side.
         levels: (3, D, H, W) distances to the lateral ventricles; to tissue and lateral ventricles; to everything
             except cortex.
@@ -63,7 +65,8 @@ class HeadAtlas:
         head: (D, H, W) uint8 codes of the uncropped map and its offset in voxels, or None for a map without head.
     """
 
-    codes: torch.Tensor
+    regions: torch.Tensor
+    uniform: torch.Tensor
     right: torch.Tensor
     levels: torch.Tensor
     smooth: torch.Tensor
@@ -104,6 +107,9 @@ def build_atlas(head: LabelMap) -> HeadAtlas:
     middle = signed_distance(side[coarse], spacing=STEP, smoothing=4.0)
     smooth = np.stack([skull, hull - HULL_GAP_MM, recessions, wall[coarse], middle]).astype(np.float32)
 
+    regions = filled.copy()
+    for grey, white in SHEETS.items():
+        regions[filled == CODE[grey]] = CODE[white]
     fluid = np.full(codes.shape, CODE["csf"], dtype=np.uint8)
     for name in ("third_ventricle", "fourth_ventricle", "choroid_plexus"):
         fluid[ndimage.gaussian_filter((codes == CODE[name]).astype(np.float32), 0.7) > 0.5] = CODE[name]
@@ -112,7 +118,10 @@ def build_atlas(head: LabelMap) -> HeadAtlas:
     centre = (turned.min(0) + turned.max(0)) / 2 @ frame
     offset = torch.tensor([float(axis.start) for axis in box])
     return HeadAtlas(
-        codes=torch.from_numpy(filled),
+        regions=torch.from_numpy(regions),
+        uniform=torch.from_numpy(
+            ndimage.maximum_filter(regions, 3, mode="nearest") == ndimage.minimum_filter(regions, 3, mode="nearest")
+        ),
         right=torch.from_numpy(side.astype(np.uint8)),
         levels=torch.from_numpy(levels.astype(np.float32)),
         smooth=torch.from_numpy(smooth),
@@ -154,10 +163,11 @@ def _solid(inside: np.ndarray) -> np.ndarray:
 
 def _widenings(ventricle_distance: np.ndarray) -> torch.Tensor:
     """Where a point of the widened or narrowed brain looks up the map, as displacements for every step."""
-    fade = 0.5 + 0.5 * np.cos(np.pi * np.clip(ventricle_distance / VENTRICLE_REACH_MM, 0.0, 1.0))
-    gradient = np.stack(np.gradient(ndimage.gaussian_filter(ventricle_distance, 1.5)))
+    wall = ndimage.gaussian_filter(ventricle_distance, 1.5, truncate=3.0)[::STEP, ::STEP, ::STEP]
+    fade = 0.5 + 0.5 * np.cos(np.pi * np.clip(wall / VENTRICLE_REACH_MM, 0.0, 1.0))
+    gradient = np.stack(np.gradient(wall, STEP))
     velocity = -gradient / np.maximum(1.0, np.sqrt((gradient**2).sum(0))) * fade
-    kept = torch.from_numpy(np.ascontiguousarray(velocity[:, ::STEP, ::STEP, ::STEP], dtype=np.float32))
+    kept = torch.from_numpy(velocity.astype(np.float32))
     axes = [torch.arange(0, size, MOTION_STEP, dtype=torch.float32) for size in ventricle_distance.shape]
     start = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
     shifts = {0: torch.zeros_like(start)}

@@ -10,7 +10,7 @@ import math
 import torch
 
 from brain_bundles.phantom.deformation import random_field
-from brain_bundles.phantom.heads.anatomy import HeadAnatomy, grid_points
+from brain_bundles.phantom.heads.anatomy import HeadAnatomy, grid_points, summed
 from brain_bundles.phantom.heads.structures import in_group
 from brain_bundles.utils.seeding import generator_for
 
@@ -143,14 +143,17 @@ def tumour(head: HeadAnatomy) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 def replace_tissue(fractions: dict[str, torch.Tensor], lesions: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Fractions with ``lesions`` in the place of the tissue that was there: every sum stays as it was."""
-    taken = torch.stack(list(lesions.values())).sum(0)
-    here = taken > 0
-    tissue = [name for name in fractions if name not in KEPT]
-    total = torch.stack([fractions[name][here] for name in tissue]).sum(0).clamp(min=1e-6)
-    left = (1.0 - taken[here] / total).clamp(0.0, 1.0)
-    changed = dict(fractions)
-    for name in tissue:
-        changed[name] = fractions[name].clone()
-        changed[name][here] *= left
-    return changed | lesions
+    """Fractions with ``lesions`` in the place of the tissue that was there: every sum stays as it was.
+
+    Args:
+        fractions: (D, H, W) per structure; they are changed in place.
+        lesions: (D, H, W) fraction per kind of lesion, together at most that of the tissue.
+    """
+    taken = summed(lesions.values()).flatten()
+    here = taken.nonzero()[:, 0]
+    tissue = [fraction.view(-1) for name, fraction in fractions.items() if name not in KEPT]
+    total = summed(fraction[here] for fraction in tissue).clamp_(min=1e-6)
+    left = (1.0 - taken[here] / total).clamp_(0.0, 1.0)
+    for fraction in tissue:
+        fraction[here] *= left
+    return fractions | lesions

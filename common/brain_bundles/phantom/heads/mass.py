@@ -19,6 +19,7 @@ PUSHED = (0.15, 0.6)  # part of the mass that displaced its surroundings; the re
 ROUGHNESS = (0.25, 0.16)  # relative variation of the radius, at two scales
 ROUGH_KNOTS_MM = (18.0, 8.0)
 LEAST_DEPTH_MM = 14.0  # of the centre, below the skull
+CORTEX_GAP_MM = 2.0
 VENTRICLE_GAP_MM = 6.0  # between the centre and the ventricles
 SKULL_FADE_MM = 12.0  # the skull stays where it is
 
@@ -80,8 +81,9 @@ def draw_mass(atlas: HeadAtlas, *, seed: int) -> Mass:
     """
     generator = generator_for(seed, "mass")
     skull, ventricle = atlas.smooth[0], atlas.smooth[3]
-    codes = atlas.codes[::STEP, ::STEP, ::STEP]
-    allowed = (codes == CODE["white_matter"]) & (skull < -LEAST_DEPTH_MM) & (ventricle > VENTRICLE_GAP_MM)
+    coarse = (slice(None, None, STEP),) * 3
+    white = (atlas.regions[coarse] == CODE["white_matter"]) & (atlas.levels[2][coarse] < -CORTEX_GAP_MM)
+    allowed = white & (skull < -LEAST_DEPTH_MM) & (ventricle > VENTRICLE_GAP_MM)
     places = torch.nonzero(allowed)
     if len(places) == 0:
         raise ValueError("no white matter of this map can hold a tumour; set tumour_probability to 0.")

@@ -11,16 +11,28 @@ from brain_bundles.phantom.heads.structures import CODE, NAMES, in_group
 SUBVOXELS = (-0.25, 0.25)  # in voxels: eight places in each
 
 
-def shares(codes: torch.Tensor, points: torch.Tensor, width: float) -> torch.Tensor:
-    """Share of each code in the voxels around points (N, 3): (codes, N), from eight places in each voxel."""
+def shares(
+    codes: torch.Tensor, points: torch.Tensor, width: float, *, uniform: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Share of each code in the voxels around points (N, 3): (codes, N), from eight places in each voxel.
+
+    Args:
+        codes: (D, H, W) uint8.
+        points: voxels of ``codes``.
+        width: voxel size in mm of the map, at most 3.
+        uniform: (D, H, W) bool, where all neighbours have the same code: one place is enough there.
+    """
     share = torch.zeros((len(CODE) + 1, len(points)))
-    weight = torch.full((1, len(points)), 1.0 / len(SUBVOXELS) ** 3)
+    share.scatter_(0, lookup(codes, points).long()[None], 1.0)
+    mixed = torch.arange(len(points)) if uniform is None else (~lookup(uniform, points)).nonzero()[:, 0]
+    near, part = points[mixed], torch.zeros((len(CODE) + 1, len(mixed)))
+    weight = torch.full((1, len(mixed)), 1.0 / len(SUBVOXELS) ** 3)
     for x in SUBVOXELS:
         for y in SUBVOXELS:
             for z in SUBVOXELS:
-                found = lookup(codes, points + width * torch.tensor([x, y, z]))
-                share.scatter_add_(0, found.long()[None], weight)
-    return share
+                found = lookup(codes, near + width * torch.tensor([x, y, z]))
+                part.scatter_add_(0, found.long()[None], weight)
+    return share.index_copy_(1, mixed, part)
 
 
 def around_the_brain(

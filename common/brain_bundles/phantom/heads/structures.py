@@ -62,6 +62,8 @@ STRUCTURES: Mapping[str, Structure] = {
 }
 NAMES = tuple(STRUCTURES)
 CODE: Mapping[str, int] = {name: code for code, name in enumerate(NAMES, start=1)}  # 0 is outside
+# Cortex and the white matter below it: one folded sheet, whose inner border is a level and no label.
+SHEETS = {"cortex": "white_matter", "cerebellar_cortex": "cerebellar_white_matter"}
 FILLED_NUMBERS = (29, 61, 30, 62, 1, 40, 6, 45)  # undetermined, vessels inside tissue, and exteriors
 # Parcels of cortex and of white matter, by the hundreds: aparc (1000, 2000), Destrieux (11100, 12100), wmparc.
 PARCELS = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from brain_bundles.phantom.heads.acquisition import acquire_head
-from brain_bundles.phantom.heads.anatomy import HeadAnatomy, render_head
+from brain_bundles.phantom.heads.anatomy import HeadAnatomy, render_head, summed
 from brain_bundles.phantom.heads.atlas import load_head
 from brain_bundles.phantom.heads.lesions import hyperintensities, plaques, replace_tissue, stroke, tumour
 from brain_bundles.phantom.heads.people import Person
@@ -108,25 +108,34 @@ class HeadSubject:
 
     def tissue_labels(self) -> np.ndarray:
         """``LABELS`` of the tissue with the largest fraction, uint8 (D, H, W); 0 outside of the brain mask."""
-        found = {i: [self.fractions[n] for n in names if n in self.fractions] for i, names in LABELS.items()}
-        stack = {index: torch.stack(parts).sum(0) for index, parts in found.items() if parts}
-        lookup = torch.tensor(list(stack), dtype=torch.uint8)
-        return (lookup[torch.stack(list(stack.values())).argmax(0)] * self.brain_mask).numpy()
+        present = {i: [n for n in names if n in self.fractions] for i, names in LABELS.items()}
+        stack = {i: summed(self.fractions[n] for n in names) for i, names in present.items() if names}
+        return (_largest(stack.values(), list(stack))[0] * self.brain_mask).numpy()
 
     def freesurfer_labels(self) -> np.ndarray:
         """FreeSurfer's number of the structure with the largest fraction, uint8 (D, H, W); 0 outside of the brain."""
         around = in_group("head")
         names = [name for name in self.fractions if name not in around]
-        numbers = torch.tensor(
-            [
-                FREESURFER_EXTRA.get(name)
-                or (freesurfer_number(name, right=False), freesurfer_number(name, right=True))
-                for name in names
-            ],
-            dtype=torch.uint8,
-        )
-        largest = torch.stack([self.fractions[name] for name in names]).argmax(0)
-        return (numbers[largest, self.right.long()] * self.brain_mask).numpy()
+        both = [
+            FREESURFER_EXTRA.get(name) or (freesurfer_number(name, right=False), freesurfer_number(name, right=True))
+            for name in names
+        ]
+        left, right = _largest((self.fractions[n] for n in names), [n[0] for n in both], [n[1] for n in both])
+        return (torch.where(self.right > 0, right, left) * self.brain_mask).numpy()
+
+
+def _largest(parts: Iterable[torch.Tensor], *numbers: Sequence[int]) -> list[torch.Tensor]:
+    """For each list of numbers, a uint8 volume with the number of the largest part."""
+    most: torch.Tensor | None = None
+    for position, part in enumerate(parts):
+        if most is None:
+            most, labels = part.clone(), [torch.full(part.shape, given[0], dtype=torch.uint8) for given in numbers]
+            continue
+        larger = part > most
+        most = torch.maximum(most, part)
+        for label, given in zip(labels, numbers, strict=True):
+            label[larger] = given[position]
+    return labels
 
 
 def freesurfer_names() -> dict[int, str]:

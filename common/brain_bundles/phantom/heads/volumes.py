@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -11,17 +12,19 @@ from brain_bundles.phantom.heads.atlas import STEP, WIDENINGS
 from brain_bundles.phantom.heads.motion import Motion
 from brain_bundles.phantom.heads.people import Person
 from brain_bundles.phantom.heads.sampling import lookup, sample
-from brain_bundles.phantom.heads.structures import CODE, group_table
+from brain_bundles.phantom.heads.structures import CODE, SHEETS, group_table
 
 SEARCH_MM = 2.0
-ITERATIONS = 14
+ITERATIONS = 16
 TOLERANCE = 0.003  # relative; the promise is 0.02
-BISECTIONS = 18
+NEAR = 0.02  # on a part of the points
+COARSE = 5  # of how many points one is used until then
+STEPS = 20
 CSF_RANGE_MM = (-3.0, 4.0)
 GREY_RANGE_MM = (-2.0, 2.5)
 GREY = group_table("grey")
 FOLDED = torch.zeros_like(GREY)  # where the border of grey and white matter is a level
-FOLDED[[CODE[name] for name in ("cortex", "white_matter", "cerebellar_cortex", "cerebellar_white_matter")]] = 1.0
+FOLDED[[CODE[name] for name in SHEETS.values()]] = 1.0
 
 
 @dataclass(frozen=True)
@@ -84,20 +87,28 @@ def solve(motion: Motion, person: Person, *, spacing: float) -> Shape:
     """
     points = _points(motion)
     target = math.log(person.ventricular_volume / person.intracranial_volume)
-    scale, widening, slope = 1.0, 0.0, 0.15
+    scale, widening, slope, csf = 1.0, 0.0, 0.15, 0.0
     lower, upper = float(-WIDENINGS), float(WIDENINGS)
     previous: tuple[float, float] | None = None
+    stride = COARSE  # until the search is near, a part of the points will do
     for _ in range(ITERATIONS):
-        head = _Head(motion, motion.widened(points, widening), spacing / scale)
-        csf, reached = head.find_csf(person.brain_volume / person.intracranial_volume)
+        head = _Head(motion, motion.widened(points[::stride], widening), spacing / scale)
+        csf, reached = head.find_csf(person.brain_volume / person.intracranial_volume, csf)
         found = head.layers(csf)
         ventricles, intracranial = (float(part.double().sum()) for part in (found.ventricle, found.intracranial))
-        scale = (person.intracranial_volume / (intracranial * SEARCH_MM**3 / 1000.0)) ** (1 / 3)
+        scale = (person.intracranial_volume / (stride * intracranial * SEARCH_MM**3 / 1000.0)) ** (1 / 3)
         ratio = math.log(max(ventricles, 1e-3) / intracranial)
-        settled = head.width * scale / spacing  # 1 when the search has settled on a scale
-        if abs(ratio - target) < TOLERANCE and reached and abs(settled - 1.0) < 0.01:
-            grey = head.find_grey(found, person.grey_matter_volume / person.brain_volume)
-            return Shape(scale, widening, csf, grey)
+        settled = abs(head.width * scale / spacing - 1.0) < 0.01
+        if abs(ratio - target) < (TOLERANCE if stride == 1 else NEAR) and reached and settled:
+            if stride == 1:
+                grey = head.find_grey(found, person.grey_matter_volume / person.brain_volume)
+                return Shape(scale, widening, csf, grey)
+            stride, lower, upper = 1, float(-WIDENINGS), float(WIDENINGS)
+            if previous is not None and abs(widening - previous[0]) > 1e-4:
+                slope = min(max((ratio - previous[1]) / (widening - previous[0]), 0.02), 1.5)
+            previous = None
+            widening += (target - ratio) / slope
+            continue
         if ratio < target:
             lower = max(lower, widening)
         else:
@@ -134,7 +145,7 @@ class _Head:
         self.width = width
         self.levels = sample(motion.atlas.levels, points)
         self.smooth = sample(motion.atlas.smooth[:3], points, step=STEP)
-        self.codes = lookup(motion.atlas.codes, points).long()
+        self.codes = lookup(motion.atlas.regions, points).long()
 
     def layers(self, csf: float) -> Layers:
         return layers(self.levels, self.smooth, csf, self.width)
@@ -143,16 +154,10 @@ class _Head:
         found = self.layers(csf)
         return float(found.tissue.double().sum() / found.intracranial.double().sum())
 
-    def find_csf(self, share: float) -> tuple[float, bool]:
+    def find_csf(self, share: float, guess: float) -> tuple[float, bool]:
         """CSF parameter with a share of brain in the intracranial space, and True if it was reached."""
-        low, high = CSF_RANGE_MM
-        for _ in range(BISECTIONS):
-            middle = (low + high) / 2
-            if self.share_of_brain(middle) > share:
-                low = middle
-            else:
-                high = middle
-        return middle, abs(self.share_of_brain(middle) / share - 1.0) < TOLERANCE
+        csf = find_falling(self.share_of_brain, share, CSF_RANGE_MM, guess)
+        return csf, abs(self.share_of_brain(csf) / share - 1.0) < TOLERANCE
 
     def find_grey(self, found: Layers, share: float) -> float:
         """Shift of the border of grey and white matter with a share of grey matter in the brain.
@@ -168,16 +173,32 @@ class _Head:
             white = ramp(found.white_level - shift, self.width)
             return (float((sheet * (1.0 - white)).double().sum()) + deep) / total
 
-        low, high = GREY_RANGE_MM
-        most, least = grey(low), grey(high)
+        most, least = grey(GREY_RANGE_MM[0]), grey(GREY_RANGE_MM[1])
         if not least <= share <= most:
             raise ValueError(
                 f"grey matter is {share:.3f} of the brain; {least:.3f} to {most:.3f} are possible in this head."
             )
-        for _ in range(BISECTIONS):
-            middle = (low + high) / 2
-            if grey(middle) > share:
-                low = middle
-            else:
-                high = middle
-        return middle
+        return find_falling(grey, share, GREY_RANGE_MM, 0.0)
+
+
+def find_falling(function: Callable[[float], float], value: float, limits: tuple[float, float], guess: float) -> float:
+    """Argument within ``limits`` at which a falling function has a value, or the limit nearest to it.
+
+    A secant within a shrinking bracket; a step that leaves the bracket halves it instead.
+    """
+    low, high = limits
+    argument, slope, previous = guess, -0.1, None
+    for _ in range(STEPS):
+        found = function(argument)
+        if abs(found / value - 1.0) < TOLERANCE / 10:
+            break
+        if found > value:
+            low = argument
+        else:
+            high = argument
+        if previous is not None and abs(argument - previous[0]) > 1e-6:
+            slope = min((found - previous[1]) / (argument - previous[0]), -1e-3)
+        previous = (argument, found)
+        proposal = argument + (value - found) / slope
+        argument = proposal if low < proposal < high else (low + high) / 2
+    return argument
