@@ -25,6 +25,7 @@ SMOOTHING_MM = 0.6  # of the level sets: steps of the voxels are no anatomy
 HULL_CLOSING_MM = 9.0  # closes sulci and the fissure: the surface that wraps the brain
 HULL_GAP_MM = 1.2  # CSF between the wrapping surface and the skull, at least
 UNKNOWN_GAP_MM = 2.5  # the same where a map has no CSF
+FAT_DEPTH_MM = 9.0  # below the skin, skin included
 LEAST_CSF = 0.02  # of the brain; a map with less has none around the brain
 VENTRICLE_REACH_MM = 34.0  # the widening fades out here
 WIDENING_STEP_MM = 1.5
@@ -129,8 +130,16 @@ def build_atlas(head: LabelMap) -> HeadAtlas:
         widening=_widenings(levels[0]),
         centre=torch.from_numpy(centre.astype(np.float32)),
         frame=torch.from_numpy(frame.astype(np.float32)),
-        head=(torch.from_numpy(head.codes), offset) if head.has_head else None,
+        head=(torch.from_numpy(_with_fat(head.codes)), offset) if head.has_head else None,
     )
+
+
+def _with_fat(codes: np.ndarray) -> np.ndarray:
+    """Codes with the soft tissue near the skin as fat; below it is muscle."""
+    depth = outside_distance(codes[::STEP, ::STEP, ::STEP] > 0, STEP)
+    shallow = (depth < FAT_DEPTH_MM).repeat(STEP, 0).repeat(STEP, 1).repeat(STEP, 2)
+    shallow = shallow[tuple(slice(size) for size in codes.shape)]
+    return np.where((codes == CODE["soft_tissue"]) & shallow, np.uint8(CODE["fat"]), codes)
 
 
 def template_frame(codes: np.ndarray, right: np.ndarray) -> np.ndarray:

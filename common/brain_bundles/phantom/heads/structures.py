@@ -53,6 +53,7 @@ STRUCTURES: Mapping[str, Structure] = {
     "skull": Structure("head", (515, 165)),
     "marrow": Structure("head", (516,)),
     "skin": Structure("head", (511,)),
+    "fat": Structure("head", (258,)),  # maps do not tell fat from muscle: what lies near the skin is fat
     "eye": Structure("head", (506, 259)),
     "optic_nerve": Structure("head", (508, 530)),
     "mucosa": Structure("head", (509,)),
