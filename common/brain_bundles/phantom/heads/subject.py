@@ -175,6 +175,9 @@ def render_subject(
         whole_head=options.whole_head,
     )
     volumes = _check_volumes(head, person, spatial_size, spacing)
+    # Before the lesions, which take their place out of the tissue.
+    inside, right = head.intracranial, head.right.float()
+    blood = vessels(head, seed=seed) if options.vessels else None
     fractions = replace_tissue(
         dict(head.fractions), {"hyperintensity": hyperintensities(head, age=person.age, seed=seed)}
     )
@@ -189,12 +192,10 @@ def render_subject(
     if with_tumour:
         names = ("tumour_core", "enhancing_tumour", "oedema")
         fractions = replace_tissue(fractions, dict(zip(names, tumour(head), strict=True)))
-    if options.vessels:
-        blood = vessels(head, seed=seed)
+    if blood is not None:
         left = (1.0 - blood.artery - blood.vein).clamp(0.0, 1.0)
         fractions = {name: fraction * left for name, fraction in fractions.items()}
         fractions |= {"artery": blood.artery, "vein": blood.vein}
-    inside, right = head.intracranial, head.right.float()
     if factor > 1:
         fractions = {name: _pooled(fraction, factor) for name, fraction in fractions.items()}
         inside, right = _pooled(inside, factor), _pooled(right, factor)
