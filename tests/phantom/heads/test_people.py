@@ -56,6 +56,6 @@ def test_given_values_are_kept_and_the_others_follow():
 def test_fitting_draws_gives_the_model_back(crowd):
     model, again = head_population(), fit_people([{**vars(p)} for p in crowd])
     np.testing.assert_allclose(again.mean, model.mean, atol=0.06)  # the implausible are not drawn
-    np.testing.assert_allclose(again.covariance, model.covariance, atol=0.03)
+    np.testing.assert_allclose(again.covariance, model.covariance, atol=0.06)
     with pytest.raises(ValueError, match="5 people, expected at least 20"):
         fit_people([{**vars(p)} for p in crowd[:5]])

@@ -20,11 +20,15 @@ TOLERANCE = 0.003  # relative; the promise is 0.02
 NEAR = 0.02  # on a part of the points
 COARSE = 5  # of how many points one is used until then
 STEPS = 20
-CSF_RANGE_MM = (-3.0, 4.0)
-GREY_RANGE_MM = (-2.0, 2.5)
+CSF_RANGE_MM = (-7.0, 5.0)
+GREY_RANGE_MM = (-2.5, 3.0)
 GREY = group_table("grey")
 FOLDED = torch.zeros_like(GREY)  # where the border of grey and white matter is a level
 FOLDED[[CODE[name] for name in SHEETS.values()]] = 1.0
+
+
+class ImpossibleHeadError(ValueError):
+    """No head of an anatomy has the requested volumes."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ def solve(motion: Motion, person: Person, *, spacing: float) -> Shape:
     Scale changes all volumes alike, so the other three set the ratios of the volumes, and the scale their size.
 
     Raises:
-        ValueError: if no shape has these volumes; the message says what this head can have.
+        ImpossibleHeadError: if no shape has these volumes; the message says what this head can have.
     """
     points = _points(motion)
     target = math.log(person.ventricular_volume / person.intracranial_volume)
@@ -121,7 +125,7 @@ def solve(motion: Motion, person: Person, *, spacing: float) -> Shape:
         proposal = widening + (target - ratio) / slope
         widening = proposal if lower < proposal < upper else (lower + upper) / 2
     low, high = (head.share_of_brain(csf) * person.intracranial_volume for csf in reversed(CSF_RANGE_MM))
-    raise ValueError(
+    raise ImpossibleHeadError(
         f"no head of this anatomy has {person.ventricular_volume:.1f} mL of ventricles and "
         f"{person.brain_volume:.0f} mL of brain in {person.intracranial_volume:.0f} mL: reached "
         f"{math.exp(ratio) * person.intracranial_volume:.1f} mL of ventricles, and {low:.0f} to {high:.0f} mL of brain "
@@ -163,7 +167,7 @@ class _Head:
         """Shift of the border of grey and white matter with a share of grey matter in the brain.
 
         Raises:
-            ValueError: if no shift has it.
+            ImpossibleHeadError: if no shift has it.
         """
         folded = FOLDED[self.codes]
         deep = float((found.tissue * GREY[self.codes] * (1.0 - folded)).double().sum())
@@ -175,7 +179,7 @@ class _Head:
 
         most, least = grey(GREY_RANGE_MM[0]), grey(GREY_RANGE_MM[1])
         if not least <= share <= most:
-            raise ValueError(
+            raise ImpossibleHeadError(
                 f"grey matter is {share:.3f} of the brain; {least:.3f} to {most:.3f} are possible in this head."
             )
         return find_falling(grey, share, GREY_RANGE_MM, 0.0)
