@@ -81,6 +81,9 @@ class CovariateScaler:
 
     Args:
         bounds: the two values of age (years), ventricular_volume and brain_volume (mL) that become 0 and 1.
+        head_size_reference: intracranial volume (mL) of a reference head. If given, the network knows brain volumes
+            that are normalised for head size: brain_volume times the reference over intracranial_volume, which rows
+            must have then.
 
     Raises:
         ValueError: if a covariate has no bounds or they are not two increasing numbers.
@@ -88,7 +91,10 @@ class CovariateScaler:
     Source: order, sex code and scaling of Pinaya et al. 2022, arXiv:2209.07162, and its authors' demo.
     """
 
-    def __init__(self, bounds: Mapping[str, Sequence[float]]) -> None:
+    def __init__(self, bounds: Mapping[str, Sequence[float]], head_size_reference: float | None = None) -> None:
+        if head_size_reference is not None and not head_size_reference > 0:
+            raise ValueError(f"head_size_reference is {head_size_reference} mL, expected more than 0, or None.")
+        self.head_size_reference = head_size_reference
         if set(bounds) != set(CONTINUOUS):
             raise ValueError(f"bounds are for {sorted(bounds)}, expected exactly {', '.join(CONTINUOUS)}.")
         for name, pair in bounds.items():
@@ -105,11 +111,13 @@ class CovariateScaler:
             ValueError: if a covariate is missing or impossible; the message names the participant if the row does.
         """
         row = asdict(row) if isinstance(row, Covariates) else row
-        problems = [f"{n} is missing" if row.get(n) is None else check_covariate(n, row[n]) for n in COVARIATES]
+        names = COVARIATES if self.head_size_reference is None else (*COVARIATES, "intracranial_volume")
+        row = {**row, **{n: float(row[n]) for n in HEAD if isinstance(row.get(n), str)}}  # columns of tables are text
+        problems = [f"{n} is missing" if row.get(n) is None else check_covariate(n, row[n]) for n in names]
         if any(problems):
             who = f"{row['participant_id']}: " if "participant_id" in row else ""
             raise ValueError(f"{who}{'; '.join(p for p in problems if p)}.")
-        scaled = [(float(str(row[n])) - low) / (high - low) for n, (low, high) in self.bounds.items()]
+        scaled = [(self._known(n, row) - low) / (high - low) for n, (low, high) in self.bounds.items()]
         return torch.tensor([float(row["sex"] == "M"), *scaled], dtype=torch.float32)
 
     def encode_table(self, rows: Sequence[Mapping[str, object]]) -> torch.Tensor:
@@ -131,7 +139,14 @@ class CovariateScaler:
     def outside(self, row: Mapping[str, object]) -> list[str]:
         """The covariates of ``row`` outside of the bounds, each as a phrase with its value and the range."""
         return [
-            f"{name} {float(str(row[name])):g} is outside of {low:g} to {high:g} {UNITS[name]}"
+            f"{name} {self._known(name, row):g} is outside of {low:g} to {high:g} {UNITS[name]}"
             for name, (low, high) in self.bounds.items()
-            if not low <= float(str(row[name])) <= high
+            if not low <= self._known(name, row) <= high
         ]
+
+    def _known(self, name: str, row: Mapping[Any, Any]) -> float:
+        """A covariate of a row as the network knows it: the brain volume for the reference head, if there is one."""
+        value = float(str(row[name]))
+        if name == "brain_volume" and self.head_size_reference is not None:
+            return value * self.head_size_reference / float(str(row["intracranial_volume"]))
+        return value

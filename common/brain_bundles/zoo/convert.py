@@ -79,6 +79,12 @@ def convert(
             _save(weights, both.enter_context(atomic_file(targets[kind])), targets[kind])
     for target in targets.values():
         logger.info("Wrote %s.", target)
+    if UNET in targets:
+        logger.info(
+            "The published network knows brain volumes normalised for head size: brain_volume times %s mL over "
+            "intracranial_volume. Sample with configs/paper.json, and give or draw intracranial_volume.",
+            config.get("head_size_reference"),
+        )
     return list(targets.values())
 
 
