@@ -49,7 +49,7 @@ def draw(panels: Sequence[Panel], path: Path, planes: str = "acs", through: Sequ
             axes[row, column].axis("off")
         axes[0, column].set_title(title, fontsize=8)
     figure.tight_layout(pad=0.3)
-    figure.savefig(path, dpi=80, pil_kwargs={"quality": 88} if path.suffix == ".jpg" else {})
+    figure.savefig(path, dpi=80, bbox_inches="tight", pil_kwargs={"quality": 88})
     plt.close(figure)
 
 
@@ -72,7 +72,7 @@ def main(anatomies: str, output: str) -> None:
         for p in lives
         for contrast in ("T1w", "FLAIR")
     ]
-    draw(panels, folder / "heads_ages.png")
+    draw(panels, folder / "heads_ages.jpg")
 
     names = ("training_seg_01", "training_seg_09", "training_seg_16", "training_seg_19", "brain1", "brain5")
     rng = np.random.default_rng(4)
@@ -85,11 +85,11 @@ def main(anatomies: str, output: str) -> None:
                 make(maps[name], who, seed, mirrored=bool(seed % 2)).image("T1w"),
             )
         )
-    draw(panels, folder / "heads_people.png")
+    draw(panels, folder / "heads_people.jpg")
 
     middle = person(60, "M", 25, 1180, 1420, 0.545)
     head = make(maps["training_seg_10"], middle, 5, whole_head=True)
-    draw([(s, head.image(s)) for s in ("T1w", "T2w", "FLAIR", "PDw")], folder / "heads_whole.png")
+    draw([(s, head.image(s)) for s in ("T1w", "T2w", "FLAIR", "PDw")], folder / "heads_whole.jpg")
 
     columns: list[Panel] = []
     for title, options, age, names_of in (
@@ -106,7 +106,7 @@ def main(anatomies: str, output: str) -> None:
             columns.append((f"{title}\n{suffix}", np.repeat(subject.image(suffix)[:, :, z : z + 1], 3, axis=2)))
     half = len(columns) // 2
     for number, part in enumerate((columns[:half], columns[half:]), start=1):
-        draw(part, folder / f"heads_lesions_{number}.png", planes="a", through=(0, 0, 1))
+        draw(part, folder / f"heads_lesions_{number}.jpg", planes="a", through=(0, 0, 1))
 
 
 if __name__ == "__main__":

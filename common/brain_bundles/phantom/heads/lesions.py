@@ -15,7 +15,7 @@ from brain_bundles.phantom.heads.structures import in_group
 from brain_bundles.utils.seeding import generator_for
 
 # Hyperintensities: a rim around the ventricles, thicker at the horns, and deep spots; both grow with age.
-SEVERITY_STD = 0.45  # of the logarithm, between people of one age
+SEVERITY_STD = 0.4  # of the logarithm, between people of one age
 RIM_AT_60_MM, RIM_GROWTH = 0.7, 0.05  # thickness of the rim, and its growth per year
 CAP = 2.6  # times the thickness, at the front and the back ends of the ventricles
 CAP_PART = 0.14  # of their length

@@ -70,6 +70,12 @@ R2_STAR_PER_IRON = 0.60e-3
 LATE_IRON = 0.006  # of the plateau, per year above 40: deposits in old age, as the pallidum of old people is dark
 
 
+# White matter loses myelin from middle age on: T1 grows, and cortex and white matter become more alike (Yeatman et al.
+# 2014, Nature Communications 5:4932: R1 falls by about 8 % from 45 to 80 years; Salat et al. 2009, NeuroImage 48:21).
+T1_GROWTH, T1_GROWS_FROM = 0.0025, 45.0  # per year
+AGEING = ("white_matter",)
+
+
 def iron(name: str, age: float) -> float:
     """Iron of a structure at an age (years), mg per 100 g; 0 where it hardly matters."""
     if name not in IRON:
@@ -81,8 +87,10 @@ def iron(name: str, age: float) -> float:
 def tissue_of(name: str, age: float) -> Tissue:
     """Parameters of a structure at an age (years)."""
     tissue, amount = TISSUES[name], iron(name, age)
+    growth = 1.0 + T1_GROWTH * max(0.0, age - T1_GROWS_FROM) if name in AGEING else 1.0
     return replace(
         tissue,
+        t1=tissue.t1 * growth,
         t2=1.0 / (1.0 / tissue.t2 + R2_PER_IRON * amount),
         t2_star=1.0 / (1.0 / tissue.t2_star + R2_STAR_PER_IRON * amount),
     )
