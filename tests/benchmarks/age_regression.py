@@ -57,20 +57,14 @@ def main(folder: str, suffixes: str = "T1w,FLAIR") -> None:
     known = [name for name in VOLUMES if name in rows[0]]
     columns = [[1.0, float(row["sex"] == "M"), *(np.log(float(str(row[name]))) for name in known)] for row in rows]
     given = np.array(columns)
-    for chosen in ([one] for one in suffixes.split(",")), [suffixes.split(",")]:
-        for contrasts in chosen:
-            x = np.array(
-                [
-                    np.concatenate([features(image_path(folder, str(row["participant_id"]), s)) for s in contrasts])
-                    for row in rows
-                ]
-            )
-            found = predict(np.concatenate([x, given[:, 1:]], axis=1), age)
-            partial = np.corrcoef(residual(age, given), residual(found, given))[0, 1]
-            both = np.corrcoef(age, found)[0, 1]
-            print(
-                f"{'+'.join(contrasts)}, {len(rows)} phantoms: r {both:.2f}, partial r {partial:.2f} given sex, {known}"
-            )
+    names = suffixes.split(",")
+    for contrasts in [*([name] for name in names), names]:
+        images = [[image_path(folder, str(row["participant_id"]), name) for name in contrasts] for row in rows]
+        x = np.array([np.concatenate([features(path) for path in paths]) for paths in images])
+        found = predict(np.concatenate([x, given[:, 1:]], axis=1), age)
+        partial = np.corrcoef(residual(age, given), residual(found, given))[0, 1]
+        both = np.corrcoef(age, found)[0, 1]
+        print(f"{'+'.join(contrasts)}, {len(rows)} phantoms: r {both:.2f}, partial r {partial:.2f} given sex, {known}")
 
 
 if __name__ == "__main__":

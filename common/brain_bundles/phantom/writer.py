@@ -245,6 +245,7 @@ def write_phantoms(
         entry, terms, labels = recipe.describe(seed), LICENSE, LABELS
     else:
         source = HeadSource.from_folder(anatomies)
+        splits = source.possible(splits)
         options = HeadOptions(
             whole_head=whole_head,
             tumour_probability=tumour_probability,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 from brain_bundles.phantom.heads import HeadSource, find_label_maps, split_of
 from brain_bundles.phantom.heads.split import PUBLISHED
@@ -67,5 +69,10 @@ def test_a_subject_has_a_map_of_its_split_and_half_are_mirrored(anatomies):
         drawn = [source.anatomy_of(seed * 7919, split) for seed in range(400)]
         assert {one for one, _ in drawn} == {name}
         assert sum(mirrored for _, mirrored in drawn) == pytest.approx(200, abs=50)
-    with pytest.raises(ValueError, match="no map for val"):
-        HeadSource({"training_seg_01": anatomies / "training_seg_01.nii.gz"}).anatomy_of(0, "val")
+
+
+def test_a_split_without_a_map_has_no_subjects_and_is_named(anatomies, caplog):
+    source = HeadSource({name: anatomies / f"{name}.nii.gz" for name in ("training_seg_01", "training_seg_05")})
+    with caplog.at_level(logging.WARNING):
+        assert source.possible(["train", "val", "test"]) == ["train", "train", "test"]
+    assert "no anatomy is for val (a hash of its name decides: training_seg_01, training_seg_05)" in caplog.text

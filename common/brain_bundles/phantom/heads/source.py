@@ -46,18 +46,19 @@ class HeadSource:
         """Names of the maps of one split."""
         return [name for name in self.maps if split_of(name) == split]
 
-    def anatomy_of(self, seed: int, split: str) -> tuple[str, bool]:
-        """The anatomy of a subject, and True for its mirror image; drawn from the maps of the subject's split.
-
-        Raises:
-            ValueError: if the split has no map.
-        """
-        names = self.in_split(split)
-        if not names:
-            raise ValueError(
-                f"the anatomies have no map for {split}: {', '.join(self.maps)} are all for training or elsewhere; "
-                f"set {split}_fraction to 0, or add maps."
+    def possible(self, splits: list[str]) -> list[str]:
+        """Splits of the subjects, with ``train`` where a split has no map; the log names such a split."""
+        for split in sorted({split for split in splits if not self.in_split(split)}):
+            logger.warning(
+                "no anatomy is for %s (a hash of its name decides: %s); these subjects are for training. Add maps.",
+                split,
+                ", ".join(self.maps),
             )
+        return [split if self.in_split(split) else "train" for split in splits]
+
+    def anatomy_of(self, seed: int, split: str) -> tuple[str, bool]:
+        """The anatomy of a subject, and True for its mirror image; drawn from the maps of a split that has some."""
+        names = self.in_split(split)
         draw = derive_seed(seed, "anatomy")
         return names[draw // 2 % len(names)], bool(draw % 2)
 
