@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import nibabel as nib
@@ -84,12 +83,3 @@ def anatomies(tmp_path_factory: pytest.TempPathFactory, numbers: np.ndarray) -> 
 def atlas(anatomies: Path) -> HeadAtlas:
     torch.set_num_threads(1)
     return build_atlas(read_label_map(anatomies / "training_seg_01.nii.gz"))
-
-
-@pytest.fixture(scope="session")
-def real_anatomies() -> Path:
-    """The label maps of real people; tests that need them are skipped without them."""
-    folder = Path(os.environ.get("BRAIN_BUNDLES_ANATOMIES") or Path(__file__).parents[4] / "shared" / "anatomies")
-    if not folder.is_dir():
-        pytest.skip(f"no label maps in {folder}; set BRAIN_BUNDLES_ANATOMIES to a folder that has them")
-    return folder

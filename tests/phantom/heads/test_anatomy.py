@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
-from brain_bundles.phantom.heads import Person, render_head
+from brain_bundles.phantom.heads import Person, build_atlas, read_label_map, render_head
 from brain_bundles.phantom.heads.motion import Motion
 from brain_bundles.phantom.heads.people import NAMES
 from brain_bundles.phantom.heads.volumes import find_falling
+
+from .conftest import write_map
 
 GRID = {"spatial_size": (80, 96, 80), "spacing": 2.0}
 GROUPS = {
@@ -90,3 +93,14 @@ def test_the_search_finds_where_a_falling_function_has_a_value():
     assert find_falling(lambda x: 2.0 - x**3, 1.0, (-2.0, 3.0), 0.0) == pytest.approx(1.0, abs=1e-3)
     assert find_falling(lambda x: 2.0 - x, 9.0, (-2.0, 3.0), 0.0) == pytest.approx(-2.0, abs=1e-3)
     assert set(GROUPS) < set(NAMES)
+
+
+def test_a_map_that_ends_at_the_brain_has_room_around_it(numbers, tmp_path):
+    """SynthSR's maps do: what wraps the brain would reach the face of the array, and CSF go on beyond it."""
+    brain = np.where(np.isin(numbers, [24, 507, 511, 515]), 0, numbers)
+    where = np.argwhere(brain > 0)
+    cut = tuple(slice(low, high + 1) for low, high in zip(where.min(0), where.max(0), strict=True))
+    atlas = build_atlas(read_label_map(write_map(tmp_path / "cut.nii.gz", brain[cut])))
+    for level in atlas.smooth[:2]:
+        faces = [level[0], level[-1], level[:, 0], level[:, -1], level[:, :, 0], level[:, :, -1]]
+        assert min(float(face.min()) for face in faces) > 4.0

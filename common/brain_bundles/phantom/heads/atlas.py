@@ -80,6 +80,9 @@ class HeadAtlas:
 
 def build_atlas(head: LabelMap) -> HeadAtlas:
     """Distances and motions of one head."""
+    # A map may end at the brain; what wraps the brain needs room.
+    head_codes, has_head = head.codes, head.has_head
+    head = LabelMap(np.pad(head.codes, MARGIN_MM), np.pad(head.right, MARGIN_MM, mode="edge"), has_head)
     inside = head.is_in("grey", "white", "ventricle", "csf")
     tissue = head.is_in("grey", "white")
     box = tuple(slice(max(0, low - MARGIN_MM), high + MARGIN_MM + 1) for low, high in extent(inside))
@@ -117,7 +120,7 @@ def build_atlas(head: LabelMap) -> HeadAtlas:
     frame = template_frame(filled, side)
     turned = np.argwhere(skull < 0) * STEP @ frame.T
     centre = (turned.min(0) + turned.max(0)) / 2 @ frame
-    offset = torch.tensor([float(axis.start) for axis in box])
+    offset = torch.tensor([float(axis.start - MARGIN_MM) for axis in box])
     return HeadAtlas(
         regions=torch.from_numpy(regions),
         uniform=torch.from_numpy(
@@ -130,7 +133,7 @@ def build_atlas(head: LabelMap) -> HeadAtlas:
         widening=_widenings(levels[0]),
         centre=torch.from_numpy(centre.astype(np.float32)),
         frame=torch.from_numpy(frame.astype(np.float32)),
-        head=(torch.from_numpy(_with_fat(head.codes)), offset) if head.has_head else None,
+        head=(torch.from_numpy(_with_fat(head_codes)), offset) if has_head else None,
     )
 
 
