@@ -103,6 +103,11 @@ def phantom(
     tumour_probability: float = 0.0,
     with_vessels: bool | None = None,
     num_workers: int | None = None,
+    anatomies: str | None = None,
+    whole_head: bool = False,
+    freesurfer_labels: bool = False,
+    stroke_probability: float = 0.0,
+    sclerosis_probability: float = 0.0,
 ) -> None:
     """Write a population of digital brains with known truth as a BIDS dataset.
 
@@ -116,6 +121,11 @@ def phantom(
         tumour_probability: chance of a tumour per subject.
         with_vessels: True or False; by default vessels are drawn if swi, angio or ce-gadolinium_T1w is requested.
         num_workers: number of processes, by default one per core.
+        anatomies: folder of label maps with FreeSurfer's numbers; by default the MNI152 template is deformed.
+        whole_head: images with skull and scalp, and brain masks; needs anatomies that have them, such as SynthSeg's.
+        freesurfer_labels: write a segmentation with FreeSurfer's numbers, too; needs anatomies.
+        stroke_probability: chance of an old stroke per subject; needs anatomies.
+        sclerosis_probability: chance of multiple sclerosis per subject; needs anatomies.
     """
     from brain_bundles.phantom import write_phantoms
 
@@ -130,6 +140,11 @@ def phantom(
         tumour_probability=number("tumour_probability", tumour_probability, least=0.0, most=1.0),
         with_vessels=None if with_vessels is None else truth("with_vessels", with_vessels),
         num_workers=None if num_workers is None else whole("num_workers", num_workers, least=1),
+        anatomies=None if anatomies is None else text("anatomies", anatomies),
+        whole_head=truth("whole_head", whole_head),
+        freesurfer_labels=truth("freesurfer_labels", freesurfer_labels),
+        stroke_probability=number("stroke_probability", stroke_probability, least=0.0, most=1.0),
+        sclerosis_probability=number("sclerosis_probability", sclerosis_probability, least=0.0, most=1.0),
     )
 
 

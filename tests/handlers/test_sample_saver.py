@@ -80,3 +80,17 @@ def test_samples_that_are_none(output):
         saver.save("sub-1", torch.full((1, *SIZE), float("nan")))
     with pytest.raises(ValueError, match="leave the evaluator's decollate at true"):
         run(output, decollate=False)
+
+
+def test_the_background_of_a_sample_is_exactly_0(tmp_path):
+    size = (12, 14, 12)
+    rows = make_condition_table(num_samples=1, seed=2)
+    output = RunOutput(tmp_path / "out", rows, settings={}, spacing=2.0, spatial_size=size)
+    volume = 0.03 * torch.rand(1, *size, generator=torch.Generator().manual_seed(0))
+    volume[:, 3:9, 3:10, 3:9] += 0.5
+    SampleSaver(output, background=0.04).save("sub-0001", volume)
+    written = nib.load(output.path("sub-0001")).get_fdata()
+    expected = np.zeros(size)
+    expected[3:9, 3:10, 3:9] = volume[0, 3:9, 3:10, 3:9]
+    np.testing.assert_allclose(written, expected, atol=2**-14)
+    assert (written != 0).sum() == 6 * 7 * 6

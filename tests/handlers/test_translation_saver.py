@@ -100,6 +100,9 @@ def test_the_identity_gives_the_scaled_source_on_its_own_grid(tmp_path, name):
 
 def test_outside_of_the_model_s_grid_is_nothing(tmp_path):
     source = nib.load(save(tmp_path / "a.nii.gz", "RAS"))
+    data = source.get_fdata() + 30  # no background of 0: a model's background stays then
+    data[tuple(n // 2 for n in data.shape)] = 1  # the darkest voxel becomes 0; here it is a hole and no background
+    nib.save(nib.Nifti1Image(data.astype(np.float32), source.affine), tmp_path / "a.nii.gz")
     run(output_of(tmp_path / "out", input=tmp_path / "a.nii.gz"), lambda image: {"pred": torch.ones_like(image)})
     made = nib.load(tmp_path / "out" / "a_T2w.nii.gz").get_fdata()
     # Positions of the source's voxels on the model's grid, which is smaller than the file.
@@ -109,6 +112,18 @@ def test_outside_of_the_model_s_grid_is_nothing(tmp_path):
     inside = ((place >= 0) & (place <= np.array(SIZE) - 1)).all(-1)
     assert 0.5 < inside.mean() < 0.9
     np.testing.assert_array_equal(made, inside)
+
+
+@pytest.mark.parametrize("name", ["LPS", "oblique on the spacing", "anisotropic and oblique"])
+def test_the_background_of_a_translation_is_exactly_0(tmp_path, name):
+    source = nib.load(save(tmp_path / "a.nii.gz", name)).get_fdata()
+    run(output_of(tmp_path / "out", input=tmp_path / "a.nii.gz"), lambda image: {"pred": torch.ones_like(image)})
+    made = nib.load(tmp_path / "out" / "a_T2w.nii.gz").get_fdata()
+    if "anisotropic" in name:  # the brain's edge comes back to within a voxel of the model
+        assert (made[source > 60] == 1).all()
+        assert 0.9 < (made > 0).sum() / (source > 0).sum() < 1.15
+    else:
+        np.testing.assert_array_equal(made > 0, source > source[source > 0].min())
 
 
 def test_a_fourth_axis_of_length_one_is_left_away(tmp_path):

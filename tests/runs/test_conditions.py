@@ -9,6 +9,7 @@ import pytest
 from brain_bundles import BrainBundlesWarning
 from brain_bundles.data import DatasetError, read_participants, write_participants
 from brain_bundles.runs import make_condition_table
+from brain_bundles.transforms import EncodeConditiond
 from brain_bundles.utils import derive_seed
 
 
@@ -144,3 +145,21 @@ def test_a_table_beside_fixed_values_or_none_at_all(tmp_path):
 
 def test_a_row_of_blanks_is_a_person(tmp_path):
     assert len(make_condition_table(conditions=write(tmp_path, "age sex\n \n50 M\n\n"))) == 2
+
+
+def test_head_size_is_a_column_of_weights_that_know_it(tmp_path):
+    """Volumes are in mL; the network of the published size knows the brain of a reference head."""
+    bounds = {"age": (44.0, 82.0), "ventricular_volume": (7.0, 171.0), "brain_volume": (1144.0, 1794.0)}
+    options = {"bounds": bounds, "head_size_reference": 1750.0}
+    rows = make_condition_table(num_samples=20, age=63.0, seed=5, **options)
+    assert len({row["intracranial_volume"] for row in rows}) == 20
+    assert all(0.7 < row["brain_volume"] / row["intracranial_volume"] < 0.94 for row in rows)
+    path = write(tmp_path, "age sex ventricular_volume brain_volume intracranial_volume\n63 F 25 1100 1300\n")
+    (row,) = make_condition_table(conditions=path, **options)
+    assert (row["brain_volume"], row["intracranial_volume"]) == (1100.0, 1300.0)
+    encoded = EncodeConditiond(bounds, head_size_reference=1750.0)(row)["context"][0]
+    assert float(encoded[3]) == pytest.approx((1100 * 1750 / 1300 - 1144) / (1794 - 1144))
+    with pytest.raises(ValueError, match="these weights do not know head size"):
+        make_condition_table(intracranial_volume=1400.0)
+    with pytest.raises(ValueError, match="intracranial_volume is missing"):
+        EncodeConditiond(bounds, head_size_reference=1750.0)({**row, "intracranial_volume": None})

@@ -15,18 +15,25 @@ CONTINUOUS = ("age", "ventricular_volume", "brain_volume")
 SEXES = ("F", "M")
 # Values possible for a living human. The upper volumes are generous: they exist to catch volumes given in mm^3.
 POSSIBLE: Mapping[str, tuple[float, float]] = MappingProxyType(
-    {"age": (0.0, 130.0), "ventricular_volume": (0.0, 1000.0), "brain_volume": (0.0, 3000.0)}
+    {
+        "age": (0.0, 130.0),
+        "ventricular_volume": (0.0, 1000.0),
+        "brain_volume": (0.0, 3000.0),
+        "intracranial_volume": (0.0, 3000.0),
+        "grey_matter_volume": (0.0, 3000.0),
+    }
 )
-UNITS: Mapping[str, str] = MappingProxyType({"age": "years", "ventricular_volume": "mL", "brain_volume": "mL"})
+UNITS: Mapping[str, str] = MappingProxyType({name: "years" if name == "age" else "mL" for name in POSSIBLE})
 COVARIATES = ("age", "sex", "ventricular_volume", "brain_volume")
+HEAD = ("intracranial_volume", "grey_matter_volume")  # of the population with heads; no network is conditioned on them
 
 
 def check_covariate(name: str, value: object) -> str | None:
     """Problem of one value of a covariate, as a phrase for an error message; None if the value is possible."""
     if name == "sex":
         return None if value in SEXES else f"sex is {value!r}, allowed are 'M' and 'F'"
-    if name not in CONTINUOUS:
-        return f"unknown covariate {name!r}, known are age, sex, ventricular_volume, brain_volume"
+    if name not in POSSIBLE:
+        return f"unknown covariate {name!r}, known are {', '.join((*COVARIATES, *HEAD))}"
     # float first: to ask an abstract class takes most of the time of a large table.
     if not isinstance(value, float) and (isinstance(value, bool) or not isinstance(value, Real)):
         return f"{name} is {value!r}, expected a number in {UNITS[name]}"
@@ -63,8 +70,9 @@ class Covariates:
         problems = [p for f in fields(self) if (p := check_covariate(f.name, getattr(self, f.name)))]
         if problems:
             raise ValueError(f"Impossible covariates: {'; '.join(problems)}.")
-        for name in CONTINUOUS:
-            object.__setattr__(self, name, float(getattr(self, name)))
+        for f in fields(self):
+            if f.name != "sex":
+                object.__setattr__(self, f.name, float(getattr(self, f.name)))
 
 
 class CovariateScaler:
@@ -74,6 +82,9 @@ class CovariateScaler:
 
     Args:
         bounds: the two values of age (years), ventricular_volume and brain_volume (mL) that become 0 and 1.
+        head_size_reference: intracranial volume (mL) of a reference head. If given, the network knows brain volumes
+            that are normalised for head size: brain_volume times the reference over intracranial_volume, which rows
+            must have then.
 
     Raises:
         ValueError: if a covariate has no bounds or they are not two increasing numbers.
@@ -81,7 +92,10 @@ class CovariateScaler:
     Source: order, sex code and scaling of Pinaya et al. 2022, arXiv:2209.07162, and its authors' demo.
     """
 
-    def __init__(self, bounds: Mapping[str, Sequence[float]]) -> None:
+    def __init__(self, bounds: Mapping[str, Sequence[float]], head_size_reference: float | None = None) -> None:
+        if head_size_reference is not None and not head_size_reference > 0:
+            raise ValueError(f"head_size_reference is {head_size_reference} mL, expected more than 0, or None.")
+        self.head_size_reference = head_size_reference
         if set(bounds) != set(CONTINUOUS):
             raise ValueError(f"bounds are for {sorted(bounds)}, expected exactly {', '.join(CONTINUOUS)}.")
         for name, pair in bounds.items():
@@ -98,11 +112,13 @@ class CovariateScaler:
             ValueError: if a covariate is missing or impossible; the message names the participant if the row does.
         """
         row = asdict(row) if isinstance(row, Covariates) else row
-        problems = [f"{n} is missing" if row.get(n) is None else check_covariate(n, row[n]) for n in COVARIATES]
+        names = COVARIATES if self.head_size_reference is None else (*COVARIATES, "intracranial_volume")
+        row = {**row, **{n: float(row[n]) for n in HEAD if isinstance(row.get(n), str)}}  # columns of tables are text
+        problems = [f"{n} is missing" if row.get(n) is None else check_covariate(n, row[n]) for n in names]
         if any(problems):
             who = f"{row['participant_id']}: " if "participant_id" in row else ""
             raise ValueError(f"{who}{'; '.join(p for p in problems if p)}.")
-        scaled = [(float(str(row[n])) - low) / (high - low) for n, (low, high) in self.bounds.items()]
+        scaled = [(self._known(n, row) - low) / (high - low) for n, (low, high) in self.bounds.items()]
         return torch.tensor([float(row["sex"] == "M"), *scaled], dtype=torch.float32)
 
     def encode_table(self, rows: Sequence[Mapping[str, object]]) -> torch.Tensor:
@@ -124,7 +140,14 @@ class CovariateScaler:
     def outside(self, row: Mapping[str, object]) -> list[str]:
         """The covariates of ``row`` outside of the bounds, each as a phrase with its value and the range."""
         return [
-            f"{name} {float(str(row[name])):g} is outside of {low:g} to {high:g} {UNITS[name]}"
+            f"{name} {self._known(name, row):g} is outside of {low:g} to {high:g} {UNITS[name]}"
             for name, (low, high) in self.bounds.items()
-            if not low <= float(str(row[name])) <= high
+            if not low <= self._known(name, row) <= high
         ]
+
+    def _known(self, name: str, row: Mapping[Any, Any]) -> float:
+        """A covariate of a row as the network knows it: the brain volume for the reference head, if there is one."""
+        value = float(str(row[name]))
+        if name == "brain_volume" and self.head_size_reference is not None:
+            return value * self.head_size_reference / float(str(row["intracranial_volume"]))
+        return value

@@ -30,6 +30,16 @@ COLUMNS: Mapping[str, Mapping[str, object]] = {
     "sex": {"Description": "sex", "Levels": {"M": "male", "F": "female"}},
     "ventricular_volume": {"Description": "volume of the lateral ventricles with their inferior horns", "Units": "mL"},
     "brain_volume": {"Description": "volume of grey and white matter, without ventricles", "Units": "mL"},
+    "intracranial_volume": {
+        "Description": "volume of everything inside of the skull, with ventricles and other CSF",
+        "Units": "mL",
+    },
+    "grey_matter_volume": {
+        "Description": "volume of cortex, deep grey matter and cerebellar cortex; a part of brain_volume",
+        "Units": "mL",
+    },
+    "anatomy": {"Description": "label map that the head was made from"},
+    "mirrored": {"Description": "whether the head is the mirror image of the label map's"},
     "split": {
         "Description": "what the participant is for in training",
         "Levels": {"train": "training", "val": "validation", "test": "held-out test"},

@@ -19,6 +19,7 @@ from brain_bundles.data.nifti_header import NiftiHeader
 from brain_bundles.data.read_image import read_header
 from brain_bundles.handlers.volume_saver import VolumeSaver, check_finite, unit_array
 from brain_bundles.runs.run_output import RunOutput, image_rows
+from brain_bundles.transforms.background import foreground
 from brain_bundles.transforms.source_file import file_of
 from brain_bundles.utils.atomic import write_json
 from brain_bundles.utils.plain_tensor import plain_tensor
@@ -33,11 +34,11 @@ class TranslationSaver(VolumeSaver):
     An item of the batch is one source with T targets, from :func:`~brain_bundles.runs.translation_inputs`. Its
     translations are ``pred`` of the same item of ``engine.state.output``, on the model's grid: (T, D, H, W), or
     (2 T, D, H, W) with the voxels' standard deviations over several draws after them. Each volume is brought back to
-    the grid of the source file, with 0 outside of the model's grid, and clipped to [0, 1]. The written file has the
-    shape, the forms with their codes, the unit and the data type of the source file, and a JSON sidecar with its
-    origin. The translation is written last: if its file is whole, the others are whole too. Whole files that exist
-    stay. The standard deviation goes beside the image as ``sub-0001_desc-std_T2w.nii.gz``, or with ``_std`` outside of
-    BIDS.
+    the grid of the source file, clipped to [0, 1], and exactly 0 outside of the model's grid and of the source's brain.
+    The written file has the shape, the forms with their codes, the unit and the data type of the source file, and a
+    JSON sidecar with its origin. The translation is written last: if its file is whole, the others are whole too. Whole
+    files that exist stay. The standard deviation goes beside the image as ``sub-0001_desc-std_T2w.nii.gz``, or with
+    ``_std`` outside of BIDS.
 
     Args:
         output: output folder of the run.
@@ -108,6 +109,11 @@ class TranslationSaver(VolumeSaver):
         """A volume (1, D, H, W) on the grid of the source file, and the header and path of that file."""
         plain = plain_tensor(volume).detach().float().cpu()
         back = self.invert({self.image_key: image, self.pred_key: plain})[self.pred_key]
+        # The brain of the source on the same way: a background of 0 stays 0, to the voxel, and edges are not dimmed.
+        brain = foreground(image)
+        if not brain.all():
+            mask = self.invert({self.image_key: image, self.pred_key: brain.float()})[self.pred_key]
+            back = back * (mask > 0.5)
         source = file_of(image)
         header = read_header(source)
         shape, affine = header.shape, header.affine

@@ -47,8 +47,13 @@ def acquire(fractions: Mapping[str, torch.Tensor], *, suffix: str, seed: int, sp
     signals = {name: signal(name, sequence) * WHITEST / reference for name in fractions}
     inside = torch.stack(list(fractions.values())).sum(0)
     image = torch.stack([fraction * signals[name] for name, fraction in fractions.items()]).sum(0)
+    image = receive(image, spacing=spacing, generator=generator)
+    return (image * (inside > 0.5)).clamp(0.0, 1.0)
+
+
+def receive(image: torch.Tensor, *, spacing: float, generator: torch.Generator) -> torch.Tensor:
+    """The magnitude image that a coil receives: with its bias field and noise, (D, H, W)."""
     bias = random_field(image.shape, channels=1, spacing=spacing, knot_spacing=BIAS_KNOTS_MM, generator=generator)[0]
     image = image * torch.exp(BIAS_STD * bias)
     real, imaginary = NOISE_STD * WHITEST * torch.randn((2, *image.shape), generator=generator)
-    image = torch.sqrt((image + real) ** 2 + imaginary**2)  # the magnitude of a complex Gaussian: Rician
-    return (image * (inside > 0.5)).clamp(0.0, 1.0)
+    return torch.sqrt((image + real) ** 2 + imaginary**2)  # the magnitude of a complex Gaussian: Rician

@@ -120,7 +120,7 @@ def render_anatomy(covariates: Covariates, *, seed: int, spatial_size: Sequence[
     A secant search on the rendered fractions finds both together.
 
     Args:
-        covariates: age (years), sex, volumes (mL). Age thins the cortex.
+        covariates: age (years), sex, volumes (mL). Age widens the sulci.
         seed: seed of the subject's shape.
         spatial_size: (D, H, W) of the grid, RAS.
         spacing: voxel size in mm.

@@ -15,6 +15,7 @@ from typing import cast
 import torch.distributed as dist
 
 from brain_bundles.data.bids import image_path
+from brain_bundles.phantom import recipe
 from brain_bundles.phantom.unfinished import refuse_content
 from brain_bundles.phantom.writer import write_phantoms
 
@@ -35,7 +36,7 @@ class PhantomDataset(os.PathLike[str]):
 
     Raises:
         FileExistsError: by ``os.fspath``, if ``dataset_dir`` has content that is no dataset, or a dataset without some
-            of the ``suffixes``.
+            of the ``suffixes``, or phantoms of another population.
         OSError: by ``os.fspath``, if ``dataset_dir`` cannot be reached, such as by links that lead back to themselves.
         ValueError: by ``os.fspath``, as for :func:`write_phantoms`.
     """
@@ -64,8 +65,19 @@ class PhantomDataset(os.PathLike[str]):
         # Wait for the file, not at a barrier: a config may be read before the process group exists.
         while not table.is_file():
             time.sleep(0.2)
+        _refuse_other_population(folder, recipe.TEMPLATE if self.options.get("anatomies") is None else recipe.HEADS)
         _refuse_other_contrasts(folder, self.options.get("suffixes", ()))
         return os.fspath(folder)
+
+
+def _refuse_other_population(folder: Path, asked: str) -> None:
+    """Refuse phantoms of another recipe; a dataset that is no phantom's is used as it is."""
+    there = recipe.population_of(folder)
+    if there not in (None, asked):
+        raise FileExistsError(
+            f"the phantoms in {folder} are of the population {there}, and {asked} is asked for; remove the folder to "
+            "make them again, or give another dataset_dir."
+        )
 
 
 def _refuse_other_contrasts(folder: Path, suffixes: object) -> None:

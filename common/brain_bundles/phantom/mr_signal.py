@@ -109,7 +109,15 @@ def signal(name: str, sequence: Sequence) -> float:
     """
     if name not in TISSUES:
         raise ValueError(f"unknown tissue {name!r}, known are {', '.join(TISSUES)}.")
-    tissue = TISSUES[name]
+    return tissue_signal(name, TISSUES[name], sequence)
+
+
+def tissue_signal(name: str, tissue: Tissue, sequence: Sequence) -> float:
+    """Signal magnitude of a tissue, relative to fully relaxed water; ``name`` tells arteries and veins from the rest.
+
+    Raises:
+        ValueError: for an unknown kind of sequence.
+    """
     if sequence.contrast_agent:
         tissue = replace(tissue, t1=1.0 / (1.0 / tissue.t1 + RELAXIVITY * tissue.gadolinium))
     if sequence.kind == "time_of_flight":  # only arteries flow fast enough into the slab

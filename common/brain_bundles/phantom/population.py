@@ -7,8 +7,9 @@ DLMUSE segmentation of the NiChart project (https://neuroimagingchart.com). Only
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +22,10 @@ RANGE: Mapping[str, tuple[float, float]] = {
     "ventricular_volume": (5.0, 105.0),
     "brain_volume": (850.0, 1550.0),
 }
+P = TypeVar("P", bound=Covariates)
 _CHUNK, _MAX_CHUNKS = 256, 400
 
-# Made by ``PopulationModel.fit``; rows of SEXES, columns of CONTINUOUS on the scale of ``_to_normal``.
+# Made by ``PopulationModel.fit``; rows of SEXES, columns of CONTINUOUS on the scale of ``to_normal``.
 _WEIGHT = (0.616535, 0.383465)
 _MEAN = ((0.876415, 2.7680652, 6.9921292), (0.7750237, 2.9787104, 7.1432262))
 _COVARIANCE = (
@@ -32,18 +34,19 @@ _COVARIANCE = (
 )
 
 
-def _to_normal(name: str, value: float) -> float:
+def to_normal(name: str, value: float, age_power: int = 2) -> float:
     """Value on the scale where the population is Gaussian. Age is squared: log ventricles grow faster late in life."""
-    return (value / 60.0) ** 2 if name == "age" else math.log(value)
+    return (value / 60.0) ** age_power if name == "age" else math.log(value)
 
 
-def _from_normal(u: NDArray[np.float64]) -> NDArray[np.float64]:
+def _from_normal(u: NDArray[np.float64], age_power: int) -> NDArray[np.float64]:
     # A negative square of age becomes NaN, which is outside of every range and never kept.
     with np.errstate(invalid="ignore"):
-        return np.stack([60.0 * np.sqrt(u[..., 0]), np.exp(u[..., 1]), np.exp(u[..., 2])], axis=-1)
+        age = 60.0 * (np.sqrt(u[..., 0]) if age_power == 2 else u[..., 0])
+        return np.concatenate([age[..., None], np.exp(u[..., 1:])], axis=-1)
 
 
-def _fit_truncated(x: NDArray[np.float64], low: float, high: float) -> tuple[float, float]:
+def fit_truncated(x: NDArray[np.float64], low: float, high: float) -> tuple[float, float]:
     """Mean and variance of the Gaussian that has the moments of ``x`` after truncation to [low, high]."""
     grid = low + (high - low) * (np.arange(4000) + 0.5) / 4000
     features = np.stack([grid, grid**2])
@@ -77,30 +80,38 @@ def _box_probability(mean: NDArray[np.float64], cov: NDArray[np.float64], bounds
 
 
 @dataclass(frozen=True)
-class PopulationModel:
-    """A Gaussian per sex over (age^2, log ventricular volume, log brain volume), truncated to ``range``.
+class PopulationModel(Generic[P]):
+    """A Gaussian per sex over (age^2, log ventricular volume, log brain volume, ...), truncated to ``range``.
 
     Its conditionals are truncated Gaussians again, mixed over sex, so draws given any subset of covariates are exact.
 
     Attributes:
         weight: probability of each sex in ``SEXES`` before truncation, shape (2,).
-        mean: mean of ((age / 60)^2, log mL, log mL) before truncation, shape (2, 3).
-        covariance: covariance on the same scale, shape (2, 3, 3).
+        mean: mean of ((age / 60)^2, log mL, log mL ...) before truncation, shape (2, N) for N ``names``.
+        covariance: covariance on the same scale, shape (2, N, N).
         range: lowest and highest drawn value of each continuous covariate, in years and mL.
+        names: the continuous covariates; age is the first.
+        person: makes a person of the covariates.
+        plausible: tells of a person if such people exist; draws of others are not kept.
+        age_power: power of age on the Gaussian scale, 1 or 2.
     """
 
     weight: NDArray[np.float64]
     mean: NDArray[np.float64]
     covariance: NDArray[np.float64]
     range: Mapping[str, tuple[float, float]] = field(default_factory=lambda: dict(RANGE))
+    names: tuple[str, ...] = CONTINUOUS
+    person: Callable[..., P] = Covariates  # type: ignore[assignment]
+    plausible: Callable[[P], bool] = lambda _: True
+    age_power: int = 2
 
-    @classmethod
-    def default(cls) -> PopulationModel:
+    @staticmethod
+    def default() -> PopulationModel[Covariates]:
         """The IXI population, 40 to 86 years: 64 % women (see the module's docstring for the source and its terms)."""
-        return cls(np.array(_WEIGHT), np.array(_MEAN), np.array(_COVARIANCE))
+        return PopulationModel(np.array(_WEIGHT), np.array(_MEAN), np.array(_COVARIANCE))
 
-    @classmethod
-    def fit(cls, table: Sequence[Mapping[str, object]]) -> PopulationModel:
+    @staticmethod
+    def fit(table: Sequence[Mapping[str, object]]) -> PopulationModel[Covariates]:
         """Fit the model to the people in ``table``. The coefficients above come from the IXI table::
 
             PopulationModel.fit(list(csv.DictReader(open("ixi_covariates.csv"))))
@@ -117,13 +128,13 @@ class PopulationModel:
         people = [p for p in people if all(lo <= getattr(p, k) <= hi for k, (lo, hi) in RANGE.items())]
         weight, means, covariances = [], [], []
         for sex in SEXES:
-            u = np.array([[_to_normal(k, getattr(p, k)) for k in CONTINUOUS] for p in people if p.sex == sex])
+            u = np.array([[to_normal(k, getattr(p, k)) for k in CONTINUOUS] for p in people if p.sex == sex])
             if len(u) < 10:
                 raise ValueError(
                     f"{len(u)} people of sex {sex!r} inside of {dict(RANGE)}, expected at least 10 to fit."
                 )
-            bounds = [(_to_normal(k, lo), _to_normal(k, hi)) for k, (lo, hi) in RANGE.items()]
-            mean, variance = _fit_truncated(u[:, 0], *bounds[0])
+            bounds = [(to_normal(k, lo), to_normal(k, hi)) for k, (lo, hi) in RANGE.items()]
+            mean, variance = fit_truncated(u[:, 0], *bounds[0])
             design = np.stack([np.ones(len(u)), u[:, 0]], axis=1)
             (intercept, slope), *_ = np.linalg.lstsq(design, u[:, 1:], rcond=None)
             residual = u[:, 1:] - design @ np.stack([intercept, slope])
@@ -135,11 +146,11 @@ class PopulationModel:
             covariances.append(covariance)
             # Dividing by the probability of a draw being kept gives the sexes their shares after truncation.
             weight.append(len(u) / len(people) / _box_probability(means[-1], covariance, bounds))
-        return cls(np.array(weight) / sum(weight), np.array(means), np.array(covariances))
+        return PopulationModel(np.array(weight) / sum(weight), np.array(means), np.array(covariances))
 
     def sample(
         self, n: int, rng: np.random.Generator, given: Mapping[str, float | str | None] | None = None
-    ) -> list[Covariates]:
+    ) -> list[P]:
         """Draw ``n`` people, conditioned on ``given``.
 
         Args:
@@ -155,9 +166,9 @@ class PopulationModel:
         problems = [p for name, value in fixed.items() if (p := check_covariate(name, value))]
         if problems:
             raise ValueError(f"Impossible given covariates: {'; '.join(problems)}.")
-        known = [i for i, name in enumerate(CONTINUOUS) if name in fixed]
-        free = [i for i, name in enumerate(CONTINUOUS) if name not in fixed]
-        values = np.array([_to_normal(CONTINUOUS[i], float(fixed[CONTINUOUS[i]])) for i in known])
+        known = [i for i, name in enumerate(self.names) if name in fixed]
+        free = [i for i, name in enumerate(self.names) if name not in fixed]
+        values = np.array([to_normal(self.names[i], float(fixed[self.names[i]]), self.age_power) for i in known])
         log_weight, means, roots = [], [], []
         for s, sex in enumerate(SEXES):
             mean, covariance = self.mean[s], self.covariance[s]
@@ -171,8 +182,8 @@ class PopulationModel:
         posterior = np.exp(np.array(log_weight) - max(log_weight))
         posterior /= posterior.sum()
 
-        low, high = (np.array([self.range[CONTINUOUS[i]][end] for i in free]) for end in (0, 1))
-        people: list[Covariates] = []
+        low, high = (np.array([self.range[self.names[i]][end] for i in free]) for end in (0, 1))
+        people: list[P] = []
         for _ in range(_MAX_CHUNKS):
             if len(people) >= n:
                 break
@@ -180,16 +191,18 @@ class PopulationModel:
             s = (rng.random(size) >= posterior[0]).astype(int)
             # Sex is drawn anew with each attempt: rejecting only the rest would bias it.
             noise = rng.standard_normal((size, len(free)))
-            u = np.zeros((size, 3))
+            u = np.zeros((size, len(self.names)))
             u[:, free] = np.stack(means)[s] + np.einsum("nij,nj->ni", np.stack(roots)[s], noise)
-            drawn = _from_normal(u)
+            drawn = _from_normal(u, self.age_power)
             inside = np.all((drawn[:, free] >= low) & (drawn[:, free] <= high), axis=1)
-            for row in np.flatnonzero(inside)[: n - len(people)]:
-                one = {name: float(fixed.get(name, drawn[row, i])) for i, name in enumerate(CONTINUOUS)}
-                people.append(Covariates(sex=SEXES[s[row]], **one))
+            for row in np.flatnonzero(inside):
+                one = {name: float(fixed.get(name, drawn[row, i])) for i, name in enumerate(self.names)}
+                person = self.person(sex=SEXES[s[row]], **one)
+                if len(people) < n and (self.plausible(person) or not free):
+                    people.append(person)
         if len(people) < n:
             raise ValueError(
                 f"Nobody in the population matches {fixed}: no draw of the others is inside of {dict(self.range)}. "
-                "Give all four covariates, or values nearer to the population."
+                "Give all covariates, or values nearer to the population."
             )
         return people

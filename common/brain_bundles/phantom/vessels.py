@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 
 from brain_bundles.phantom.anatomy import Anatomy
+from brain_bundles.phantom.heads.anatomy import HeadAnatomy
 from brain_bundles.utils.seeding import generator_for
 
 # Start of each trunk in fractions of the brain's bounding box, direction (both right, front, top), and radius in mm.
@@ -114,7 +115,7 @@ def _rasterise(
     return fraction
 
 
-def vessels(anatomy: Anatomy, *, seed: int) -> Vessels:
+def vessels(anatomy: Anatomy | HeadAnatomy, *, seed: int) -> Vessels:
     """Arterial and venous tree of one subject."""
     generator = generator_for(seed, "vessels")
     inside = anatomy.intracranial

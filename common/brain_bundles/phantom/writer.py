@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +25,13 @@ from brain_bundles.data.covariates import Covariates
 from brain_bundles.data.grid import grid_affine
 from brain_bundles.data.nifti import write_labels, write_nifti
 from brain_bundles.data.participants import write_participants
+from brain_bundles.phantom import recipe
 from brain_bundles.phantom.acquisition import acquire
 from brain_bundles.phantom.anatomy import render_anatomy
 from brain_bundles.phantom.atlas import load_atlas
+from brain_bundles.phantom.heads.dataset import HEAD_LICENSE, describe_head_derivatives, write_head_subject
+from brain_bundles.phantom.heads.source import HeadSource, draw_person
+from brain_bundles.phantom.heads.subject import LABEL_NAMES, HeadOptions
 from brain_bundles.phantom.lesions import tumour, white_matter_hyperintensities
 from brain_bundles.phantom.mr_signal import SEQUENCES
 from brain_bundles.phantom.population import PopulationModel
@@ -73,6 +77,8 @@ class PhantomSpec:
     seed: int
     tumour_probability: float
     vessels: bool
+    head: HeadOptions | None = None  # how the head of one subject is made; None for the template
+    freesurfer_labels: bool = False
 
 
 def render_fractions(
@@ -128,6 +134,8 @@ def _write_subject(
     dataset_dir: Path, participant_id: str, covariates: Covariates, seed: int, spec: PhantomSpec
 ) -> dict[str, object]:
     """Write all images of one subject and return its row of participants.tsv."""
+    if spec.head is not None:
+        return write_head_subject(dataset_dir, participant_id, covariates, seed, spec)
     fractions, ventricular_volume, brain_volume = render_fractions(covariates, seed=seed, spec=spec)
     affine = grid_affine(spec.spacing, spec.spatial_size)
     visible = {name: fraction for name, fraction in fractions.items() if name != "lateral_ventricles"}
@@ -146,6 +154,14 @@ def _write_subject(
         "ventricular_volume": round(ventricular_volume, 2),
         "brain_volume": round(brain_volume, 1),
     }
+
+
+def _groups(specs: Sequence[PhantomSpec]) -> list[list[int]]:
+    """Indices of subjects that one process writes: those of one anatomy, which is prepared once; else each alone."""
+    groups: dict[object, list[int]] = {}
+    for index, spec in enumerate(specs):
+        groups.setdefault(spec.head.anatomy if spec.head else index, []).append(index)
+    return list(groups.values())
 
 
 def _num_cores() -> int:
@@ -167,6 +183,13 @@ def _finish_subject(
     return row
 
 
+def _finish_subjects(
+    jobs: Sequence[tuple[UnfinishedDataset, str, Covariates, int, PhantomSpec]],
+) -> list[dict[str, object]]:
+    """Write several subjects one after the other."""
+    return [_finish_subject(*job) for job in jobs]
+
+
 def write_phantoms(
     dataset_dir: str | os.PathLike[str],
     *,
@@ -180,6 +203,11 @@ def write_phantoms(
     val_fraction: float = 0.1,
     test_fraction: float = 0.1,
     num_workers: int | None = None,
+    anatomies: str | os.PathLike[str] | None = None,
+    whole_head: bool = False,
+    freesurfer_labels: bool = False,
+    stroke_probability: float = 0.0,
+    sclerosis_probability: float = 0.0,
 ) -> Path:
     """Write a population of digital brains with known truth as a BIDS dataset, and return its folder.
 
@@ -201,9 +229,18 @@ def write_phantoms(
         val_fraction, test_fraction: shares of the subjects that participants.tsv marks ``val`` and ``test``; each gets
             at least one subject if its share is above 0 and there are three or more.
         num_workers: number of processes, by default one per core that this process may use.
+        anatomies: folder of label maps with FreeSurfer's numbers; None for the MNI152 template, whose population is
+            another one: no head, three tissues, volumes that sex and head size do not shape.
+        whole_head: images with skull and scalp; only with anatomies that have them (SynthSeg's maps).
+        freesurfer_labels: write ``derivatives/freesurfer``, too: FreeSurfer's number of every structure.
+        stroke_probability, sclerosis_probability: chance of an old stroke, and of multiple sclerosis, per subject.
+
+    ``whole_head`` and what follows it need ``anatomies``. With anatomies a subject depends on its split, too: its map
+    is one of that split (:mod:`brain_bundles.phantom.heads.split`).
 
     Raises:
         FileExistsError: if ``dataset_dir`` is not empty, and not left unfinished by a start with the same arguments.
+        FileNotFoundError: if ``anatomies`` is no folder with label maps.
         ValueError: for an unknown contrast or a number out of range; the message names it.
     """
     folder = Path(dataset_dir)
@@ -212,42 +249,93 @@ def write_phantoms(
     _check(num_subjects, suffixes, spacing, size, tumour_probability, val_fraction, test_fraction)
     if with_vessels is None:
         with_vessels = any(suffix in VESSEL_SUFFIXES for suffix in suffixes)
-    spec = PhantomSpec(suffixes, float(spacing), size, seed, tumour_probability, with_vessels)
-    shares = {"num_subjects": num_subjects, "val_fraction": val_fraction, "test_fraction": test_fraction}
-    unfinished = UnfinishedDataset(folder, {**asdict(spec), **shares, "version": __version__})
-
-    population = PopulationModel.default()
-    seeds = [derive_seed(seed, "phantom", index) for index in range(num_subjects)]
-    people = [population.sample(1, np.random.default_rng(subject_seed))[0] for subject_seed in seeds]
-    ids = [f"sub-{index + 1:04d}" for index in range(num_subjects)]
-    write_dataset_description(
-        folder, "Phantom population", license=LICENSE, generated_by={"Description": f"phantoms, seed {seed}"}
+    spec = PhantomSpec(
+        suffixes, float(spacing), size, seed, tumour_probability, with_vessels, freesurfer_labels=freesurfer_labels
     )
-    write_segmentation_description(folder, SEGMENTATION, LABELS, title="Tissue of the phantoms")
+    seeds = [derive_seed(seed, "phantom", index) for index in range(num_subjects)]
+    splits = _splits(num_subjects, val_fraction, test_fraction)
+    ids = [f"sub-{index + 1:04d}" for index in range(num_subjects)]
+    if anatomies is None:
+        _refuse_head_options(whole_head, freesurfer_labels, stroke_probability, sclerosis_probability)
+        population = PopulationModel.default()
+        people = [population.sample(1, np.random.default_rng(subject_seed))[0] for subject_seed in seeds]
+        specs = [spec] * num_subjects
+        entry, terms, labels = recipe.describe(seed), LICENSE, LABELS
+    else:
+        source = HeadSource.from_folder(anatomies)
+        splits = source.possible(splits)
+        options = HeadOptions(
+            whole_head=whole_head,
+            tumour_probability=tumour_probability,
+            stroke_probability=_probability("stroke_probability", stroke_probability),
+            sclerosis_probability=_probability("sclerosis_probability", sclerosis_probability),
+            vessels=with_vessels,
+        )
+        people = [draw_person(subject_seed) for subject_seed in seeds]
+        specs = [
+            replace(spec, head=source.options_of(subject_seed, split, options))
+            for subject_seed, split in zip(seeds, splits, strict=True)
+        ]
+        entry, terms, labels = recipe.describe(seed, source.hashes()), HEAD_LICENSE, LABEL_NAMES
+    # Nothing is written before the settings are known to be those of an unfinished start, if there was one.
+    settings = {
+        **asdict(spec),
+        "num_subjects": num_subjects,
+        "val_fraction": val_fraction,
+        "test_fraction": test_fraction,
+        "anatomies": entry,
+        "whole_head": whole_head,
+        "stroke_probability": stroke_probability,
+        "sclerosis_probability": sclerosis_probability,
+        "version": __version__,
+    }
+    unfinished = UnfinishedDataset(folder, settings)
+    if anatomies is not None:
+        describe_head_derivatives(folder, freesurfer_labels=freesurfer_labels, brain_mask=whole_head)
+    write_dataset_description(folder, "Phantom population", license=terms, generated_by=entry)
+    write_segmentation_description(folder, SEGMENTATION, labels, title="Tissue of the phantoms")
 
     rows = {name: row for name in ids if (row := unfinished.row(name)) is not None}
     if rows:
         logger.info("%s: %d phantoms are finished, continuing with the rest.", folder, len(rows))
-    jobs = [(unfinished, *job, spec) for job in zip(ids, people, seeds, strict=True) if job[0] not in rows]
-    load_atlas(spec.spacing)  # before the workers fork, so that they share it
-    workers = min(len(jobs), num_workers if num_workers is not None else _num_cores())
-    with tqdm(total=len(jobs), desc=f"phantoms -> {folder}", unit="brain", disable=None) as bar:
+    jobs = [(unfinished, *job) for job in zip(ids, people, seeds, specs, strict=True)]
+    tasks = [[jobs[index] for index in group if ids[index] not in rows] for group in _groups(specs)]
+    tasks = [task for task in tasks if task]
+    if anatomies is None:
+        load_atlas(spec.spacing)  # before the workers fork, so that they share it
+    workers = min(len(tasks), num_workers if num_workers is not None else _num_cores())
+    with tqdm(total=num_subjects, initial=len(rows), desc=f"phantoms -> {folder}", unit="brain", disable=None) as bar:
         if workers <= 1:
-            for job in jobs:
+            for job in (job for task in tasks for job in task):
                 rows[job[1]] = _finish_subject(*job)
                 bar.update()
         else:
             context = multiprocessing.get_context(START_METHOD)
             with ProcessPoolExecutor(workers, context, _start_worker, (os.getpid(),)) as pool:
-                for job, row in zip(jobs, pool.map(_finish_subject, *zip(*jobs, strict=True)), strict=True):
-                    rows[job[1]] = row
-                    bar.update()
-    splits = _splits(num_subjects, val_fraction, test_fraction)
+                for task, written in zip(tasks, pool.map(_finish_subjects, tasks), strict=True):
+                    rows.update({job[1]: row for job, row in zip(task, written, strict=True)})
+                    bar.update(len(task))
     table = [{**rows[name], "split": split} for name, split in zip(ids, splits, strict=True)]
     write_participants(folder, table)  # last: a dataset without its table is unfinished
     unfinished.finish()
     logger.info("wrote %d phantoms to %s", num_subjects, folder)
     return folder
+
+
+def _probability(name: str, value: float) -> float:
+    """Return a probability, or raise ValueError."""
+    if not 0.0 <= value <= 1.0:
+        raise ValueError(f"{name} is {value}, expected 0 to 1.")
+    return float(value)
+
+
+def _refuse_head_options(*options: bool | float) -> None:
+    """Raise ValueError if an option is on that only label maps have."""
+    if any(options):
+        raise ValueError(
+            "whole_head, freesurfer_labels, stroke_probability and sclerosis_probability need anatomies: a folder of "
+            "label maps; the template has none of them."
+        )
 
 
 def _check(

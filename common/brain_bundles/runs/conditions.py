@@ -10,15 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from brain_bundles.data.covariates import COVARIATES, CovariateScaler
+from brain_bundles.data.covariates import CONTINUOUS, COVARIATES, CovariateScaler
 from brain_bundles.data.participants import id_problems, parse_covariate, read_tsv
 from brain_bundles.data.problems import DatasetError, raise_problems
+from brain_bundles.phantom.heads.people import head_population
 from brain_bundles.phantom.population import PopulationModel
 from brain_bundles.utils.seeding import derive_seed
 from brain_bundles.utils.user_warning import BrainBundlesWarning
 
 # Drawn values are rounded to the precision of such measurements; given values stay as they are.
-_DECIMALS: Mapping[str, int] = {"age": 1, "ventricular_volume": 2, "brain_volume": 1}
+_DECIMALS: Mapping[str, int] = {"age": 1, "ventricular_volume": 2, "brain_volume": 1, "intracranial_volume": 1}
 
 
 def make_condition_table(
@@ -32,6 +33,8 @@ def make_condition_table(
     seed: int = 0,
     bounds: Mapping[str, Sequence[float]] | None = None,
     population: PopulationModel | None = None,
+    intracranial_volume: float | None = None,
+    head_size_reference: float | None = None,
 ) -> list[dict[str, str | float | int]]:
     """Make one row per sample, from a table or from ``num_samples`` and fixed values; missing values are drawn.
 
@@ -48,6 +51,9 @@ def make_condition_table(
         seed: seed of the run.
         bounds: the training range, see :class:`CovariateScaler`; by default the range of the population.
         population: source of drawn values, by default the fitted adults.
+        intracranial_volume: mL; only for weights that know brain volumes normalised for head size.
+        head_size_reference: see :class:`CovariateScaler`. If given, rows have an intracranial_volume, too: of the
+            table, or drawn given the others.
 
     Returns:
         Rows with participant_id ("sub-0001" ... unless the table names them), age (years), sex, the volumes (mL) and
@@ -61,9 +67,19 @@ def make_condition_table(
     Warns:
         BrainBundlesWarning: once, with every row outside of the training range.
     """
+    names: tuple[str, ...] = COVARIATES
+    if head_size_reference is not None:
+        names, population = (*COVARIATES, "intracranial_volume"), population or head_population()
+    elif intracranial_volume is not None:
+        raise ValueError(
+            "intracranial_volume is given, but these weights do not know head size; only weights whose brain volumes "
+            "are normalised for it do (head_size_reference, in configs/paper.json)."
+        )
     population = population or PopulationModel.default()
-    scaler = CovariateScaler(bounds if bounds is not None else population.range)
+    own = {name: population.range[name] for name in CONTINUOUS}
+    scaler = CovariateScaler(bounds if bounds is not None else own, head_size_reference)
     fixed = {"age": age, "sex": sex, "ventricular_volume": ventricular_volume, "brain_volume": brain_volume}
+    fixed |= {"intracranial_volume": intracranial_volume}
     fixed = {name: value for name, value in fixed.items() if value is not None}
     if conditions is None:
         given = _given_by_values(num_samples, fixed)
@@ -74,7 +90,7 @@ def make_condition_table(
             raise ValueError(
                 f"conditions={os.fspath(conditions)!r} and {extra} are both given; put them into the table."
             )
-        given = _given_by_table(Path(conditions))
+        given = _given_by_table(Path(conditions), names)
         where = Path(conditions)
 
     rows: list[dict[str, str | float | int]] = []
@@ -88,7 +104,7 @@ def make_condition_table(
             problems.append(("impossible combination", f"row {index + 1} ({identity}): {error}"))
             continue
         row: dict[str, str | float | int] = {"participant_id": identity}
-        for name in COVARIATES:
+        for name in names:
             value = getattr(person, name)
             row[name] = value if name == "sex" or name in known else round(value, _DECIMALS[name])
         rows.append({**row, "seed": derive_seed(seed, index)})
@@ -116,11 +132,11 @@ def _given_by_values(num_samples: int | None, fixed: Mapping[str, object]) -> li
     return [dict(given) for _ in range(count)]
 
 
-def _given_by_table(path: Path) -> list[dict]:
+def _given_by_table(path: Path, names: Sequence[str]) -> list[dict]:
     table = read_tsv(path)
     if not table:
         raise DatasetError(path, [("empty table", "no row below the column names")])
-    known = ("participant_id", *COVARIATES)
+    known = ("participant_id", *names)
     problems = [("unknown column", f"{n}; allowed are {', '.join(known)}") for n in table[0] if n not in known]
     if "participant_id" in table[0]:
         problems += id_problems([row["participant_id"] for row in table])
@@ -128,7 +144,7 @@ def _given_by_table(path: Path) -> list[dict]:
     for number, text in enumerate(table, start=1):
         identity = text.get("participant_id")
         place = f"row {number}" + (f" ({identity})" if identity else "")
-        values, impossible = _parse({name: text.get(name) for name in COVARIATES})
+        values, impossible = _parse({name: text.get(name) for name in names})
         problems += [("impossible value", f"{place}: {problem}") for problem in impossible]
         given.append({"participant_id": identity, **values} if identity else values)
     raise_problems(path, problems)

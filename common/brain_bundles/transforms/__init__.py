@@ -1,5 +1,6 @@
 """Transforms between image files and model inputs that MONAI does not have."""
 
+from brain_bundles.transforms.background import foreground
 from brain_bundles.transforms.centre_brain import CentreBraind, brain_bounds
 from brain_bundles.transforms.contrast_pair import ContrastPreprocessing, RandContrastPair
 from brain_bundles.transforms.encode_condition import EncodeConditiond
@@ -18,6 +19,7 @@ __all__ = [
     "ScaleForegroundPercentiles",
     "ScaleForegroundPercentilesd",
     "brain_bounds",
+    "foreground",
     "image_preprocessing",
     "invert_preprocessing",
 ]

@@ -16,10 +16,16 @@ class EncodeConditiond(Transform):
     Args:
         bounds: lowest and highest value of each covariate in training, see :class:`CovariateScaler`.
         context_key: key of the token.
+        head_size_reference: see :class:`CovariateScaler`; None for brain volumes in mL as they are.
     """
 
-    def __init__(self, bounds: Mapping[str, Sequence[float]], context_key: Hashable = "context") -> None:
-        self.scaler = CovariateScaler(bounds)
+    def __init__(
+        self,
+        bounds: Mapping[str, Sequence[float]],
+        context_key: Hashable = "context",
+        head_size_reference: float | None = None,
+    ) -> None:
+        self.scaler = CovariateScaler(bounds, head_size_reference)
         self.context_key = context_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 BUNDLE = "brain_mri_generator"
 FILES = {AUTOENCODER: "autoencoder.pt", UNET: "model.pt"}
 # Settings of a diffusion network beside its grid; not the autoencoder's hash, since the files are converted one by one.
-_SETTINGS = ("bounds", "prediction_type", "beta_start", "beta_end", "noise_schedule")
+_SETTINGS = ("bounds", "head_size_reference", "prediction_type", "beta_start", "beta_end", "noise_schedule")
 DEFINITIONS = {AUTOENCODER: "autoencoder_def", UNET: "network_def"}
 SUFFIXES = (".pt", ".pth", ".ckpt", ".bin")
 
@@ -83,6 +83,12 @@ def convert(
             _save(weights, both.enter_context(atomic_file(targets[kind])), targets[kind])
     for target in targets.values():
         logger.info("Wrote %s.", target)
+    if UNET in targets:
+        logger.info(
+            "The published network knows brain volumes normalised for head size: brain_volume times %s mL over "
+            "intracranial_volume. Sample with configs/paper.json, and give or draw intracranial_volume.",
+            config.get("head_size_reference"),
+        )
     return list(targets.values())
 
 
