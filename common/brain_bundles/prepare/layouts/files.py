@@ -1,0 +1,64 @@
+"""Files of a download: images below a folder, members of archives, masks by their ending."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from brain_bundles.prepare.scans import MASK, Download
+from brain_bundles.prepare.spelling import contrast_of, stem_of
+
+_OTHER = {"segmentation": "a segmentation", "mask": "a mask"}
+
+
+def walk(root: Path) -> Iterator[Path]:
+    """Every file below a folder in order, without hidden ones; links are followed."""
+    for folder, folders, names in os.walk(root, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))
+
+
+def images(root: Path) -> Iterator[tuple[Path, str]]:
+    """Every NIfTI file below a folder with its name without ending."""
+    for path in walk(root):
+        if stem := stem_of(path.name):
+            yield path, stem
+
+
+def known_contrast(path: Path, stem: str, download: Download) -> tuple[str, str] | None:
+    """Contrast and rest of the name; None for other files, which are noted in ``download``."""
+    found = contrast_of(stem)
+    if found is None:
+        download.left_out.append(("its name does not end in a contrast", str(path)))
+    elif found[0] in _OTHER:
+        download.left_out.append((_OTHER[found[0]], str(path)))
+    else:
+        return found
+    return None
+
+
+def unzip(archive: Path, member: str, scratch: Path) -> Path:
+    """A file of a zip archive, written into ``scratch``."""
+    target = scratch / f"{archive.stem}_{Path(member).name}"
+    with zipfile.ZipFile(archive) as file, file.open(member) as source, open(target, "wb") as copy:
+        shutil.copyfileobj(source, copy)
+    return target
+
+
+def add_masks(download: Download, ending: str) -> None:
+    """Take files as brain masks that lie beside an image and whose names end in ``ending``."""
+    for folder in sorted({scan.path.parent for scan in download.scans}):
+        here = [scan for scan in download.scans if scan.path.parent == folder and scan.fetch is None]
+        for path in sorted(folder.iterdir()):
+            stem = stem_of(path.name)
+            if stem is None or not stem.endswith(ending.removesuffix(".gz").removesuffix(".nii")):
+                continue
+            # Its visit is that of the image with the longest common start of the name.
+            nearest = max(here, key=lambda scan: len(os.path.commonprefix([scan.path.name, path.name])), default=None)
+            if nearest is not None and nearest.path != path:
+                download.scans = [scan for scan in download.scans if scan.path != path]
+                download.scans.append(replace(nearest, contrast=MASK, path=path, entities={}))
