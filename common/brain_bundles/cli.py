@@ -19,7 +19,14 @@ class UsageError(ValueError):
     """A wrong argument on the command line."""
 
 
-def measure(folder: str, *, suffix: str = "T1w", output_file: str = "measured.tsv", overwrite: bool = False) -> None:
+def measure(
+    folder: str,
+    *,
+    suffix: str = "T1w",
+    output_file: str = "measured.tsv",
+    overwrite: bool = False,
+    extract_brain: str | bool = False,
+) -> None:
     """Measure lateral ventricles and brain (mL) of every brain-extracted T1w volume in a folder.
 
     To record the volumes in a BIDS dataset without volumes:
@@ -32,6 +39,7 @@ def measure(folder: str, *, suffix: str = "T1w", output_file: str = "measured.ts
         output_file: table to write. It has the volumes of participants.tsv beside the measured ones; their agreement is
             logged.
         overwrite: replace a table that exists.
+        extract_brain: true for whole heads, auto where the folder has both heads and brains.
     """
     from pathlib import Path
 
@@ -41,7 +49,7 @@ def measure(folder: str, *, suffix: str = "T1w", output_file: str = "measured.ts
     table = Path(output_file).absolute()
     if table.exists() and not truth("overwrite", overwrite):
         raise FileExistsError(f"{table} exists; give another --output_file, or --overwrite to replace it.")
-    measurements = measure_folder(folder, suffix)
+    measurements = measure_folder(folder, suffix, extract_brain=extraction("extract_brain", extract_brain))
     unmeasured = sum(m.measured.ventricular_volume != m.measured.ventricular_volume for m in measurements)
     if unmeasured == len(measurements):
         raise ValueError(f"{folder}: none of {unmeasured} brains could be measured; no table was written.")
@@ -255,7 +263,7 @@ def prepare(
         reorient=truth("reorient", reorient),
         bias_field=truth("bias_field", bias_field),
         registration=truth("registration", registration),
-        extract_brain=str(extract_brain).lower(),
+        extract_brain=str(extraction("extract_brain", extract_brain)).lower(),
         extraction_method=None if extraction_method is None else text("extraction_method", extraction_method),
         spacing=None if spacing is None or spacing is False else number("spacing", spacing, least=0.3, most=5.0),
         checks=truth("checks", checks),
@@ -318,6 +326,14 @@ def truth(name: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise UsageError(f"{name} is True or False, got {value!r}.")
     return value
+
+
+def extraction(name: str, value: object) -> bool | str:
+    """True, False or "auto", in any spelling."""
+    known: dict[str, bool | str] = {"auto": "auto", "true": True, "false": False}
+    if str(value).lower() not in known:
+        raise UsageError(f"{name} is auto, true or false, got {value!r}.")
+    return known[str(value).lower()]
 
 
 def several(name: str, value: object) -> list[str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 import os
@@ -20,6 +21,8 @@ from brain_bundles.data.participants import format_cell, read_participants
 from brain_bundles.evaluation.ventricle_atlas import load_ventricle_atlas
 from brain_bundles.metrics.brain_volumes import BrainVolumes, measure_volumes
 from brain_bundles.metrics.fidelity import Fidelity, requested_vs_measured
+from brain_bundles.transforms.brain_extraction import extract_brain as find_brain
+from brain_bundles.transforms.brain_extraction import is_whole_head
 from brain_bundles.utils.atomic import atomic_write
 from brain_bundles.utils.user_warning import BrainBundlesWarning
 
@@ -82,26 +85,40 @@ def find_images(folder: str | os.PathLike[str], suffix: str = "T1w") -> list[tup
     return found
 
 
-def measure_file(path: str | os.PathLike[str]) -> BrainVolumes:
-    """Measure the volumes of one NIfTI file, mL; NaN with a warning if the file or its volume cannot be used."""
+def measure_file(path: str | os.PathLike[str], *, extract_brain: bool | str = False) -> BrainVolumes:
+    """Measure the volumes of one NIfTI file, mL; NaN with a warning if the file or its volume cannot be used.
+
+    Args:
+        path: a brain-extracted T1w image, or a whole head with ``extract_brain``.
+        extract_brain: True extracts the brain first, "auto" only that of a whole head.
+    """
     try:
         image = nib.funcs.as_closest_canonical(nib.loadsave.load(path))
         volume = np.asarray(image.get_fdata(dtype=np.float32))
         volume = volume[..., 0] if volume.ndim == 4 and volume.shape[3] == 1 else volume
+        if extract_brain is True or (extract_brain == "auto" and is_whole_head(volume, image.affine)):
+            volume = volume * find_brain(volume, image.affine)[0]
         return measure_volumes(volume, image.affine, load_ventricle_atlas(), name=os.fspath(path))
     except (ImageFileError, EOFError, OSError, ValueError) as error:
         warnings.warn(f"{path}: its volumes cannot be measured: {error}", BrainBundlesWarning, stacklevel=2)
         return BrainVolumes(math.nan, math.nan)
 
 
-def measure_folder(folder: str | os.PathLike[str], suffix: str = "T1w", *, progress: bool = True) -> list[Measurement]:
+def measure_folder(
+    folder: str | os.PathLike[str],
+    suffix: str = "T1w",
+    *,
+    progress: bool = True,
+    extract_brain: bool | str = False,
+) -> list[Measurement]:
     """Measure every brain that :func:`find_images` finds, and raise the same errors.
 
     If participants.tsv lacks volumes, the log says how to add the measured ones.
     """
     images = find_images(folder, suffix)
+    measure = functools.partial(measure_file, extract_brain=extract_brain)
     bar = tqdm(images, desc="measure", unit="brain", disable=not progress)
-    measurements = [Measurement(name, path, measure_file(path), recorded) for name, path, recorded in bar]
+    measurements = [Measurement(name, path, measure(path), recorded) for name, path, recorded in bar]
     unknown = sum(not np.isfinite(m.recorded).all() for m in measurements)
     if unknown and (Path(folder) / "participants.tsv").is_file():
         logger.info(

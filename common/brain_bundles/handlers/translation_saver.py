@@ -15,6 +15,7 @@ from brain_bundles.data.checks import image_grid
 from brain_bundles.data.nifti import is_complete_nifti, write_nifti
 from brain_bundles.handlers.volume_saver import VolumeSaver, check_finite, unit_array
 from brain_bundles.runs.run_output import RunOutput, image_rows
+from brain_bundles.transforms.extract_brain import BRAIN_EXTRACTION, BRAIN_MASK, unpack
 from brain_bundles.transforms.source_file import file_of
 from brain_bundles.utils.atomic import write_json
 from brain_bundles.utils.plain_tensor import plain_tensor
@@ -31,7 +32,8 @@ class TranslationSaver(VolumeSaver):
     (2 T, D, H, W) with the voxels' standard deviations over several draws after them. Each volume is brought back to
     the grid of the source file, with 0 outside of the model's grid, and clipped to [0, 1]. The written file has the
     shape and the affine of the source file, and a JSON sidecar with its origin. The translation is written last: if its
-    file is whole, the others are whole too. Whole files that exist stay. The standard deviation goes beside the image
+    file is whole, the others are whole too. Whole files that exist stay. Where the brain of a whole head was extracted
+    (:class:`~brain_bundles.transforms.extract_brain.ExtractBraind`), the volume is 0 outside of it. The standard deviation goes beside the image
     as ``sub-0001_desc-std_T2w.nii.gz``, or with ``_std`` outside of BIDS.
 
     Args:
@@ -81,12 +83,16 @@ class TranslationSaver(VolumeSaver):
                 "channels with standard deviations."
             )
         for number, row in enumerate(rows):
+            extracted = {key: item[key] for key in (BRAIN_MASK, BRAIN_EXTRACTION) if key in item}
             if len(volumes) > len(rows):
-                self._write(row, image, volumes[len(rows) + number], STANDARD_DEVIATION)
-            self._write(row, image, volumes[number], TRANSLATION)
+                self._write({**row, **extracted}, image, volumes[len(rows) + number], STANDARD_DEVIATION)
+            self._write({**row, **extracted}, image, volumes[number], TRANSLATION)
 
     def _write(self, row: Mapping[str, Any], image: torch.Tensor, volume: torch.Tensor, what: str) -> None:
-        """Write one volume (D, H, W) and its sidecar, unless its whole file exists."""
+        """Write one volume (D, H, W) and its sidecar, unless its whole file exists.
+
+        Where the brain of a whole head was extracted, the volume is 0 outside of it.
+        """
         check_finite(row["participant_id"], volume, what)
         path = self.output.path(row)
         if what == STANDARD_DEVIATION:
@@ -94,6 +100,8 @@ class TranslationSaver(VolumeSaver):
         if is_complete_nifti(path):
             return
         array, affine, source = self._bring_back(image, volume[None])
+        if row.get(BRAIN_MASK):
+            array = array * unpack(row[BRAIN_MASK], array.shape)
         sidecar = path.with_name(f"{path.name.removesuffix('.nii.gz')}.json")
         write_json(sidecar, self._describe(row, Path(source), what))
         write_nifti(path, array, affine)
@@ -121,6 +129,7 @@ class TranslationSaver(VolumeSaver):
             # In BIDS sub-0001/anat/sub-0001_T1w.nii.gz, relative to the source's dataset.
             "Sources": ["/".join(image.parts[-3:]) if self.output.bids else image.name],
             "SkullStripped": True,
+            **({"BrainExtraction": row[BRAIN_EXTRACTION]} if row.get(BRAIN_EXTRACTION) else {}),
             "SourceContrast": source,
             "TargetContrast": target,
             "SourceHash": row["source_sha256"],

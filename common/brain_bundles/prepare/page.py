@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from brain_bundles.prepare.results import OWN
+from brain_bundles.prepare.results import OWN, record_name
 from brain_bundles.utils.atomic import atomic_write
 
 _STYLE = """
@@ -18,12 +18,12 @@ section { margin: 0 0 2.5rem } .warning { color: #a04000 } .problem { color: #b0
 
 def write_page(dest: Path, records: Sequence[Mapping[str, Any]]) -> Path:
     """Write ``prepare/index.html``: failed visits first, then those with warnings, then the others."""
-    order = sorted(records, key=lambda r: (not r["Problem"], not r.get("Warnings"), _name(r)))
+    order = sorted(records, key=lambda r: (not r["Problem"], not r.get("Warnings"), record_name(r)))
     failed = sum(bool(r["Problem"]) for r in records)
     body = [f"<h1>{len(records)} visits, {failed} left out</h1>"]
     body += ["<p>Each contrast on the common grid, before the mask; the line is the outline of the brain mask.</p>"]
     for record in order:
-        name = html.escape(_name(record))
+        name = html.escape(record_name(record))
         body.append(f'<section id="{name}"><h2>{name}</h2>')
         if record["Problem"]:
             body.append(f'<p class="problem">{html.escape(record["Problem"])}</p></section>')
@@ -41,7 +41,3 @@ def write_page(dest: Path, records: Sequence[Mapping[str, Any]]) -> Path:
     path = dest / OWN / "index.html"
     atomic_write(path, page + "\n".join(body) + "\n")
     return path
-
-
-def _name(record: Mapping[str, Any]) -> str:
-    return "_".join(filter(None, (record["participant_id"], record["session_id"])))

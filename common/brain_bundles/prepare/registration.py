@@ -14,10 +14,10 @@ from brain_bundles.prepare.volume import Volume, to_lps, to_sitk
 sitk = from_prepare_extra("SimpleITK")
 
 # Voxel sizes of the levels, mm: the coarse one finds the place, the fine ones settle it.
-LEVELS_MM = (4.0, 2.0, 1.0)
+LEVELS_MM = (4.0, 2.0, 1.2)
 _BINS = 32
-_ITERATIONS = 120
-_MAX_VOXELS = 400_000  # of a level; more gain nothing
+_ITERATIONS = 60
+_MAX_VOXELS = 120_000  # compared at a level; more gain nothing
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ def register(fixed: Volume, moving: Volume, mask: NDArray[np.bool_]) -> Registra
     region = sitk.Cast(to_sitk(fixed.with_data(mask)), sitk.sitkUInt8)
     before = 0.0
     transforms: list[Any] = []
-    for number, spacing in enumerate(LEVELS_MM):
+    finest = max(LEVELS_MM[-1], float(min(fixed.spacing.min(), moving.spacing.min())))
+    for number, spacing in enumerate([mm for mm in LEVELS_MM if mm > 1.3 * finest] + [finest]):
         still, moved = (_at_level(image, spacing) for image in images)
         where = sitk.Resample(region, still, sitk.Transform(), sitk.sitkNearestNeighbor)
         if number == 0:
@@ -124,7 +125,7 @@ def _metric(fixed: Any, moving: Any, where: Any, transform: Any) -> float:
 def _optimise(fixed: Any, moving: Any, where: Any, start: Any) -> tuple[float, Any]:
     method = _method(fixed, where)
     method.SetOptimizerAsRegularStepGradientDescent(
-        learningRate=float(fixed.GetSpacing()[0]), minStep=0.005, numberOfIterations=_ITERATIONS, relaxationFactor=0.6
+        learningRate=float(fixed.GetSpacing()[0]), minStep=0.01, numberOfIterations=_ITERATIONS, relaxationFactor=0.6
     )
     method.SetOptimizerScalesFromPhysicalShift()
     transform = sitk.Euler3DTransform(start)

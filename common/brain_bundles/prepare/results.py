@@ -45,6 +45,11 @@ def picture_path(dest: Path, visit: Visit) -> Path:
     return dest / OWN / "pictures" / f"{visit.name}.png"
 
 
+def record_name(record: Mapping[str, Any]) -> str:
+    """Such as sub-01_ses-1, of a visit's record."""
+    return "_".join(filter(None, (record["participant_id"], record["session_id"])))
+
+
 def read_record(dest: Path, visit: Visit) -> dict[str, Any] | None:
     """A visit's record, None if there is none."""
     path = record_path(dest, visit)

@@ -27,6 +27,7 @@ from brain_bundles.prepare.results import (
     is_done,
     picture_path,
     read_record,
+    record_name,
     write_record,
     write_visit,
 )
@@ -117,7 +118,7 @@ def prepare(
         here = [*there] if level == "group" else here
     bad = [record for record in here if record is not None and record["Problem"]]
     if bad:
-        problems = [("left out", f"{_name(record)}: {record['Problem']}") for record in bad]
+        problems = [("left out", f"{record_name(record)}: {record['Problem']}") for record in bad]
         raise DatasetError(f"{source}: these visits were left out, the others are prepared", problems)
 
 
@@ -219,7 +220,3 @@ def _log_left_out(download: Download) -> None:
     for kind, details in kinds.items():
         more = f" and {len(details) - 5} more" if len(details) > 5 else ""
         logger.warning("Left out, %s: %s%s", kind, "; ".join(details[:5]), more)
-
-
-def _name(record: Mapping[str, Any]) -> str:
-    return "_".join(filter(None, (record["participant_id"], record["session_id"])))

@@ -121,7 +121,7 @@ def _finish(
     warnings: list[str],
 ) -> Prepared:
     """Resample every contrast once, and apply the mask."""
-    back: NDArray[np.float64] = np.linalg.inv(to_first)  # RAS+ mm of the result to RAS+ mm of the reference
+    back = np.linalg.inv(to_first).astype(np.float64)  # RAS+ mm of the result to RAS+ mm of the reference
     final_mask = None
     if mask is not None:
         final_mask = _at(reference.volume.with_data(mask), grid, back, smooth=False).data > 0.5
@@ -172,7 +172,7 @@ def _axes(volume: Volume) -> NDArray[np.float64]:
 
 def _on(head: Head, reference: Head, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """A mask of the reference on the grid of another contrast."""
-    back: NDArray[np.float64] = np.linalg.inv(head.to_reference)
+    back = np.linalg.inv(head.to_reference).astype(np.float64)
     return resample(reference.volume.with_data(inside), head.volume, back, smooth=False).data > 0.5
 
 

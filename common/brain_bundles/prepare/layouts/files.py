@@ -50,15 +50,20 @@ def unzip(archive: Path, member: str, scratch: Path) -> Path:
 
 
 def add_masks(download: Download, ending: str) -> None:
-    """Take files as brain masks that lie beside an image and whose names end in ``ending``."""
-    for folder in sorted({scan.path.parent for scan in download.scans}):
-        here = [scan for scan in download.scans if scan.path.parent == folder and scan.fetch is None]
-        for path in sorted(folder.iterdir()):
-            stem = stem_of(path.name)
-            if stem is None or not stem.endswith(ending.removesuffix(".gz").removesuffix(".nii")):
+    """Take files as brain masks that lie beside an image and whose names end in ``ending``.
+
+    A mask is of the visit whose image begins as the mask's name does, as far as the contrast.
+    """
+    ending = stem_of(ending) or ending
+    here = [scan for scan in download.scans if scan.fetch is None]
+    for folder in sorted({scan.path.parent for scan in here}):
+        for path, stem in images(folder):
+            if path.parent != folder or not stem.endswith(ending):
                 continue
-            # Its visit is that of the image with the longest common start of the name.
-            nearest = max(here, key=lambda scan: len(os.path.commonprefix([scan.path.name, path.name])), default=None)
-            if nearest is not None and nearest.path != path:
+            start = stem.removesuffix(ending).rstrip("-_. ")
+            fitting = [s for s in here if s.path.parent == folder and s.path != path and s.path.name.startswith(start)]
+            if fitting:
                 download.scans = [scan for scan in download.scans if scan.path != path]
-                download.scans.append(replace(nearest, contrast=MASK, path=path, entities={}))
+                download.scans.append(replace(fitting[0], contrast=MASK, path=path, entities={}))
+            else:
+                download.left_out.append(("a mask of no image", str(path)))
