@@ -30,11 +30,11 @@ class TranslationSaver(VolumeSaver):
     An item of the batch is one source with T targets, from :func:`~brain_bundles.runs.translation_inputs`. Its
     translations are ``pred`` of the same item of ``engine.state.output``, on the model's grid: (T, D, H, W), or
     (2 T, D, H, W) with the voxels' standard deviations over several draws after them. Each volume is brought back to
-    the grid of the source file, with 0 outside of the model's grid, and clipped to [0, 1]. The written file has the
-    shape and the affine of the source file, and a JSON sidecar with its origin. The translation is written last: if its
-    file is whole, the others are whole too. Whole files that exist stay. Where the brain of a whole head was extracted
-    (:class:`~brain_bundles.transforms.extract_brain.ExtractBraind`), the volume is 0 outside of it. The standard deviation goes beside the image
-    as ``sub-0001_desc-std_T2w.nii.gz``, or with ``_std`` outside of BIDS.
+    the grid of the source file, with 0 outside of the model's grid, and clipped to [0, 1]. Where the brain of a whole
+    head was extracted (:class:`~brain_bundles.transforms.extract_brain.ExtractBraind`), it is 0 outside of the brain.
+    The written file has the shape and the affine of the source file, and a JSON sidecar with its origin. The
+    translation is written last: if its file is whole, the others are whole too. Whole files that exist stay. The
+    standard deviation goes beside the image as ``sub-0001_desc-std_T2w.nii.gz``, or with ``_std`` outside of BIDS.
 
     Args:
         output: output folder of the run.
