@@ -55,15 +55,16 @@ def add_masks(download: Download, ending: str) -> None:
     A mask is of the visit whose image begins as the mask's name does, as far as the contrast.
     """
     ending = stem_of(ending) or ending
+    masks = [scan for scan in download.scans if scan.path.name.endswith((f"{ending}.nii.gz", f"{ending}.nii"))]
+    download.scans = [scan for scan in download.scans if scan not in masks]
     here = [scan for scan in download.scans if scan.fetch is None]
-    for folder in sorted({scan.path.parent for scan in here}):
+    for folder in sorted({scan.path.parent for scan in [*here, *masks]}):
         for path, stem in images(folder):
             if path.parent != folder or not stem.endswith(ending):
                 continue
             start = stem.removesuffix(ending).rstrip("-_. ")
-            fitting = [s for s in here if s.path.parent == folder and s.path != path and s.path.name.startswith(start)]
+            fitting = [scan for scan in here if scan.path.parent == folder and scan.path.name.startswith(start)]
             if fitting:
-                download.scans = [scan for scan in download.scans if scan.path != path]
                 download.scans.append(replace(fitting[0], contrast=MASK, path=path, entities={}))
             else:
                 download.left_out.append(("a mask of no image", str(path)))
