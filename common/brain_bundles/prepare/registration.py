@@ -53,7 +53,10 @@ def register(fixed: Volume, moving: Volume, mask: NDArray[np.bool_]) -> Registra
         where = sitk.Resample(region, still, sitk.Transform(), sitk.sitkNearestNeighbor)
         value, best = min((_optimise(still, moved, where, start) for start in starts), key=lambda pair: pair[0])
         starts = [best]
-    before = _metric(still, moved, where, sitk.Euler3DTransform())
+    unmoved = _starts(*images)[0]
+    before = _metric(still, moved, where, unmoved)
+    if before < value:  # a coarse level led away from the place in the scanner
+        value, best = min((_optimise(still, moved, where, unmoved), (before, unmoved)), key=lambda pair: pair[0])
     return Registration(to_lps(_matrix(best)), (-before, -value))
 
 
