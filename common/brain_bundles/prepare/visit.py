@@ -22,8 +22,9 @@ from brain_bundles.utils.phantom_extra import from_phantom_extra
 
 ndimage = from_phantom_extra("scipy.ndimage")
 
-# The comparison of two contrasts takes the brain with this margin: skin and neck move, a thin rim helps.
-_MARGIN_MM = 6.0
+# The comparison of two contrasts takes the brain with this margin: its edge helps, while skin and neck move, and fat
+# of skull and scalp is shifted in the image.
+_MARGIN_MM = 3.0
 # Contrasts that were on one grid before stay as they are if the found transform moves the brain by less, mm.
 _ALREADY_REGISTERED_MM = 0.5
 # Beyond these a registration looks doubtful: shift of the brain after the centres are on each other, and coverage.
