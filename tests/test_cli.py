@@ -15,7 +15,7 @@ def folder(tmp_path, monkeypatch):
     for name in ("a", "b"):
         (tmp_path / f"{name}.nii.gz").touch()
     volumes = {"a.nii.gz": BrainVolumes(10.0, 1000.0), "b.nii.gz": BrainVolumes(20.0, 1100.0)}
-    monkeypatch.setattr(measurement, "measure_file", lambda path: volumes[path.name])
+    monkeypatch.setattr(measurement, "measure_file", lambda path, **options: volumes[path.name])
     return tmp_path
 
 
@@ -47,7 +47,7 @@ def test_measure_overwrites_only_if_it_is_told(folder, monkeypatch, caplog):
 
 
 def test_nothing_measured_is_exit_code_1_and_no_table(folder, monkeypatch, caplog):
-    monkeypatch.setattr(measurement, "measure_file", lambda path: BrainVolumes(float("nan"), float("nan")))
+    monkeypatch.setattr(measurement, "measure_file", lambda path, **options: BrainVolumes(float("nan"), float("nan")))
     out = folder / "out.tsv"
     assert cli.main(["measure", str(folder), "--output_file", str(out)]) == 1
     assert "none of 2 brains could be measured; no table was written" in caplog.text

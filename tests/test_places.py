@@ -19,6 +19,7 @@ ROWS = (
     ("inferers", "engines"),
     ("handlers",),
     ("evaluation",),
+    ("prepare",),
     ("zoo",),
     ("cli", "__main__"),
 )

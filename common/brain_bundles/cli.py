@@ -30,6 +30,7 @@ def measure(
     participant_label: str | int | Sequence[str | int] | None = None,
     session_id: str | int | Sequence[str | int] | None = None,
     merge: str | Sequence[str] | None = None,
+    extract_brain: str | bool = False,
 ) -> None:
     """Measure lateral ventricles and brain (mL) of every brain-extracted T1w volume in a folder.
 
@@ -48,6 +49,7 @@ def measure(
             the work, each with an output_file of its own; all by default.
         session_id: sessions to measure, such as 01 or 01,02; all by default.
         merge: measure nothing, but make one table of those that several runs wrote, such as 'parts/*.tsv'.
+        extract_brain: true for whole heads, auto where the folder has both heads and brains.
     """
     from pathlib import Path
 
@@ -66,7 +68,9 @@ def measure(
         raise FileExistsError(f"{table} exists; give another --output_file, or --overwrite to replace it.")
     options: dict[str, Any] = {"entities": entities, "participant_label": participant_label, "session_id": session_id}
     if merge is None:
-        measurements = measure_folder(folder, suffix, **options)
+        measurements = measure_folder(
+            folder, suffix, extract_brain=extraction("extract_brain", extract_brain), **options
+        )
     else:
         patterns = [text("merge", one) for one in ([merge] if isinstance(merge, str) else merge)]
         measurements = merge_measurements(folder, matching_files(patterns), suffix, **options)
@@ -254,11 +258,105 @@ def verify(path: str) -> None:
         raise SystemExit(1)
 
 
+def prepare(
+    source: str,
+    dest: str,
+    level: str = "all",
+    *,
+    layout: str | None = None,
+    participant_label: str | Sequence[str] | None = None,
+    session_id: str | Sequence[str] | None = None,
+    contrasts: str | Sequence[str] | None = None,
+    reference: str | None = None,
+    table: str | None = None,
+    mask: str | None = None,
+    entities: Mapping[str, object] | None = None,
+    reorient: bool = True,
+    bias_field: bool = True,
+    registration: bool = True,
+    extract_brain: str | bool = "auto",
+    extraction_method: str | None = None,
+    spacing: float | bool | None = 1.0,
+    checks: bool = True,
+    volumes: bool = True,
+    split: bool = True,
+    val: float = 0.1,
+    test: float = 0.1,
+    seed: int = 0,
+    num_workers: int | None = None,
+) -> None:
+    """Prepare a download for training and translation: registered contrasts on one grid, brain-extracted, as BIDS.
+
+    A later start continues. A visit that cannot be prepared is named and left out, and the exit code is then 1.
+
+    Args:
+        source: folder of the download.
+        dest: folder for the result. Look at prepare/index.html in it.
+        level: participant prepares visits, group writes the tables over all of them, all does both.
+        layout: ixi, oasis, uk_biobank, rire, brats, bids, dicom or folder; detected by default.
+        participant_label: prepare these participants only, one label or a list.
+        session_id: prepare these sessions only, one label or a list.
+        contrasts: take these contrasts only, one or a list: T1w, T2w, PDw, FLAIR, ce-gadolinium_T1w, swi, angio.
+        reference: contrast that the others are registered to; by default T1w where it is there.
+        table: table of ages and sexes, where the layout's own is not in the download.
+        mask: ending of the names of brain masks beside the images, such as brainmask.
+        entities: which of several files of a contrast to take, such as "{'acq': '3D'}".
+        reorient: turn the axes to RAS.
+        bias_field: correct the bias field (N4).
+        registration: register contrasts and visits of a person rigidly.
+        extract_brain: auto extracts the brain of whole heads, true of every image, false of none.
+        extraction_method: method of brain extraction, such as deepbet.
+        spacing: voxel size of the result, mm; False keeps the grid of the reference.
+        checks: warn of what looks doubtful.
+        volumes: measure ventricles and brain where the table has none.
+        split: add a split into train, val and test, by a hash of the participant's id.
+        val: share of the participants for validation.
+        test: share of the participants for the test.
+        seed: seed of the split.
+        num_workers: number of processes, by default one per core.
+    """
+    from brain_bundles.prepare import Options
+    from brain_bundles.prepare import prepare as prepare_download
+
+    if entities is not None and not isinstance(entities, Mapping):
+        raise UsageError(f"entities must be a mapping such as \"{{'acq': '3D'}}\", got {entities!r}.")
+    options = Options(
+        contrasts=several("contrasts", contrasts),
+        reference=None if reference is None else text("reference", reference),
+        reorient=truth("reorient", reorient),
+        bias_field=truth("bias_field", bias_field),
+        registration=truth("registration", registration),
+        extract_brain=str(extraction("extract_brain", extract_brain)).lower(),
+        extraction_method=None if extraction_method is None else text("extraction_method", extraction_method),
+        spacing=None if spacing is None or spacing is False else number("spacing", spacing, least=0.3, most=5.0),
+        checks=truth("checks", checks),
+        volumes=truth("volumes", volumes),
+        val=number("val", val, least=0.0, most=1.0),
+        test=number("test", test, least=0.0, most=1.0),
+        seed=whole("seed", seed, least=0),
+    )
+    prepare_download(
+        text("source", source),
+        text("dest", dest),
+        level=text("level", level),
+        layout=None if layout is None else text("layout", layout),
+        options=options,
+        participants=several("participant_label", participant_label),
+        sessions=several("session_id", session_id),
+        table=None if table is None else text("table", table),
+        mask=None if mask is None else text("mask", mask),
+        entities=None if entities is None else {str(key): str(value) for key, value in entities.items()},
+        split=truth("split", split),
+        num_workers=None if num_workers is None else whole("num_workers", num_workers, least=1),
+    )
+
+
 COMMANDS: dict[str, Callable[..., None]] = {
     "convert": convert,
     "measure": measure,
     "pack": pack,
     "phantom": phantom,
+    "prepare": prepare,
     "recipe": recipe,
     "verify": verify,
 }
@@ -306,6 +404,22 @@ def truth(name: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise UsageError(f"{name} is True or False, got {value!r}.")
     return value
+
+
+def extraction(name: str, value: object) -> bool | str:
+    """True, False or "auto", in any spelling."""
+    known: dict[str, bool | str] = {"auto": "auto", "true": True, "false": False}
+    if str(value).lower() not in known:
+        raise UsageError(f"{name} is auto, true or false, got {value!r}.")
+    return known[str(value).lower()]
+
+
+def several(name: str, value: object) -> list[str] | None:
+    """One word, words with commas between them, or a list of words; None stays None."""
+    if value is None:
+        return None
+    words = value.split(",") if isinstance(value, str) else value if isinstance(value, (list, tuple)) else [value]
+    return [text(name, word).strip() for word in words]
 
 
 def triple(name: str, value: object) -> Sequence[object]:

@@ -66,7 +66,7 @@ _RUNS_CODE = frozenset(
 @cache
 def listed() -> Mapping[str, Component]:
     """Components of the list, by their dotted names."""
-    modules = json.loads(_LIST.read_text())
+    modules = json.loads(_LIST.read_text(encoding="utf-8"))
     return {
         f"{m}.{name}": Component.from_text(name, text) for m, part in modules.items() for name, text in part.items()
     }

@@ -142,7 +142,7 @@ def test_measured_volumes_are_written_where_there_are_none(unmeasured, monkeypat
         name = f"sub-0{i}"
         write_nifti(unmeasured / name / "anat" / f"{name}_T1w.nii.gz", np.zeros((4, 4, 4)), np.eye(4))
     answers = iter([BrainVolumes(1.0, 2.0), BrainVolumes(31.25, 1000.0), BrainVolumes(math.nan, math.nan)])
-    monkeypatch.setattr(measurement, "measure_file", lambda path: next(answers))
+    monkeypatch.setattr(measurement, "measure_file", lambda path, **options: next(answers))
     with caplog.at_level(logging.INFO):
         measured = measurement.measure_folder(unmeasured, progress=False)
     assert "lacks volumes of 2 participants; brain_bundles.data.write_volumes(" in caplog.text

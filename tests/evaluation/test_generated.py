@@ -37,7 +37,7 @@ def evaluate(tmp_path, monkeypatch):
     """Evaluate three generated balls; the second cannot be measured, the others measure 1 mL too much."""
     generated = write_set(tmp_path / "generated", 3)
     answers = iter([BrainVolumes(11.0, 1001.0), BrainVolumes(math.nan, math.nan), BrainVolumes(31.0, 1003.0)])
-    monkeypatch.setattr(measurement, "measure_file", lambda path: next(answers))
+    monkeypatch.setattr(measurement, "measure_file", lambda path, **options: next(answers))
 
     def run(reference, **options):
         out = tmp_path / "out"

@@ -74,7 +74,7 @@ def test_files_are_measured_in_ras_orientation(tmp_path, monkeypatch):
 
 def test_table_and_agreement(dataset, tmp_path, monkeypatch):
     answers = iter([BrainVolumes(12.0, 1010.0), BrainVolumes(5.0, 900.0), BrainVolumes(NAN, NAN)])
-    monkeypatch.setattr(measurement, "measure_file", lambda path: next(answers))
+    monkeypatch.setattr(measurement, "measure_file", lambda path, **options: next(answers))
     measurements = measure_folder(dataset, progress=False)
     fidelity = fidelity_of(measurements)["ventricular_volume"]
     assert (fidelity.n, fidelity.n_unmeasured, fidelity.mean_error) == (1, 2, 2.0)

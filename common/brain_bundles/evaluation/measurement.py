@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 import os
@@ -23,6 +24,8 @@ from brain_bundles.data.read_image import read_image, to_ras
 from brain_bundles.evaluation.ventricle_atlas import load_ventricle_atlas
 from brain_bundles.metrics.brain_volumes import BrainVolumes, measure_volumes
 from brain_bundles.metrics.fidelity import Fidelity, requested_vs_measured
+from brain_bundles.transforms.brain_extraction import extract_brain as find_brain
+from brain_bundles.transforms.brain_extraction import is_whole_head
 from brain_bundles.utils.atomic import atomic_write
 from brain_bundles.utils.user_warning import BrainBundlesWarning
 
@@ -104,11 +107,19 @@ def find_images(
     return found
 
 
-def measure_file(path: str | os.PathLike[str]) -> BrainVolumes:
-    """Measure the volumes of one NIfTI file, mL; NaN with a warning if the file or its volume cannot be used."""
+def measure_file(path: str | os.PathLike[str], *, extract_brain: bool | str = False) -> BrainVolumes:
+    """Measure the volumes of one NIfTI file, mL; NaN with a warning if the file or its volume cannot be used.
+
+    Args:
+        path: a brain-extracted T1w image, or a whole head with ``extract_brain``.
+        extract_brain: True extracts the brain first, "auto" only that of a whole head.
+    """
     try:
         image = to_ras(read_image(path))
-        return measure_volumes(image.voxels, image.affine, load_ventricle_atlas(), name=os.fspath(path))
+        volume = image.voxels
+        if extract_brain is True or (extract_brain == "auto" and is_whole_head(volume, image.affine)):
+            volume = volume * find_brain(volume, image.affine)[0]
+        return measure_volumes(volume, image.affine, load_ventricle_atlas(), name=os.fspath(path))
     except ValueError as error:
         reason = f"{error.kind}: {error.detail}" if isinstance(error, ImageError) else error
         warnings.warn(f"{path}: its volumes cannot be measured: {reason}", BrainBundlesWarning, stacklevel=2)
@@ -116,15 +127,22 @@ def measure_file(path: str | os.PathLike[str]) -> BrainVolumes:
 
 
 def measure_folder(
-    folder: str | os.PathLike[str], suffix: str = "T1w", *, progress: bool = True, **options: Any
+    folder: str | os.PathLike[str],
+    suffix: str = "T1w",
+    *,
+    progress: bool = True,
+    extract_brain: bool | str = False,
+    **options: Any,
 ) -> list[Measurement]:
     """Measure every brain that :func:`find_images` finds with the same ``options``, and raise the same errors.
 
-    If participants.tsv lacks volumes, the log says how to add the measured ones.
+    If participants.tsv lacks volumes, the log says how to add the measured ones. ``extract_brain`` is that of
+    :func:`measure_file`.
     """
     images = find_images(folder, suffix, **options)
+    measure = functools.partial(measure_file, extract_brain=extract_brain)
     bar = tqdm(images, desc="measure", unit="brain", disable=not progress)
-    measurements = [Measurement(name, path, measure_file(path), recorded) for name, path, recorded in bar]
+    measurements = [Measurement(name, path, measure(path), recorded) for name, path, recorded in bar]
     unknown = sum(not np.isfinite(m.recorded).all() for m in measurements)
     if unknown and (Path(folder) / "participants.tsv").is_file():
         logger.info(

@@ -20,6 +20,7 @@ from brain_bundles.data.read_image import read_header
 from brain_bundles.handlers.volume_saver import VolumeSaver, check_finite, unit_array
 from brain_bundles.runs.run_output import RunOutput, image_rows
 from brain_bundles.transforms.background import foreground
+from brain_bundles.transforms.extract_brain import BRAIN_EXTRACTION, BRAIN_MASK, unpack
 from brain_bundles.transforms.source_file import file_of
 from brain_bundles.utils.atomic import write_json
 from brain_bundles.utils.plain_tensor import plain_tensor
@@ -34,11 +35,12 @@ class TranslationSaver(VolumeSaver):
     An item of the batch is one source with T targets, from :func:`~brain_bundles.runs.translation_inputs`. Its
     translations are ``pred`` of the same item of ``engine.state.output``, on the model's grid: (T, D, H, W), or
     (2 T, D, H, W) with the voxels' standard deviations over several draws after them. Each volume is brought back to
-    the grid of the source file, clipped to [0, 1], and exactly 0 outside of the model's grid and of the source's brain.
-    The written file has the shape, the forms with their codes, the unit and the data type of the source file, and a
-    JSON sidecar with its origin. The translation is written last: if its file is whole, the others are whole too. Whole
-    files that exist stay. The standard deviation goes beside the image as ``sub-0001_desc-std_T2w.nii.gz``, or with
-    ``_std`` outside of BIDS.
+    the grid of the source file, clipped to [0, 1], and exactly 0 outside of the model's grid and of the source's brain,
+    also of one that :class:`~brain_bundles.transforms.extract_brain.ExtractBraind` found. The written file has the
+    shape, the forms with their codes, the unit and the data type of the source file, and a JSON sidecar with its
+    origin. The translation is written last: if its file is whole, the others are whole too. Whole files that exist
+    stay. The standard deviation goes beside the image as ``sub-0001_desc-std_T2w.nii.gz``, or with ``_std`` outside of
+    BIDS.
 
     Args:
         output: output folder of the run.
@@ -87,12 +89,16 @@ class TranslationSaver(VolumeSaver):
                 "channels with standard deviations."
             )
         for number, row in enumerate(rows):
+            extracted = {key: item[key] for key in (BRAIN_MASK, BRAIN_EXTRACTION) if key in item}
             if len(volumes) > len(rows):
-                self._write(row, image, volumes[len(rows) + number], STANDARD_DEVIATION)
-            self._write(row, image, volumes[number], TRANSLATION)
+                self._write({**row, **extracted}, image, volumes[len(rows) + number], STANDARD_DEVIATION)
+            self._write({**row, **extracted}, image, volumes[number], TRANSLATION)
 
     def _write(self, row: Mapping[str, Any], image: torch.Tensor, volume: torch.Tensor, what: str) -> None:
-        """Write one volume (D, H, W) and its sidecar, unless its whole file exists."""
+        """Write one volume (D, H, W) and its sidecar, unless its whole file exists.
+
+        Where the brain of a whole head was extracted, the volume is 0 outside of it.
+        """
         check_finite(row["participant_id"], volume, what)
         path = self.output.path(row)
         if what == STANDARD_DEVIATION:
@@ -100,6 +106,8 @@ class TranslationSaver(VolumeSaver):
         if is_complete_nifti(path):
             return
         array, header, source = self._bring_back(image, volume[None])
+        if row.get(BRAIN_MASK):
+            array = array * unpack(row[BRAIN_MASK], array.shape)
         sidecar = path.with_name(f"{path.name.removesuffix('.nii.gz')}.json")
         write_json(sidecar, self._describe(row, Path(source), what, voxel_sizes(header.affine)))
         description = f"{row['target']} synthesised from {row['source']}, {what}"
@@ -138,7 +146,8 @@ class TranslationSaver(VolumeSaver):
             "Description": volume if what == TRANSLATION else f"{what} over several draws of a {volume}",
             "Sources": [uri],
             **spatial_reference(image, uri),
-            "SkullStripped": bool(row["skull_stripped"]),
+            "SkullStripped": bool(row["skull_stripped"] or row.get(BRAIN_EXTRACTION)),
+            **({"BrainExtraction": row[BRAIN_EXTRACTION]} if row.get(BRAIN_EXTRACTION) else {}),
             "SourceContrast": source,
             "TargetContrast": target,
             "SourceHash": row["source_sha256"],

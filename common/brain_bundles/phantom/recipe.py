@@ -31,7 +31,7 @@ def population_of(dataset_dir: str | os.PathLike[str]) -> str | None:
     path = Path(dataset_dir) / "dataset_description.json"
     if not path.is_file():
         return None
-    for entry in json.loads(path.read_text()).get("GeneratedBy", []):
+    for entry in json.loads(path.read_text(encoding="utf-8")).get("GeneratedBy", []):
         if "Recipe" in entry:
             return str(entry["Recipe"])
         if str(entry.get("Description", "")).startswith("phantoms, seed"):

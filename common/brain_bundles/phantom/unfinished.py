@@ -46,7 +46,7 @@ class UnfinishedDataset:
                 refuse_content(self.dataset_dir)
             return
         try:
-            there = json.loads(path.read_text())
+            there = json.loads(path.read_text(encoding="utf-8"))
             differences = [
                 f"{key} {there.get(key)} there, {self.settings.get(key)} now"
                 for key in sorted({*there, *self.settings})
@@ -64,7 +64,7 @@ class UnfinishedDataset:
         """Row of participants.tsv of a subject that is done, with whole images; None for one that is still to do."""
         path = self._note(participant_id)
         try:
-            note = json.loads(path.read_text()) if path.is_file() else None
+            note = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
             if note and all(is_complete_nifti(self.dataset_dir / file) for file in note["files"]):
                 return dict(note["row"])
         except (ValueError, KeyError, TypeError):

@@ -15,6 +15,7 @@ from monai.transforms import (
 )
 
 from brain_bundles.transforms.centre_brain import CentreBraind
+from brain_bundles.transforms.extract_brain import ExtractBraind
 from brain_bundles.transforms.intensity import ScaleForegroundPercentilesd
 from brain_bundles.transforms.read_image import ReadImaged
 
@@ -31,6 +32,7 @@ def image_preprocessing(
     upper: float = 99.5,
     warn_cut: float | None = 0.02,
     allow_missing_keys: bool = False,
+    extract_brain: bool | str = False,
 ) -> Compose:
     """Read, orient RAS, resample, centre the brain, crop or pad, clip at percentiles, scale to [0, 1].
 
@@ -44,6 +46,7 @@ def image_preprocessing(
         upper: percentile of the non-zero voxels that becomes 1.
         warn_cut: see :class:`CentreBraind`; None for whole heads.
         allow_missing_keys: leave out keys that an item lacks.
+        extract_brain: set the first key to 0 outside of the brain, see :class:`ExtractBraind`.
 
     Returns:
         A transform to float32 ``MetaTensor`` volumes (1, D, H, W). They record the applied operations for
@@ -60,6 +63,7 @@ def image_preprocessing(
     resample: dict[str, Any] = {"mode": "bilinear", "padding_mode": "zeros", **missing}
     steps = [
         ReadImaged(keys, **missing),
+        *([ExtractBraind(first, extract_brain)] if extract_brain is not False else []),
         Orientationd([first], axcodes="RAS", labels=_RAS_LABELS, **missing),
         Spacingd([first], pixdim=pixdim, **resample),
         *([ResampleToMatchd(others, key_dst=first, **resample)] if others else []),

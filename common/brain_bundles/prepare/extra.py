@@ -1,0 +1,13 @@
+"""Optional packages of the preparation; everything else imports without them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from monai.utils import optional_import
+
+
+def from_prepare_extra(module: str) -> Any:
+    """Import a module, or return a stand-in that raises at its first use and says how to install it."""
+    hint = "{}: prepare needs it; install it with: pip install 'brain-bundles[prepare]'"
+    return optional_import(module, descriptor=hint)[0]

@@ -1,0 +1,222 @@
+"""The run over all visits: parallel, resumable, and shared among the tasks of an array if need be."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import logging
+import multiprocessing
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from brain_bundles.data.bids import write_dataset_description
+from brain_bundles.data.problems import DatasetError
+from brain_bundles.evaluation.measurement import measure_file
+from brain_bundles.prepare.layouts import read_download
+from brain_bundles.prepare.options import Options
+from brain_bundles.prepare.page import write_page
+from brain_bundles.prepare.picture import save_picture
+from brain_bundles.prepare.results import (
+    OWN,
+    about_visit,
+    image_file,
+    is_done,
+    picture_path,
+    read_record,
+    record_name,
+    write_record,
+    write_visit,
+)
+from brain_bundles.prepare.scans import Download, Scan, Visit, selected
+from brain_bundles.prepare.tables import VOLUMES, write_tables
+from brain_bundles.prepare.visit import prepare_visit
+from brain_bundles.utils.atomic import write_json
+
+logger = logging.getLogger(__name__)
+LEVELS = ("participant", "group", "all")
+
+
+def prepare(
+    source: str | os.PathLike[str],
+    dest: str | os.PathLike[str],
+    *,
+    layout: str | None = None,
+    options: Options | None = None,
+    level: str = "all",
+    participants: Sequence[str] | None = None,
+    sessions: Sequence[str] | None = None,
+    table: str | os.PathLike[str] | None = None,
+    mask: str | None = None,
+    entities: Mapping[str, str] | None = None,
+    split: bool = True,
+    num_workers: int | None = None,
+) -> None:
+    """Prepare a download as a BIDS derivative that trainings and translations take.
+
+    A later start continues; a visit that is done is not touched. Visits that cannot be prepared are named at the end.
+
+    Args:
+        source: the download.
+        dest: folder of the result, made if missing.
+        layout: name of the source's layout, see :data:`brain_bundles.prepare.layouts.LAYOUTS`; None detects it.
+        options: settings.
+        level: "participant" prepares visits, "group" writes the tables and the page over all of them, "all" does both.
+            The last task of an array writes them too.
+        participants, sessions: prepare only these; labels with or without sub- and ses-.
+        table: table of ages and sexes, where it lies elsewhere than the layout has it.
+        mask: ending of the names of brain masks beside the images, such as "brainmask".
+        entities: which of several files of one contrast to take, such as {"acq": "3D"}.
+        split: add a split to participants.tsv.
+        num_workers: number of processes, by default one per core.
+
+    Raises:
+        FileNotFoundError: if there is no such source, or nothing in it.
+        ValueError: for an unknown layout or label.
+        DatasetError: after the others are done, with each visit that was left out; or at once, if ``dest`` was prepared
+            with other settings.
+    """
+    options = options or Options()
+    source, dest = Path(source).resolve(), Path(dest).resolve()
+    if level not in LEVELS:
+        raise ValueError(f"level is {level!r}, allowed are {', '.join(LEVELS)}.")
+    if dest == source or dest.is_relative_to(source):
+        raise ValueError(f"{dest} lies in the source; give another folder, so that a later start does not read it.")
+    download = read_download(source, layout, work_dir=dest / OWN / "converted", table=table, mask=mask)
+    every = [_only(visit, options.contrasts) for visit in download.visits(entities)]
+    every = [visit for visit in every if visit.scans]
+    _log_left_out(download)
+    if not every:
+        raise FileNotFoundError(f"{source}: no scans of {', '.join(options.contrasts or ['a known contrast'])} in it.")
+    _describe(dest, source)
+    chosen = selected(every, participants, sessions)
+    if level != "group":
+        _check_settings(dest, every, options)
+        todo = [visit for visit in chosen if not is_done(dest, visit, options)]
+        if len(todo) < len(chosen):
+            logger.info("%d of %d visits are done, continuing with the rest.", len(chosen) - len(todo), len(chosen))
+        jobs = [(visit, _first_reference(visit, every, options), source, dest, options) for visit in todo]
+        for record in tqdm(_run(jobs, num_workers), total=len(jobs), desc="prepare", unit="visit"):
+            for text in record["Warnings"] if options.checks else ():
+                logger.warning("%s: %s", record["participant_id"], text)
+            if record["Problem"]:
+                logger.error("%s: %s", record["participant_id"], record["Problem"])
+    records = {visit.name: read_record(dest, visit) for visit in every}
+    here = [records[visit.name] for visit in chosen]
+    missing = [name for name, record in records.items() if record is None]
+    if level == "group" and missing:
+        logger.warning("%d visits were not prepared yet: %s", len(missing), ", ".join(missing[:10]))
+    if level != "participant" or not missing:  # the last one of an array finds all others done
+        there = [record for record in records.values() if record is not None]
+        good = [record for record in there if not record["Problem"]]
+        if good:
+            write_tables(dest, download, good, options, split=split)
+            logger.info("Prepared %d visits in %s; look at %s", len(good), dest, write_page(dest, there))
+        here = [*there] if level == "group" else here
+    bad = [record for record in here if record is not None and record["Problem"]]
+    if bad:
+        problems = [("left out", f"{record_name(record)}: {record['Problem']}") for record in bad]
+        raise DatasetError(f"{source}: these visits were left out, the others are prepared", problems)
+
+
+def _run(jobs: Sequence[tuple[Any, ...]], num_workers: int | None) -> Iterator[dict[str, Any]]:
+    workers = min(num_workers or os.cpu_count() or 1, len(jobs))
+    if workers <= 1:
+        yield from (prepare_one(*job) for job in jobs)
+        return
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context) as pool:
+        futures = {pool.submit(prepare_one, *job): job for job in jobs}
+        for future in concurrent.futures.as_completed(futures):
+            visit = futures[future][0]
+            try:
+                yield future.result()
+            except concurrent.futures.process.BrokenProcessPool:
+                problem = (
+                    "its process was ended from outside, perhaps for lack of memory; start again with fewer workers"
+                )
+                yield {**about_visit(visit, futures[future][4]), "Warnings": [], "Problem": problem}
+
+
+def prepare_one(visit: Visit, first: Scan | None, source: Path, dest: Path, options: Options) -> dict[str, Any]:
+    """Prepare one visit and write its files; return its record, with ``Problem`` if it cannot be prepared."""
+    import SimpleITK
+    import torch
+
+    # Sums depend on the number of threads; visits are what runs in parallel.
+    torch.set_num_threads(1)
+    SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    try:
+        made = prepare_visit(visit, first, options)
+        record = write_visit(dest, source, visit, made, options)
+        record["Volumes"] = _volumes(dest, visit, record) if options.volumes and made.mask is not None else None
+        save_picture(picture_path(dest, visit), made.heads_whole, made.mask, visit.name)
+    except Exception as error:  # one bad visit must not end the others
+        logger.debug("%s", visit.name, exc_info=True)
+        text = str(error) or type(error).__name__
+        record = {**about_visit(visit, options), "Warnings": [], "Problem": text}
+    write_record(dest, visit, record)
+    return record
+
+
+def _volumes(dest: Path, visit: Visit, record: dict[str, Any]) -> dict[str, float | None] | None:
+    if "T1w" not in record["Contrasts"]:
+        return None
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        measured = measure_file(dest / image_file(visit, "T1w"))
+    record["Warnings"] += [
+        str(w.message).replace(str(dest) + os.sep, "") for w in caught if "measured" in str(w.message)
+    ]
+    return {name: None if value != value else round(value, 2) for name, value in zip(VOLUMES, measured, strict=True)}
+
+
+def _first_reference(visit: Visit, every: Sequence[Visit], options: Options) -> Scan | None:
+    """Reference contrast of the person's first visit; None for that visit itself."""
+    of_person = [one for one in every if one.participant_id == visit.participant_id]
+    first = min(of_person, key=lambda one: one.session_id or "")
+    if first is visit or first.name == visit.name:
+        return None
+    return first.scans[options.reference_of(list(first.scans))]
+
+
+def _only(visit: Visit, contrasts: Sequence[str] | None) -> Visit:
+    if contrasts is None:
+        return visit
+    scans = {name: scan for name, scan in visit.scans.items() if name in contrasts}
+    return Visit(visit.participant_id, visit.session_id, scans, visit.masks)
+
+
+def _check_settings(dest: Path, every: Sequence[Visit], options: Options) -> None:
+    for visit in every:
+        record = read_record(dest, visit)
+        if record and record["Settings"] != options.of_images():
+            before, now = record["Settings"], options.of_images()
+            other = [f"{key} {before.get(key)!r}, now {now[key]!r}" for key in now if before.get(key) != now[key]]
+            raise DatasetError(dest, [("prepared with other settings", f"{visit.name}: {', '.join(other)}")])
+
+
+def _describe(dest: Path, source: Path) -> None:
+    how = "prepared: reoriented, bias-corrected, registered, brain-extracted, resampled; see the sidecars"
+    write_dataset_description(
+        dest, f"{source.name}, prepared", derivative=True, generated_by={"Description": how}, ignore=[OWN]
+    )
+    path = dest / "dataset_description.json"
+    import json
+
+    description = json.loads(path.read_text(encoding="utf-8"))
+    description["SourceDatasets"] = [{"URL": source.as_uri()}]
+    description["DatasetLinks"] = {"source": source.as_uri()}
+    write_json(path, description)
+
+
+def _log_left_out(download: Download) -> None:
+    kinds: dict[str, list[str]] = {}
+    for kind, detail in download.left_out:
+        kinds.setdefault(kind, []).append(detail)
+    for kind, details in kinds.items():
+        more = f" and {len(details) - 5} more" if len(details) > 5 else ""
+        logger.warning("Left out, %s: %s%s", kind, "; ".join(details[:5]), more)

@@ -1,0 +1,156 @@
+"""Brain extraction: a mask of the intracranial content (CSF included) of a whole head.
+
+Methods stand in :data:`METHODS`, in the order in which they are preferred. Arrays are (D, H, W).
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from brain_bundles.utils.phantom_extra import from_phantom_extra
+
+ndimage = from_phantom_extra("scipy.ndimage")
+
+Mask = NDArray[np.bool_]
+# Of the scans that were looked at the largest brain has 1.6 L and the smallest head (39 slices of 3 mm) 2.3 L.
+LARGEST_BRAIN_ML = 2000.0
+PLAUSIBLE_BRAIN_ML = (600.0, LARGEST_BRAIN_ML)
+_LOOK_MM = 3.0
+
+
+class BrainExtractionError(ValueError):
+    """Raised for a head whose brain cannot be extracted; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method of brain extraction.
+
+    Attributes:
+        run: (D, H, W) float32 image and its (4, 4) affine to the mask (D, H, W).
+        contrasts: contrasts that it is for.
+        package: the package that it needs.
+        install: how to install that.
+    """
+
+    run: Callable[[NDArray[np.float32], NDArray[np.float64]], Mask]
+    contrasts: frozenset[str]
+    package: str
+    install: str
+
+    @property
+    def installed(self) -> bool:
+        return importlib.util.find_spec(self.package) is not None
+
+
+@functools.cache
+def _deepbet() -> Any:
+    from deepbet.bet import BrainExtraction
+
+    return BrainExtraction(no_gpu=True)
+
+
+def run_deepbet(image: NDArray[np.float32], affine: NDArray[np.float64]) -> Mask:
+    """Mask by deepbet (Fisch et al. 2024, Computers in Biology and Medicine 179:108845), MIT; it brings its weights."""
+    try:
+        mask = _deepbet().run(nib.nifti1.Nifti1Image(image, affine))[1]
+    except (AssertionError, ValueError) as error:  # it found no object at all
+        raise BrainExtractionError(f"deepbet found no brain ({error})") from error
+    return np.asarray(mask.dataobj) > 0
+
+
+# A network of our own, for any contrast, will stand here first.
+METHODS: Mapping[str, Method] = {
+    "deepbet": Method(
+        run_deepbet,
+        # Made for T1w. Masks of other contrasts of the same heads: docs/results.md.
+        frozenset({"T1w", "ce-gadolinium_T1w", "T2w", "FLAIR", "PDw"}),
+        "deepbet",
+        "pip install 'brain-bundles[prepare]'",
+    ),
+}
+
+
+def extract_brain(
+    image: NDArray[np.float32], affine: NDArray[np.float64], contrast: str = "T1w", *, method: str | None = None
+) -> tuple[Mask, str]:
+    """Mask of the brain of a whole head, and the name of the method that made it.
+
+    Args:
+        image: (D, H, W).
+        affine: (4, 4), voxel to RAS+ mm.
+        contrast: contrast of the image, such as T1w.
+        method: name of one of :data:`METHODS`; None takes the first one for the contrast.
+
+    Raises:
+        BrainExtractionError: if no method knows the contrast, its package is missing, or what it found is no brain.
+        ValueError: for an unknown method.
+    """
+    if method is not None and method not in METHODS:
+        raise ValueError(f"brain extraction by {method!r} is unknown, known are {', '.join(METHODS)}.")
+    names = [method] if method else [name for name, one in METHODS.items() if contrast in one.contrasts]
+    if not names:
+        known = sorted({contrast for one in METHODS.values() for contrast in one.contrasts})
+        raise BrainExtractionError(
+            f"no method extracts the brain of a {contrast} image, only of {', '.join(known)}; give a mask."
+        )
+    usable = [name for name in names if METHODS[name].installed]
+    if not usable:
+        raise BrainExtractionError(
+            f"brain extraction needs {METHODS[names[0]].package}: {METHODS[names[0]].install}; or give a mask."
+        )
+    mask = METHODS[usable[0]].run(image, affine)
+    volume = float(mask.sum()) * abs(float(np.linalg.det(affine[:3, :3]))) / 1000
+    low, high = PLAUSIBLE_BRAIN_ML
+    if not low <= volume <= high:
+        raise BrainExtractionError(
+            f"{usable[0]} found {volume:.0f} mL, a brain has {low:.0f} to {high:.0f} mL; look at it, or give a mask."
+        )
+    return mask, usable[0]
+
+
+def object_mask(image: NDArray[np.float32], affine: NDArray[np.float64]) -> Mask:
+    """Mask of the largest object with everything inside it: of the head, or of the brain where that is all there is."""
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    background = background_of(image)
+    bright = float(np.percentile(image[image > background], 99)) if (image > background).any() else background
+    if not bright > background:
+        return np.zeros(image.shape, dtype=bool)
+    found = image > background + 0.1 * (bright - background)
+    labels, count = ndimage.label(found)
+    if count == 0:
+        return np.zeros(image.shape, dtype=bool)
+    largest = labels == np.bincount(labels.ravel())[1:].argmax() + 1
+    reach = np.maximum(np.round(6.0 / spacing), 1).astype(int)  # dark CSF and dark edges belong to it
+    padded = np.pad(largest, [(n, n) for n in reach])
+    ball = np.linalg.norm(np.stack(np.meshgrid(*(np.arange(-n, n + 1) / n for n in reach), indexing="ij")), axis=0) <= 1
+    closed = ndimage.binary_closing(padded, ball)
+    inner = tuple(slice(n, -n) for n in reach)
+    return ndimage.binary_fill_holes(closed)[inner] | largest
+
+
+def background_of(image: NDArray[np.float32]) -> float:
+    """Value of the air around the head: the median of the darkest fifth."""
+    return float(np.median(image[image <= np.percentile(image, 20)]))
+
+
+def object_volume(image: NDArray[np.float32], affine: NDArray[np.float64]) -> float:
+    """Volume of the largest object, mL, looked at with voxels of 3 mm."""
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    step = np.maximum(np.round(_LOOK_MM / spacing), 1).astype(int)
+    smooth = ndimage.uniform_filter(image, step.tolist())[tuple(slice(n // 2, None, n) for n in step)]
+    coarse = affine @ np.diag([*step, 1.0])
+    return float(object_mask(smooth, coarse).sum()) * abs(float(np.linalg.det(coarse[:3, :3]))) / 1000
+
+
+def is_whole_head(image: NDArray[np.float32], affine: NDArray[np.float64]) -> bool:
+    """True if the image has more than a brain: a head with skin and skull."""
+    return object_volume(image, affine) > LARGEST_BRAIN_ML
