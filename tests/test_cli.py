@@ -58,7 +58,7 @@ def test_runs_that_share_the_measuring_make_one_table(tmp_path, monkeypatch, cap
     """The table is that of one run, also with a brain that cannot be measured in a part of its own."""
     volumes = {f"sub-{i}_T1w.nii.gz": BrainVolumes(10.0 * i, 1000.0) for i in (1, 3)}
     nothing = BrainVolumes(float("nan"), float("nan"))
-    monkeypatch.setattr(measurement, "measure_file", lambda path: volumes.get(path.name, nothing))
+    monkeypatch.setattr(measurement, "measure_file", lambda path, **_: volumes.get(path.name, nothing))
     study = tmp_path / "study"
     write_participants(study, [{"participant_id": f"sub-{i}"} for i in (1, 2, 3)])
     for i in (1, 2, 3):
