@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -72,7 +73,9 @@ def _weights(source: BundleSource, name: str, configs: Mapping[str, dict[str, An
         if code := code_beside_tensors(path, CODE):
             yield Finding(name, "", f"is a zip that holds code: {code}")
         try:
-            shapes = {key: tuple(value.shape) for key, value in tensors_of_weights(path).items()}
+            tensors = tensors_of_weights(path)
+            shapes = {key: tuple(value.shape) for key, value in tensors.items()}
+            recipe = _recipe(tensors)
         except ValueError as error:
             yield Finding(name, "", str(error))
             return
@@ -83,13 +86,22 @@ def _weights(source: BundleSource, name: str, configs: Mapping[str, dict[str, An
         return
     ours = tuple(one for one in OUR_PACKAGES if one.startswith("brain_mri_") and _installed(one) is not None)
     try:
-        network = build_network(configs[entry], key, ours)
+        network = build_network(configs[entry], key, ours, recipe)
     except CannotBuildError as error:
         message = f"cannot be compared with {name} without running the config: {error}"
         yield Finding(entry, key, message, judged=False)
         return
     if problem := _difference(network, shapes):
         yield Finding(name, "", f"does not fit {key} of {entry}: {problem}")
+
+
+def _recipe(tensors: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that the weights carry: a checksum of 32 characters, JSON, zeros; empty without them."""
+    code = tensors.get("recipe._extra_state")
+    try:
+        return dict(json.loads(bytes(code.tolist())[32:].rstrip(b"\0"))) if code is not None else {}
+    except (AttributeError, ValueError, TypeError, NotImplementedError):  # the last: without values
+        return {}
 
 
 def _difference(network: nn.Module, found: Mapping[str, tuple[int, ...]]) -> str | None:

@@ -18,6 +18,8 @@ from bundle_verify.expression_tree import REFERENCE
 
 # Names that may be built: networks and their parts, from installed packages, never from the bundle.
 MAKE_SCHEDULER = "brain_bundles.schedulers.make_scheduler"
+LATENT_SHAPE = "brain_bundles.networks.latent_shape"
+READ_RECIPE = "brain_bundles.utils.read_recipe"  # its values are in the weights
 BUILDABLE = ("monai.networks.", "torch.nn.", "brain_bundles.networks.", MAKE_SCHEDULER)
 _OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -40,7 +42,9 @@ class CannotBuildError(Exception):
     """The network cannot be built from text alone; the message says why."""
 
 
-def build_network(config: Mapping[str, Any], key: str, packages: tuple[str, ...] = ()) -> nn.Module:
+def build_network(
+    config: Mapping[str, Any], key: str, packages: tuple[str, ...] = (), recipe: Mapping[str, Any] | None = None
+) -> nn.Module:
     """Build the network under a key of a config, on the meta device: names and shapes without values.
 
     References are followed. In expressions, this module itself computes arithmetic, comparisons, conditions, ``len``
@@ -50,12 +54,14 @@ def build_network(config: Mapping[str, Any], key: str, packages: tuple[str, ...]
         config: content of one file.
         key: id of the network, such as ``network_def``.
         packages: further installed packages whose networks may be built.
+        recipe: settings that the weights carry, which a config reads from there.
 
     Raises:
         CannotBuildError: if the network needs anything else, or refuses its arguments.
     """
     try:
-        network = _Builder(config, (*BUILDABLE, *(f"{name}." for name in packages))).value(look_up(config, key))
+        allowed = (*BUILDABLE, *(f"{name}." for name in packages))
+        network = _Builder(config, allowed, recipe or {}).value(look_up(config, key))
     except KeyError as error:
         raise CannotBuildError(f"{error.args[0]!r} is not in the config") from error
     except RecursionError as error:
@@ -78,8 +84,8 @@ def _check_size(item: Any) -> None:
 
 
 class _Builder:
-    def __init__(self, config: Mapping[str, Any], allowed: tuple[str, ...]) -> None:
-        self.config, self.allowed = config, allowed
+    def __init__(self, config: Mapping[str, Any], allowed: tuple[str, ...], recipe: Mapping[str, Any]) -> None:
+        self.config, self.allowed, self.recipe = config, allowed, recipe
         self.built: dict[str, Any] = {}
 
     def value(self, item: Any) -> Any:
@@ -105,6 +111,8 @@ class _Builder:
         if "_disabled_" in item and self.value(item["_disabled_"]) in (True, "true", "True"):
             return None
         target = item["_target_"]
+        if target == READ_RECIPE:
+            return self.recipe
         name = target if isinstance(target, str) and "." in target else f"monai.networks.nets.{target}"
         parts = name.split(".")
         if not name.startswith(self.allowed) or not all(part.isidentifier() and part[0] != "_" for part in parts):
@@ -114,7 +122,7 @@ class _Builder:
             found = getattr(importlib.import_module(".".join(parts[:-1])), parts[-1])
         except (ImportError, AttributeError) as error:
             raise CannotBuildError(f"{name} does not exist in the installed packages") from error
-        schedule = name == MAKE_SCHEDULER
+        schedule = name in (MAKE_SCHEDULER, LATENT_SHAPE)
         fits = (
             isinstance(found, type) and issubclass(found, nn.Module) and f"{found.__module__}.".startswith(self.allowed)
         )
@@ -173,6 +181,12 @@ class _Builder:
                 return _OPERATORS[type(node.op)](*sides)
             case ast.Compare(ops=[op]) if type(op) in _OPERATORS:
                 return _OPERATORS[type(op)](go(node.left), go(node.comparators[0]))
+            case ast.Call(
+                func=ast.Attribute(value=value, attr="get"), args=[ast.Constant(value=str(key)), *default], keywords=[]
+            ):
+                if (found := go(value)) is not self.recipe:
+                    raise CannotBuildError("it needs a look-up outside of the recipe of the weights")
+                return found[key] if key in found else go(default[0]) if default else None
             case ast.Call(func=ast.Name(id="len"), args=[argument], keywords=[]):
                 return len(go(argument))
             case ast.Subscript(slice=ast.Slice() as part):

@@ -76,7 +76,7 @@ def test_a_phantom_population_is_continued_and_no_worker_writes_on(tmp_path, who
     options = {"num_subjects": 4, "num_workers": 2, **TINY}
     with monkeypatch.context() as patch:  # slow enough to be killed in time
         real_labels = writer.write_labels
-        patch.setattr(writer, "write_labels", lambda *given: time.sleep(0.3) or real_labels(*given))
+        patch.setattr(writer, "write_labels", lambda *given, **named: time.sleep(0.3) or real_labels(*given, **named))
         process = CONTEXT.Process(target=write_phantoms, args=(folder,), kwargs=options)
         process.start()
     below = kill_when(process, lambda: len(list(folder.rglob("*.nii.gz"))) >= images)

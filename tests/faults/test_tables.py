@@ -170,7 +170,8 @@ def test_a_name_without_room_for_its_translation_is_left_out_before_the_work(tmp
     fits = "a" * (MAX_IMAGE_NAME - len("_T2w.nii.gz"))
     for stem in (fits, fits + "a"):
         write_nifti(tmp_path / "in" / f"{stem}.nii", np.linspace(0, 1, 27).reshape(3, 3, 3), np.eye(4))
-    inputs = translation_inputs(input=tmp_path / "in", source="T1w", target="T2w")
+    paths = sorted((tmp_path / "in").iterdir())  # by their own names, which do not show a contrast
+    inputs = translation_inputs(input=paths, source="T1w", target="T2w")
     assert [item["participant_id"] for item in inputs.items] == [fits]
     ((kind, detail),) = inputs.problems
     assert kind == "name too long"

@@ -100,7 +100,8 @@ def test_the_identity_gives_the_scaled_source_on_its_own_grid(tmp_path, name):
 
 def test_outside_of_the_model_s_grid_is_nothing(tmp_path):
     source = nib.load(save(tmp_path / "a.nii.gz", "RAS"))
-    data = source.get_fdata() + 30  # no background of 0: a model's background stays then
+    noise = np.random.default_rng(0).uniform(30, 31, source.shape)
+    data = source.get_fdata() + noise  # no background of one value: a model's background stays then
     data[tuple(n // 2 for n in data.shape)] = 1  # the darkest voxel becomes 0; here it is a hole and no background
     nib.save(nib.Nifti1Image(data.astype(np.float32), source.affine), tmp_path / "a.nii.gz")
     run(output_of(tmp_path / "out", input=tmp_path / "a.nii.gz"), lambda image: {"pred": torch.ones_like(image)})

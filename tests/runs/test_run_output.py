@@ -114,7 +114,7 @@ def test_an_item_of_several_images_is_done_whole(tmp_path):
     output = RunOutput(tmp_path / "out", items, settings=SETTINGS)
     output._voxels = lambda row: 1  # the sources are only names here
     output.prepare()
-    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    record = json.loads((tmp_path / "out" / "logs" / "run.json").read_text())
     rows = [("sub-a", "a1"), ("sub-a", "a2"), ("sub-b", "b1"), ("sub-c", "c1"), ("sub-c", "c2"), ("sub-c", "c3")]
     assert record["conditions"] == [
         {

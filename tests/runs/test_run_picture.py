@@ -28,7 +28,7 @@ def test_the_preview_shows_the_first_finished_samples(tmp_path, monkeypatch):
     assert shown["path"] == output.output_dir / "preview.png"
     assert shown["spacing"] == [2.0, 2.0, 2.0]
     assert shown["volumes"].shape == (3, *SIZE)
-    assert [label.split(":")[0] for label in shown["labels"]] == ["sub-0001", "sub-0003", "sub-0004"]
+    assert [label.splitlines()[0] for label in shown["labels"]] == ["sub-0001", "sub-0003", "sub-0004"]
     row = output.rows[0]
     assert f"{row['age']:g} years, {row['sex']}" in shown["labels"][0]
     assert f"ventricles {row['ventricular_volume']:g} mL, brain {row['brain_volume']:g} mL" in shown["labels"][0]

@@ -369,6 +369,6 @@ def test_headers_that_contradict_themselves_are_warned_of(tmp_path):
     image = nib.Nifti1Image(GOOD, AFFINE)
     image.set_qform(AFFINE, 1)
     image.set_sform(np.diag([7.5, 8.0, 8.0, 1.0]), 2)
-    nib.save(image, tmp_path / "a.nii.gz")
-    with pytest.warns(UserWarning, match=r"contradict themselves.*a\.nii\.gz: sform \[\[7\.5.* qform \[\[8\.0"):
+    nib.save(image, tmp_path / "a_T1w.nii.gz")
+    with pytest.warns(UserWarning, match=r"contradict themselves.*a_T1w\.nii\.gz: sform \[\[7\.5.* qform \[\[8\.0"):
         translation_inputs(input=tmp_path, source="T1w", target="T2w")

@@ -114,9 +114,10 @@ class ConditionedDiffusionUNet(nn.Module):
     def _position_of(self, x: torch.Tensor) -> torch.Tensor:
         """The learned map for every sample of ``x``, (B, position_channels, D, H, W)."""
         assert self.position is not None
-        if x.shape[2:] != self.position.shape[2:]:
+        size, own = ([int(n) for n in tensor.shape[2:]] for tensor in (x, self.position))  # numbers, also in a trace
+        if size != own:
             raise ValueError(
-                f"latents have the size {list(x.shape[2:])}, the map of positions {list(self.position.shape[2:])}: the "
+                f"latents have the size {size}, the map of positions {own}: the "
                 "network works on the grid of its training; for others train one with position_channels 0."
             )
         return self.position.expand(x.shape[0], -1, *x.shape[2:])

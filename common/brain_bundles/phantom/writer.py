@@ -255,6 +255,7 @@ def write_phantoms(
     seeds = [derive_seed(seed, "phantom", index) for index in range(num_subjects)]
     splits = _splits(num_subjects, val_fraction, test_fraction)
     ids = [f"sub-{index + 1:04d}" for index in range(num_subjects)]
+    maps: dict[str, str] | None = None
     if anatomies is None:
         _refuse_head_options(whole_head, freesurfer_labels, stroke_probability, sclerosis_probability)
         population = PopulationModel.default()
@@ -276,14 +277,15 @@ def write_phantoms(
             replace(spec, head=source.options_of(subject_seed, split, options))
             for subject_seed, split in zip(seeds, splits, strict=True)
         ]
-        entry, terms, labels = recipe.describe(seed, source.hashes()), HEAD_LICENSE, LABEL_NAMES
+        maps = source.hashes()
+        entry, terms, labels = recipe.describe(seed, maps), HEAD_LICENSE, LABEL_NAMES
     # Nothing is written before the settings are known to be those of an unfinished start, if there was one.
     settings = {
         **asdict(spec),
         "num_subjects": num_subjects,
         "val_fraction": val_fraction,
         "test_fraction": test_fraction,
-        "anatomies": entry,
+        "anatomies": maps,
         "whole_head": whole_head,
         "stroke_probability": stroke_probability,
         "sclerosis_probability": sclerosis_probability,

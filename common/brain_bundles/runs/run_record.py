@@ -85,7 +85,7 @@ class RunRecord:
         """
         if before is None:
             try:
-                return self._write(self.conditions, exclusive=True)
+                return self._write(self._merged(None), exclusive=True)
             except FileExistsError:  # another start was faster: this one continues it, or is refused
                 before = self.read()
         conditions = self._merged(before)

@@ -16,6 +16,7 @@ import pytest
 import torch
 from brain_bundles.data import read_participants
 from brain_bundles.utils import hash_file
+from brain_bundles.zoo.weights_recipe import change_recipe
 from monai.bundle import run
 
 from .conftest import BUNDLE
@@ -99,9 +100,11 @@ def test_other_settings_in_the_same_folder_are_refused(trained, generated):
 @pytest.mark.parametrize("sampler", ["ddim", "dpm_solver", "ddpm"])
 def test_samplers_are_a_key(trained, tmp_path, sampler):
     options: dict[str, object] = {"sampler": sampler, "num_inference_steps": 4}
-    if sampler == "ddpm":  # takes every step of the schedule
+    bundle = trained.copy_to(tmp_path / "models")
+    if sampler == "ddpm":  # takes every step of the schedule; here of weights that do not say which
         options["scheduler::num_train_timesteps"] = 4
-    trained.run("inference", tmp_path / "out", num_samples=1, **options)
+        change_recipe(bundle.ckpt_dir / "model.pt", {"noise_schedule": None})
+    bundle.run("inference", tmp_path / "out", num_samples=1, **options)
     settings = json.loads((tmp_path / "out" / "run.json").read_text())["settings"]
     kind = {"ddim": "DDIMScheduler", "dpm_solver": "DPMSolverMultistepScheduler", "ddpm": "DDPMScheduler"}[sampler]
     assert settings["scheduler"]["class"] == f"brain_bundles.schedulers.{sampler}.{kind}"

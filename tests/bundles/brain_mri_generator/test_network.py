@@ -133,7 +133,12 @@ def test_tracing_keeps_the_three_inputs_and_other_shapes(network, placed, parts)
         placed.preconditioning = VelocityPreconditioning(3, make_scheduler("ddim", prediction_type="v_prediction"))
         placed.preconditioning.set_std(torch.tensor([4.0, 1.0, 0.1]))
         network = placed
-    arguments = torch.randn(1, 3, 8, 8, 8), torch.tensor([10.0]), torch.rand(1, 1, 4)
+    size = (8, 12, 4) if parts == "ours" else (8, 8, 8)  # the map of positions has one size
+    arguments = torch.randn(1, 3, *size), torch.tensor([10.0]), torch.rand(1, 1, 4)
     traced = torch.jit.trace(network, arguments)
-    others = torch.randn(2, 3, 8, 12, 8), torch.tensor([700.0, 20.0]), torch.rand(2, 1, 4)
+    others = (
+        torch.randn(2, 3, *(size if parts == "ours" else (8, 12, 8))),
+        torch.tensor([700.0, 20.0]),
+        torch.rand(2, 1, 4),
+    )
     torch.testing.assert_close(traced(*others), network(*others), atol=1e-5, rtol=1e-4)

@@ -8,6 +8,7 @@ import math
 import pytest
 import torch
 from brain_bundles.engines.scalar_losses import scalar_losses
+from brain_bundles.utils.recipe import RECIPE_KEY
 
 from ..tracked import check_tracking, check_tracking_option
 from .conftest import Bundle
@@ -20,7 +21,7 @@ def test_checkpoints_are_plain_tensors_with_the_measured_scale_of_the_latents(tr
     assert autoencoder["latent_std"].unique().numel() == 1  # scale_per_channel is off
     assert not torch.equal(autoencoder["latent_mean"], torch.zeros(20))
     network = torch.load(trained.ckpt_dir / "model.pt", weights_only=True)
-    assert all(key in ("position", "preconditioning.std") or key.startswith("unet.") for key in network)
+    assert all(key in ("position", "preconditioning.std", RECIPE_KEY) or key.startswith("unet.") for key in network)
     assert network["preconditioning.std"].unique().numel() > 1  # measured on the latents
     assert network["position"].shape == (1, 24, 8, 12, 8)
 
@@ -86,7 +87,9 @@ def test_the_published_parts_without_ours_by_config_only(trained, tmp_path):
     bundle.run("inference", tmp_path / "3", num_samples=1, **autoencoder, **network)
     assert list((tmp_path / "3").rglob("*_T1w.nii.gz"))
     assert torch.load(bundle.ckpt_dir / "autoencoder.pt", weights_only=True)["latent_std"].unique().numel() > 1
-    assert all(key.startswith("unet.") for key in torch.load(bundle.ckpt_dir / "model.pt", weights_only=True))
+    assert all(
+        key.startswith(("unet.", "recipe.")) for key in torch.load(bundle.ckpt_dir / "model.pt", weights_only=True)
+    )
 
 
 @pytest.mark.parametrize(("name", "file"), [("train_autoencoder", "autoencoder.pt"), ("train", "model.pt")])

@@ -139,7 +139,8 @@ def tumour(head: HeadAnatomy) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]
         raise ValueError("the head has no mass; render it with with_mass=True.")
     tissue = head.grey_matter + head.white_matter
     border, core, oedema = (_level(level, head.spacing) for level in head.mass)
-    return core * tissue, (border - core).clamp(min=0.0) * tissue, (oedema - border).clamp(min=0.0) * head.white_matter
+    core = torch.minimum(core, border)  # the irregular surfaces may cross, and a voxel has one tissue's volume
+    return core * tissue, (border - core) * tissue, (oedema - border).clamp(min=0.0) * head.white_matter
 
 
 def replace_tissue(fractions: dict[str, torch.Tensor], lesions: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
