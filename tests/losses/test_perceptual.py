@@ -50,3 +50,7 @@ def test_missing_package_is_named(monkeypatch):
     monkeypatch.setattr(perceptual, "find_spec", lambda name: None if name == "lpips" else object())
     with pytest.raises(ImportError, match="'alex' needs lpips: pip install lpips"):
         make_perceptual_loss("alex")
+
+
+def test_null_of_a_command_line_turns_the_term_off():
+    assert make_perceptual_loss("null") is None

@@ -38,7 +38,7 @@ def make_perceptual_loss(
         FileNotFoundError: if the weights are neither local nor in torch.hub's folder and downloads are not allowed.
         ImportError: if the network needs lpips or torchvision and they are not installed.
     """
-    if network_type is None:
+    if network_type in (None, "null"):  # the text is what a command line gives
         asked = [f"pretrained_path is {pretrained_path!r}"] if pretrained_path is not None else []
         asked += ["allow_download is true"] if allow_download else []
         if asked:

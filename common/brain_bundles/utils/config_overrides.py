@@ -18,6 +18,8 @@ from brain_bundles.utils.failure import end_with_the_cause
 
 # Words that are written for None and for truth values in other languages; Fire leaves them as texts.
 _SPELLINGS = {"null": "'$None'", "none": "'$None'", "nil": "'$None'", "true": "True", "false": "False"}
+# Keys whose component reads the text "null" as None, since its values are names or null.
+_NULL_IS_READ = ("perceptual_network",)
 # Keys that hold a path or a name, by their ends; of 2024_01 Fire makes the number 202401.
 _TEXT = re.compile(r"(^|_)(dir|root|path|file|weights|name|input|conditions|source|target|suffix)$")
 
@@ -108,6 +110,8 @@ def _read(config_file: str) -> ConfigParser:
 
 def _problem_with_value(key: str, raw: str | None) -> str | None:
     if raw is None:
+        return None
+    if raw == "null" and key in _NULL_IS_READ:
         return None
     if raw.lower() in _SPELLINGS and raw not in ("True", "False"):
         return f"  --{key} {raw} arrives as a text or not at all; write --{key} {_SPELLINGS[raw.lower()]}"
