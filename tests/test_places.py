@@ -47,7 +47,7 @@ def graph() -> Graph:
     for path in sorted((COMMON / "brain_bundles").rglob("*.py")):
         parts = path.relative_to(COMMON / "brain_bundles").parts
         place = parts[0].removesuffix(".py")
-        for name in imported(path.read_text()):
+        for name in imported(path.read_text(encoding="utf-8")):
             root, *rest = name.split(".")
             if root == "brain_bundles" and rest and rest[0] in ROW_OF and rest[0] != place != "__init__":
                 edges.setdefault((place, rest[0]), []).append("/".join(parts))
@@ -84,7 +84,7 @@ def test_mathematics_touch_no_files_and_no_ignite():
         (path.name, name)
         for place in MATHEMATICS
         for path in sorted((COMMON / "brain_bundles" / place).glob("*.py"))
-        for name in imported(path.read_text())
+        for name in imported(path.read_text(encoding="utf-8"))
         if any(f"{name}.".startswith(f"{one}.") for one in FILES)
     ]
     assert found == []
@@ -92,7 +92,7 @@ def test_mathematics_touch_no_files_and_no_ignite():
         (path.name, node.lineno)
         for place in MATHEMATICS
         for path in (COMMON / "brain_bundles" / place).glob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("open", "torch.load", "torch.save", "np.load")
     ]
     assert calls == []
@@ -103,20 +103,22 @@ def test_every_module_in_handlers_has_a_handler():
     for path in sorted((COMMON / "brain_bundles" / "handlers").glob("*.py")):
         if path.name == "__init__.py":
             continue
-        classes = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef)]
+        classes = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.ClassDef)]
         methods = {part.name for one in classes for part in one.body if isinstance(part, ast.FunctionDef)}
         bases = {ast.unparse(base) for one in classes for base in one.bases}
         assert "attach" in methods or "VolumeSaver" in bases, path.name
 
 
 def test_the_verifier_stands_alone():
-    used = [name for path in (COMMON / "bundle_verify").glob("*.py") for name in imported(path.read_text())]
+    used = [
+        name for path in (COMMON / "bundle_verify").glob("*.py") for name in imported(path.read_text(encoding="utf-8"))
+    ]
     assert len(used) > 50
     assert [name for name in used if name.startswith("brain_")] == []
     places = {
         path.relative_to(COMMON / "brain_bundles").parts[0]
         for path in (COMMON / "brain_bundles").rglob("*.py")
-        if any(name.startswith("bundle_verify") for name in imported(path.read_text()))
+        if any(name.startswith("bundle_verify") for name in imported(path.read_text(encoding="utf-8")))
     }
     assert places <= {"zoo", "cli.py"}
 
@@ -124,5 +126,9 @@ def test_the_verifier_stands_alone():
 def test_a_bundle_s_package_uses_no_other_bundle_s():
     for bundle in sorted((ROOT / "bundles").iterdir()):
         for path in (bundle / bundle.name).glob("*.py"):
-            others = {name.split(".")[0] for name in imported(path.read_text()) if name.startswith("brain_mri_")}
+            others = {
+                name.split(".")[0]
+                for name in imported(path.read_text(encoding="utf-8"))
+                if name.startswith("brain_mri_")
+            }
             assert others <= {bundle.name}, path

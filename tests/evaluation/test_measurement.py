@@ -111,7 +111,7 @@ def visits(tmp_path, monkeypatch):
     (folder / "sub-1" / "sub-1_sessions.tsv").write_text("session_id\tventricular_volume\nses-2\t25.5\n")
     order = {"sub-1_ses-1": 1, "sub-1_ses-2": 2, "sub-2": 3, "sub-3": 4}
 
-    def measure(path):
+    def measure(path, **_):
         number = order[path.name.replace("_acq-fast", "").removesuffix("_T1w.nii.gz")]
         return BrainVolumes(20.0 + number / 3, 1000.0 + number / 7)
 
