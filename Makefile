@@ -7,8 +7,8 @@ GENERATOR := bundles/brain_mri_generator
 TRANSLATOR := bundles/brain_mri_slice2volume_translator
 ADAPTIVE := bundles/brain_mri_adaptive_translator
 DEMO_DIR := output/demo
-# One worker for each core, up to 8, and one thread in each (tests/conftest.py).
-PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 8
+# One worker for each core, up to 8, and one thread in each (tests/conftest.py). UTF-8, whatever a library does to the locale.
+PYTEST = PYTHONUTF8=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 8
 
 .PHONY: help install demo lint test test-all clean
 
