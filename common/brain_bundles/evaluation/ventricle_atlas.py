@@ -5,11 +5,10 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+from scipy import ndimage
 
 from brain_bundles.metrics.atlas_alignment import VentricleAtlas
 from brain_bundles.utils.phantom_extra import from_phantom_extra
-
-ndimage = from_phantom_extra("scipy.ndimage")
 
 # Points (mm, MNI space) inside the body of each lateral ventricle and inside the tip of each inferior horn.
 _BODY_POINTS = ((9, -5, 24), (-9, -5, 24))

@@ -8,11 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from brain_bundles.metrics.tissue import UnmeasurableError
-from brain_bundles.utils.phantom_extra import from_phantom_extra
-
-ndimage = from_phantom_extra("scipy.ndimage")
 
 # Correlation of the tissue inside, blurred by one voxel: 0.43 and more for phantoms and for adults up to 96 years and
 # 124 mL; 0.28 for a brain turned front to back, 0.1 for one upside down or on its side, 0.05 for noise.

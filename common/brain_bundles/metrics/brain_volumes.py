@@ -14,14 +14,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy import ndimage
 
 from brain_bundles.metrics.atlas_alignment import VentricleAtlas, align_atlas, check_alignment, warp
 from brain_bundles.metrics.tissue import UnmeasurableError, brain_mask, csf_fraction, fit_tissue_model, remove_bias
 from brain_bundles.metrics.ventricles import label_csf, ventricle_fraction, ventricular_fluid
-from brain_bundles.utils.phantom_extra import from_phantom_extra
 from brain_bundles.utils.user_warning import BrainBundlesWarning
-
-ndimage = from_phantom_extra("scipy.ndimage")
 
 Spacing = float | Sequence[float] | np.ndarray
 

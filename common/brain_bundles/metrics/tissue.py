@@ -9,12 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-
-from brain_bundles.utils.phantom_extra import from_phantom_extra
-
-ndimage = from_phantom_extra("scipy.ndimage")
-special = from_phantom_extra("scipy.special")
-optimize = from_phantom_extra("scipy.optimize")
+from scipy import ndimage, optimize, special
 
 # Half-width of the smoothing of the bias field: coils vary over many centimetres, anatomy over a few.
 _BIAS_SIGMA_MM = 28.0

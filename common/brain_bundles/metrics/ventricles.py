@@ -8,13 +8,10 @@ of all other CSF. Paths through tissue cost more. Arrays are (D, H, W) in RAS or
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage, sparse
+from scipy.sparse import csgraph
 
 from brain_bundles.metrics.tissue import UnmeasurableError
-from brain_bundles.utils.phantom_extra import from_phantom_extra
-
-ndimage = from_phantom_extra("scipy.ndimage")
-sparse = from_phantom_extra("scipy.sparse")
-csgraph = from_phantom_extra("scipy.sparse.csgraph")
 
 VENTRICLE, OTHER = 1, 2
 _CUBE = np.ones((3, 3, 3), bool)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from brain_bundles.prepare.bias_field import correct_bias_field
 from brain_bundles.prepare.heads import Head, VisitError, brain_of, choose_reference, read_head, read_masks
@@ -18,9 +19,6 @@ from brain_bundles.prepare.resample import make_grid, resample
 from brain_bundles.prepare.scans import Scan, Visit
 from brain_bundles.prepare.volume import Volume
 from brain_bundles.transforms.brain_extraction import object_mask
-from brain_bundles.utils.phantom_extra import from_phantom_extra
-
-ndimage = from_phantom_extra("scipy.ndimage")
 
 # The comparison of two contrasts takes the brain with this margin: its edge helps, while skin and neck move, and fat
 # of skull and scalp is shifted in the image.

@@ -75,7 +75,10 @@ def write_preview(
 def _measured(measure: Callable[[Path], VolumesLike], path: Path) -> list[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", BrainBundlesWarning)  # of a brain that cannot be measured
-        found = measure(path)
+        try:
+            found = measure(path)
+        except ImportError:  # the images are the result; a package of the measurement is optional
+            return []
     if math.isnan(found.ventricular_volume) or math.isnan(found.brain_volume):
         return []
     return [f"measured: {found.ventricular_volume:.1f} mL, {found.brain_volume:.0f} mL"]

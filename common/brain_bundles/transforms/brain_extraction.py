@@ -14,10 +14,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
-
-from brain_bundles.utils.phantom_extra import from_phantom_extra
-
-ndimage = from_phantom_extra("scipy.ndimage")
+from scipy import ndimage
 
 Mask = NDArray[np.bool_]
 # Of the scans that were looked at the largest brain has 1.6 L and the smallest head (39 slices of 3 mm) 2.3 L.

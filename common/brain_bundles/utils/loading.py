@@ -31,13 +31,14 @@ logger = logging.getLogger(__name__)
 _SHOWN = 5
 
 
-def read_plain(path: str | Path, *, mmap: bool = False) -> Any:
+def read_plain(path: str | Path, *, mmap: bool = False, checked: bool = True) -> Any:
     """Read a file of ``torch.save`` that holds plain tensors and containers, onto the CPU.
 
     Args:
         path: path of the file.
         mmap: read each tensor from the file when it is used, and share it with other processes that do the same.
             Meanwhile the file must not be written to; it may be replaced by another file.
+        checked: compare the checksums, for which the whole file is read.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -46,7 +47,8 @@ def read_plain(path: str | Path, *, mmap: bool = False) -> Any:
     path = Path(path)
     _refuse_no_weights(path)
     try:
-        _check_parts(path)
+        if checked:
+            _check_parts(path)
         return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except Exception as error:  # damaged bytes raise errors of many kinds
         # Not torch's message, and not in a traceback: it advises to run the code of the file (weights_only=False).
@@ -197,7 +199,7 @@ def _read_tensor(path: Path, name: str) -> torch.Tensor:
                 return file.get_tensor(name)
         except SafetensorError as error:
             raise KeyError(name) from error
-    return read_plain(path, mmap=True)[name]
+    return read_plain(path, mmap=True, checked=False)[name]  # the rest is read and checked when it is loaded
 
 
 def _fitting_recipe(

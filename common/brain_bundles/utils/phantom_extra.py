@@ -9,5 +9,5 @@ from monai.utils import optional_import
 
 def from_phantom_extra(module: str) -> Any:
     """Import a module, or return a stand-in that raises at its first use and says how to install it."""
-    hint = "{}: measuring volumes needs it; install it with: pip install nilearn scipy"
+    hint = "{}: measuring volumes needs it; install it with: pip install nilearn"
     return optional_import(module, descriptor=hint)[0]
