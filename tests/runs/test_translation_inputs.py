@@ -363,6 +363,11 @@ def test_a_whole_head_is_doubted_or_refused(tmp_path, caplog):
     assert [kind for kind, _ in strict.problems] == ["looks like a whole head"]
     with pytest.raises(DatasetError, match=r"looks like a whole head \(1\):\n .*head\.nii\.gz: 4"):
         strict.raise_skipped()
+    caplog.clear()
+    for extract_brain in (True, "auto"):  # its brain will be extracted: that it is a head is no fault
+        options = {"source": "T1w", "target": "T2w", "strict": True, "extract_brain": extract_brain}
+        assert len(translation_inputs(input=[head, brain], **options).items) == 2
+    assert warnings_of(caplog) == []
 
 
 def test_headers_that_contradict_themselves_are_warned_of(tmp_path):

@@ -26,12 +26,13 @@ from brain_bundles.data.in_order_sampler import InOrderSampler
 from brain_bundles.data.latents import CachedLatents
 from brain_bundles.data.lazy import LazySequence, prepare_data
 from brain_bundles.data.nifti import is_complete_nifti, write_labels, write_nifti
-from brain_bundles.data.participants import read_participants, read_tsv, write_participants, write_split, write_volumes
+from brain_bundles.data.participants import read_participants, read_tsv, write_participants, write_split
 from brain_bundles.data.problems import DatasetError, ImageError
 from brain_bundles.data.read_image import Image, read_header, read_image, read_values, to_ras
 from brain_bundles.data.seeded_dataset import SeededDataset
 from brain_bundles.data.skip_unusable_dataset import SkipUnusableDataset
 from brain_bundles.data.training_data import TrainingData
+from brain_bundles.data.volumes import write_volumes
 
 __all__ = [
     "BidsIndex",

@@ -67,31 +67,52 @@ class Anatomy:
         return found
 
 
+def is_whole_head(voxels: NDArray[np.float32], affine: NDArray[np.float64]) -> bool:
+    """Return True if an image (D, H, W) has more than a brain: a head with skin and skull."""
+    values, edges = _coarse(voxels, affine)
+    return _ml(_hull(values > _FRACTION * _bright(values)), edges) > BRAIN_ML[1]
+
+
 def examine(image: Image) -> Anatomy:
     """Measure what an image shows, on a grid of about 4 mm; about 0.1 s per million voxels."""
-    values, edges = _coarse(image)
-    bright = float(np.quantile(values[values > 0], 0.99)) if (values > 0).any() else 0.0
-    object_ = values > _FRACTION * bright
-    hull = np.ones_like(object_)
-    for axis in range(3):
-        for direction in (1, -1):
-            seen = np.maximum.accumulate(np.flip(object_, axis) if direction < 0 else object_, axis)
-            hull &= np.flip(seen, axis) if direction < 0 else seen
+    values, edges = _coarse(image.voxels, image.affine)
+    bright = _bright(values)
+    hull = _hull(values > _FRACTION * bright)
     voxel = nib.affines.voxel_sizes(image.affine)
     border = 0.0
     for axis in range(3):
         area = float(np.prod(np.delete(voxel, axis))) / 100
         faces = (image.voxels.take(end, axis) > _FRACTION * bright for end in (0, -1))
         border = max(border, *(float(face.sum()) * area for face in faces))
-    return Anatomy(float(hull.sum() * np.prod(edges)) / 1000, border, _structure(values, hull))
+    return Anatomy(_ml(hull, edges), border, _structure(values, hull))
 
 
-def _coarse(image: Image) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+def _bright(values: NDArray[np.float32]) -> float:
+    return float(np.quantile(values[values > 0], 0.99)) if (values > 0).any() else 0.0
+
+
+def _hull(object_: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Everything that has a voxel of the object on each of its six sides."""
+    hull = np.ones_like(object_)
+    for axis in range(3):
+        for direction in (1, -1):
+            seen = np.maximum.accumulate(np.flip(object_, axis) if direction < 0 else object_, axis)
+            hull &= np.flip(seen, axis) if direction < 0 else seen
+    return hull
+
+
+def _ml(mask: NDArray[np.bool_], edges: NDArray[np.float64]) -> float:
+    return float(mask.sum() * np.prod(edges)) / 1000
+
+
+def _coarse(
+    voxels: NDArray[np.float32], affine: NDArray[np.float64]
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Means over blocks of voxels of about 4 mm, and the edges of the blocks, mm."""
-    voxel = nib.affines.voxel_sizes(image.affine)
-    factor = np.clip(np.rint(_GRID_MM / voxel).astype(int), 1, image.voxels.shape)
-    number = np.array(image.voxels.shape) // factor
-    whole = image.voxels[tuple(slice(n * f) for n, f in zip(number, factor, strict=True))]
+    voxel = nib.affines.voxel_sizes(affine)
+    factor = np.clip(np.rint(_GRID_MM / voxel).astype(int), 1, voxels.shape)
+    number = np.array(voxels.shape) // factor
+    whole = voxels[tuple(slice(n * f) for n, f in zip(number, factor, strict=True))]
     blocks = whole.reshape([n for pair in zip(number, factor, strict=True) for n in pair])
     return blocks.mean((1, 3, 5), dtype=np.float32), voxel * factor
 

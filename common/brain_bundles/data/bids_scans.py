@@ -8,7 +8,8 @@ from pathlib import Path
 
 from brain_bundles.data.bids import select_participants
 from brain_bundles.data.bids_index import BidsIndex, Scan
-from brain_bundles.data.participants import Row, parse_covariate, read_tsv, sessions_table
+from brain_bundles.data.participants import Row, parse_covariate, read_tsv
+from brain_bundles.data.sessions import sessions_table
 
 Problems = list[tuple[str, str]]
 Labels = str | int | Sequence[str | int]

@@ -188,85 +188,7 @@ def write_split(dataset_dir: str | os.PathLike[str], *, val: float = 0.1, test: 
     num_val, num_test = round(val * len(rows)), round(test * len(rows))
     for i, row in enumerate(order):
         row["split"] = "val" if i < num_val else "test" if i < num_val + num_test else "train"
-    write_participants(dataset_dir, rows, columns=_described(path))
-
-
-def write_volumes(dataset_dir: str | os.PathLike[str], table: str | os.PathLike[str]) -> int:
-    """Write measured volumes into participants.tsv, where ventricular_volume or brain_volume is unknown.
-
-    Volumes of sessions, in a table with ``session_id``, go into ``sub-01/sub-01_sessions.tsv``.
-
-    For participants with only age and sex: ``python -m brain_bundles measure DIR`` writes measured.tsv, and
-    ``write_volumes("DIR", "measured.tsv")`` adds its volumes. Recorded values stay. Volumes that could not be measured
-    stay ``n/a``.
-
-    Args:
-        dataset_dir: BIDS dataset.
-        table: table with participant_id, ventricular_volume and brain_volume (mL).
-
-    Returns:
-        number of cells filled in.
-
-    Raises:
-        FileNotFoundError: if there is no such table, or the dataset has no participants.tsv.
-        DatasetError: with every impossible volume, and every participant of the table who is not in the dataset.
-    """
-    names = ("ventricular_volume", "brain_volume")
-    path = Path(dataset_dir) / "participants.tsv"
-    text = read_tsv(table)
-    if missing := [name for name in ("participant_id", *names) if text and name not in text[0]]:
-        raise DatasetError(table, [("missing column", ", ".join(missing))])
-    rows = {row["participant_id"]: row for row in read_participants(dataset_dir, covariates=())}
-    sessions: dict[str, dict[object, Row]] = {}
-    scans = [(str(line["participant_id"]), line.get("session_id")) for line in text]
-    problems, filled = id_problems(list(dict.fromkeys(person for person, _ in scans))), 0
-    problems += [
-        ("duplicate participant_id", "_".join(filter(None, scan))) for scan, n in Counter(scans).items() if n > 1
-    ]
-    for line, (person, session) in zip(text, scans, strict=True):
-        if person not in rows:
-            problems.append(("not in participants.tsv", str(person)))
-            continue
-        row = rows[person]
-        if session is not None:
-            mine = sessions.setdefault(person, _read_sessions(dataset_dir, person))
-            row = mine.setdefault(session, {"session_id": session})
-        for name in names:
-            try:
-                value = parse_covariate(name, line[name])
-            except ValueError as error:
-                problems.append(("impossible value", f"{person}: {error}"))
-                continue
-            if value is not None and row.get(name) is None:
-                row[name] = value
-                filled += 1
-    raise_problems(table, problems)
-    if filled:
-        write_participants(dataset_dir, list(rows.values()), columns=_described(path))
-        for person, mine in sessions.items():
-            _write_sessions(dataset_dir, person, list(mine.values()))
-    return filled
-
-
-def sessions_table(dataset_dir: str | os.PathLike[str], participant_id: str) -> Path:
-    """Path of the table of a participant's sessions."""
-    return Path(dataset_dir) / participant_id / f"{participant_id}_sessions.tsv"
-
-
-def _read_sessions(dataset_dir: str | os.PathLike[str], participant_id: str) -> dict[object, Row]:
-    """Rows of the table of a participant's sessions by session_id, as text; empty if there is none."""
-    path = sessions_table(dataset_dir, participant_id)
-    return {row.get("session_id"): dict(row) for row in read_tsv(path)} if path.is_file() else {}
-
-
-def _write_sessions(dataset_dir: str | os.PathLike[str], participant_id: str, rows: Sequence[Row]) -> None:
-    path = sessions_table(dataset_dir, participant_id)
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    lines = [names, *([format_cell(row.get(name)) for name in names] for row in rows)]
-    atomic_write(path, "".join("\t".join(line) + "\n" for line in lines))
-    described = _described(path)
-    columns = {name: described.get(name, COLUMNS[name]) for name in names if name in described or name in COLUMNS}
-    write_json(path.with_suffix(".json"), columns)
+    write_participants(dataset_dir, rows, columns=read_descriptions(path))
 
 
 def id_problems(ids: Iterable[object]) -> list[tuple[str, str]]:
@@ -286,7 +208,7 @@ def id_problems(ids: Iterable[object]) -> list[tuple[str, str]]:
     return problems
 
 
-def _described(table: Path) -> dict[str, Mapping[str, object]]:
+def read_descriptions(table: Path) -> dict[str, Mapping[str, object]]:
     """Descriptions of columns in the JSON file beside ``table``; empty if there is no such file.
 
     Raises:

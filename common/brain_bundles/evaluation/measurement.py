@@ -15,22 +15,22 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from brain_bundles.data.anatomy import is_whole_head
 from brain_bundles.data.bids_index import BidsIndex, item_scan, scan_of
 from brain_bundles.data.bids_scans import Labels, select_scans
 from brain_bundles.data.datalists import bids_datalist
 from brain_bundles.data.participants import format_cell, parse_covariate, read_tsv
 from brain_bundles.data.problems import ImageError, raise_problems
 from brain_bundles.data.read_image import read_image, to_ras
+from brain_bundles.data.volumes import VOLUMES
 from brain_bundles.evaluation.ventricle_atlas import load_ventricle_atlas
 from brain_bundles.metrics.brain_volumes import BrainVolumes, measure_volumes
 from brain_bundles.metrics.fidelity import Fidelity, requested_vs_measured
 from brain_bundles.transforms.brain_extraction import extract_brain as find_brain
-from brain_bundles.transforms.brain_extraction import is_whole_head
 from brain_bundles.utils.atomic import atomic_write
 from brain_bundles.utils.user_warning import BrainBundlesWarning
 
 logger = logging.getLogger(__name__)
-VOLUMES = ("ventricular_volume", "brain_volume")
 # Measured ventricles of the real scans of older adults that were compared with a careful segmentation.
 CHECKED_VENTRICLES_ML = (20.0, 124.0)
 _ENDINGS = (".nii.gz", ".nii")

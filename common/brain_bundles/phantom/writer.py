@@ -38,7 +38,7 @@ from brain_bundles.phantom.population import PopulationModel
 from brain_bundles.phantom.unfinished import UnfinishedDataset
 from brain_bundles.phantom.vessels import vessels
 from brain_bundles.utils.seeding import derive_seed
-from brain_bundles.utils.workers import end_with_parent
+from brain_bundles.utils.workers import end_with_parent, num_cores
 from brain_bundles.version import __version__
 
 logger = logging.getLogger(__name__)
@@ -162,11 +162,6 @@ def _groups(specs: Sequence[PhantomSpec]) -> list[list[int]]:
     for index, spec in enumerate(specs):
         groups.setdefault(spec.head.anatomy if spec.head else index, []).append(index)
     return list(groups.values())
-
-
-def _num_cores() -> int:
-    """Number of cores that this process may use; all of the machine where the system does not tell (macOS)."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _start_worker(parent: int) -> None:
@@ -305,7 +300,7 @@ def write_phantoms(
     tasks = [task for task in tasks if task]
     if anatomies is None:
         load_atlas(spec.spacing)  # before the workers fork, so that they share it
-    workers = min(len(tasks), num_workers if num_workers is not None else _num_cores())
+    workers = min(len(tasks), num_workers if num_workers is not None else num_cores())
     with tqdm(total=num_subjects, initial=len(rows), desc=f"phantoms -> {folder}", unit="brain", disable=None) as bar:
         if workers <= 1:
             for job in (job for task in tasks for job in task):

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from brain_bundles.data.anatomy import is_whole_head
 from brain_bundles.data.checks import image_problem
 from brain_bundles.prepare.options import Options
 from brain_bundles.prepare.scans import Scan, Visit
 from brain_bundles.prepare.volume import Volume, read_volume, reorient
-from brain_bundles.transforms.brain_extraction import background_of, extract_brain, is_whole_head, object_mask
+from brain_bundles.transforms.brain_extraction import background_of, extract_brain, object_mask
 
 # Two masks or images lie on one grid if no entry of their affines differs by more, mm.
 GRID_TOLERANCE = 1e-2

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from brain_bundles.data.bids import FOLDERS
+from brain_bundles.data.bids import image_path, source_uri
 from brain_bundles.data.nifti import is_complete_nifti, write_labels, write_nifti
 from brain_bundles.prepare.options import Options
 from brain_bundles.prepare.scans import Scan, Visit
@@ -25,8 +25,7 @@ OWN = "prepare"
 
 def image_file(visit: Visit, contrast: str) -> str:
     """Path of a contrast relative to DEST, such as sub-01/ses-1/anat/sub-01_ses-1_T1w.nii.gz."""
-    folder = "/".join(filter(None, (visit.participant_id, visit.session_id, FOLDERS[contrast])))
-    return f"{folder}/{visit.name}_{contrast}.nii.gz"
+    return image_path("", visit.participant_id, contrast, visit.session_id).as_posix()
 
 
 def mask_file(visit: Visit) -> str:
@@ -133,5 +132,4 @@ def write_record(dest: Path, visit: Visit, record: Mapping[str, Any]) -> None:
 
 def _uri(source: Path, scan: Scan) -> str:
     """BIDS URI of a source file; dataset_description.json says where the dataset ``source`` lies."""
-    path = scan.path
-    return f"bids:source:{path.relative_to(source).as_posix()}" if path.is_relative_to(source) else path.name
+    return source_uri(scan.path, source) if scan.path.is_relative_to(source) else scan.path.name

@@ -14,7 +14,8 @@ from typing import Any
 from tqdm import tqdm
 
 from brain_bundles.data.bids import write_dataset_description
-from brain_bundles.data.problems import DatasetError
+from brain_bundles.data.problems import DatasetError, grouped
+from brain_bundles.data.volumes import VOLUMES
 from brain_bundles.evaluation.measurement import measure_file
 from brain_bundles.prepare.layouts import read_download
 from brain_bundles.prepare.options import Options
@@ -32,9 +33,9 @@ from brain_bundles.prepare.results import (
     write_visit,
 )
 from brain_bundles.prepare.scans import Download, Scan, Visit, selected
-from brain_bundles.prepare.tables import VOLUMES, write_tables
+from brain_bundles.prepare.tables import write_tables
 from brain_bundles.prepare.visit import prepare_visit
-from brain_bundles.utils.atomic import write_json
+from brain_bundles.utils.workers import end_with_parent, num_cores
 
 logger = logging.getLogger(__name__)
 LEVELS = ("participant", "group", "all")
@@ -123,12 +124,12 @@ def prepare(
 
 
 def _run(jobs: Sequence[tuple[Any, ...]], num_workers: int | None) -> Iterator[dict[str, Any]]:
-    workers = min(num_workers or os.cpu_count() or 1, len(jobs))
+    workers = min(num_workers or num_cores(), len(jobs))
     if workers <= 1:
         yield from (prepare_one(*job) for job in jobs)
         return
     context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with concurrent.futures.ProcessPoolExecutor(workers, context, end_with_parent, (os.getpid(),)) as pool:
         futures = {pool.submit(prepare_one, *job): job for job in jobs}
         for future in concurrent.futures.as_completed(futures):
             visit = futures[future][0]
@@ -202,21 +203,15 @@ def _check_settings(dest: Path, every: Sequence[Visit], options: Options) -> Non
 def _describe(dest: Path, source: Path) -> None:
     how = "prepared: reoriented, bias-corrected, registered, brain-extracted, resampled; see the sidecars"
     write_dataset_description(
-        dest, f"{source.name}, prepared", derivative=True, generated_by={"Description": how}, ignore=[OWN]
+        dest,
+        f"{source.name}, prepared",
+        derivative=True,
+        generated_by={"Description": how},
+        ignore=[OWN],
+        sources={"source": source},
     )
-    path = dest / "dataset_description.json"
-    import json
-
-    description = json.loads(path.read_text(encoding="utf-8"))
-    description["SourceDatasets"] = [{"URL": source.as_uri()}]
-    description["DatasetLinks"] = {"source": source.as_uri()}
-    write_json(path, description)
 
 
 def _log_left_out(download: Download) -> None:
-    kinds: dict[str, list[str]] = {}
-    for kind, detail in download.left_out:
-        kinds.setdefault(kind, []).append(detail)
-    for kind, details in kinds.items():
-        more = f" and {len(details) - 5} more" if len(details) > 5 else ""
-        logger.warning("Left out, %s: %s%s", kind, "; ".join(details[:5]), more)
+    if download.left_out:
+        logger.warning("Left out:\n%s", grouped(download.left_out))

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from brain_bundles.data.participants import SPLITS, Row, format_cell, write_participants
+from brain_bundles.data.participants import SPLITS, Row, write_participants
+from brain_bundles.data.sessions import write_sessions
+from brain_bundles.data.volumes import VOLUMES
 from brain_bundles.prepare.options import Options
 from brain_bundles.prepare.scans import Download
-from brain_bundles.utils.atomic import atomic_write
 from brain_bundles.utils.seeding import derive_seed
 
 logger = logging.getLogger(__name__)
-VOLUMES = ("ventricular_volume", "brain_volume")
 
 
 def part_of(participant_id: str, val: float, test: float, seed: int = 0) -> str:
@@ -72,7 +72,7 @@ def write_tables(
             row["split"] = parts[person]
         rows.append(row)
         if of_person[0]["session_id"] is not None:
-            _write_sessions(dest / person / f"{person}_sessions.tsv", sessions)
+            write_sessions(dest, person, sessions)
     write_participants(dest, rows, columns=download.columns)
 
 
@@ -81,9 +81,3 @@ def _of_session(download: Download, record: Mapping[str, Any], options: Options)
     measured = {name: (record.get("Volumes") or {}).get(name) for name in VOLUMES} if options.volumes else {}
     told = download.sessions.get((record["participant_id"], session), {}) if session else {}
     return {"session_id": session, **measured, **{k: v for k, v in told.items() if v is not None}}
-
-
-def _write_sessions(path: Path, sessions: Sequence[Row]) -> None:
-    names = ["session_id", *sorted({name for row in sessions for name in row} - {"session_id"})]
-    lines = ["\t".join(names), *("\t".join(format_cell(row.get(name)) for name in names) for row in sessions)]
-    atomic_write(path, "".join(f"{line}\n" for line in lines))

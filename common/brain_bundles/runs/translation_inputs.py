@@ -77,6 +77,7 @@ def translation_inputs(
     session_id: Labels | None = None,
     seed: int = 0,
     strict: bool = False,
+    extract_brain: bool | str = False,
 ) -> TranslationInputs:
     """Find and check the volumes of a translation. A bad one is logged and left out, see :class:`TranslationInputs`.
 
@@ -100,6 +101,7 @@ def translation_inputs(
         seed: seed of the run. A volume's own seed depends on it, on the participant_id, the session and the target, not
             on the other volumes.
         strict: leave out volumes that do not look like one brain without skull; otherwise the log names them.
+        extract_brain: the brain of whole heads will be extracted, so heads are neither doubted nor left out.
 
     Raises:
         FileNotFoundError: if dataset_dir does not exist, or has neither a participants.tsv nor subjects.
@@ -159,7 +161,7 @@ def translation_inputs(
                 problems.append(("name too long", f"{what}; shorten the name of the source"))
                 break
             if path not in checked:
-                checked[path] = check_image(path, strict=strict)
+                checked[path] = check_image(path, strict=strict and extract_brain is False)
             if checked[path].problem is None:
                 # No name here may begin with image_: MONAI's Spacingd takes such entries for metadata of the image.
                 new = {"participant_id": job.participant_id, "image": str(path), "files": [], "source": name}
@@ -174,7 +176,8 @@ def translation_inputs(
         raise_problems(where, problems or [("no images", f"there is nothing to translate; {hint}")])
     for kind, detail in problems:
         logger.warning("Left out, %s: %s", kind, detail)
-    log_doubts(checked[path] for path in items)
+    if extract_brain is False:
+        log_doubts(checked[path] for path in items)
     warn_headers([item["image"] for item in items.values()])
     for path, item in items.items():
         item["source_sha256"] = hash_file(path)

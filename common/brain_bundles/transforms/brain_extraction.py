@@ -16,11 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from brain_bundles.data.anatomy import BRAIN_ML
+
 Mask = NDArray[np.bool_]
-# Of the scans that were looked at the largest brain has 1.6 L and the smallest head (39 slices of 3 mm) 2.3 L.
-LARGEST_BRAIN_ML = 2000.0
-PLAUSIBLE_BRAIN_ML = (600.0, LARGEST_BRAIN_ML)
-_LOOK_MM = 3.0
 
 
 class BrainExtractionError(ValueError):
@@ -68,7 +66,7 @@ def run_deepbet(image: NDArray[np.float32], affine: NDArray[np.float64]) -> Mask
 METHODS: Mapping[str, Method] = {
     "deepbet": Method(
         run_deepbet,
-        # Made for T1w. Masks of other contrasts of the same heads: docs/results.md.
+        # Made for T1w; of other contrasts it finds a brain too.
         frozenset({"T1w", "ce-gadolinium_T1w", "T2w", "FLAIR", "PDw"}),
         "deepbet",
         "pip install 'brain-bundles[prepare]'",
@@ -106,7 +104,7 @@ def extract_brain(
         )
     mask = METHODS[usable[0]].run(image, affine)
     volume = float(mask.sum()) * abs(float(np.linalg.det(affine[:3, :3]))) / 1000
-    low, high = PLAUSIBLE_BRAIN_ML
+    low, high = BRAIN_ML
     if not low <= volume <= high:
         raise BrainExtractionError(
             f"{usable[0]} found {volume:.0f} mL, a brain has {low:.0f} to {high:.0f} mL; look at it, or give a mask."
@@ -137,17 +135,3 @@ def object_mask(image: NDArray[np.float32], affine: NDArray[np.float64]) -> Mask
 def background_of(image: NDArray[np.float32]) -> float:
     """Value of the air around the head: the median of the darkest fifth."""
     return float(np.median(image[image <= np.percentile(image, 20)]))
-
-
-def object_volume(image: NDArray[np.float32], affine: NDArray[np.float64]) -> float:
-    """Volume of the largest object, mL, looked at with voxels of 3 mm."""
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    step = np.maximum(np.round(_LOOK_MM / spacing), 1).astype(int)
-    smooth = ndimage.uniform_filter(image, step.tolist())[tuple(slice(n // 2, None, n) for n in step)]
-    coarse = affine @ np.diag([*step, 1.0])
-    return float(object_mask(smooth, coarse).sum()) * abs(float(np.linalg.det(coarse[:3, :3]))) / 1000
-
-
-def is_whole_head(image: NDArray[np.float32], affine: NDArray[np.float64]) -> bool:
-    """True if the image has more than a brain: a head with skin and skull."""
-    return object_volume(image, affine) > LARGEST_BRAIN_ML

@@ -11,7 +11,8 @@ from monai.data import MetaTensor
 from monai.transforms import Transform
 from numpy.typing import NDArray
 
-from brain_bundles.transforms.brain_extraction import BrainExtractionError, extract_brain, is_whole_head
+from brain_bundles.data.anatomy import is_whole_head
+from brain_bundles.transforms.brain_extraction import BrainExtractionError, extract_brain
 from brain_bundles.transforms.source_file import file_of
 
 # Entries that the transform adds to an item: the packed mask on the file's grid, and the method, empty without one.

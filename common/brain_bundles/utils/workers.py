@@ -1,4 +1,4 @@
-"""Processes that end with the process that started them."""
+"""Worker processes: how many, and that they end with the process that started them."""
 
 from __future__ import annotations
 
@@ -41,3 +41,8 @@ def end_forked_with_this_process() -> None:
     if not _ending and hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=end_with_parent)
         _ending = True
+
+
+def num_cores() -> int:
+    """Number of cores that this process may use; all of the machine where the system does not tell (macOS)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import re
 from pathlib import Path
 
-from brain_bundles.data.bids import FOLDERS
-from brain_bundles.data.participants import read_participants, read_tsv
+from brain_bundles.data.bids_names import CE_CONTRAST, parse_name
+from brain_bundles.data.participants import read_descriptions, read_participants, read_tsv
 from brain_bundles.prepare.layouts.files import images
 from brain_bundles.prepare.layouts.table import number
 from brain_bundles.prepare.scans import MASK, Download, Scan
 
-_CONTRASTS = {"T1w", "T2w", "PDw", "FLAIR", "angio", "swi"}
+_CONTRASTS = ("T1w", "T2w", "PDw", "FLAIR", "angio", "swi")
 
 
 def matches(root: Path) -> bool:
@@ -37,22 +35,18 @@ def read(root: Path, work_dir: Path) -> Download:
 
 
 def _scan(path: Path, stem: str) -> Scan | None:
-    *pairs, suffix = stem.split("_")
-    entities = dict(pair.split("-", 1) for pair in pairs if "-" in pair)
-    person, session = entities.pop("sub", ""), entities.pop("ses", None)
-    if not person:
+    name = parse_name(stem)
+    if name is None or "sub" not in name.entities:
         return None
-    where = (f"sub-{person}", f"ses-{session}" if session else None)
-    if suffix == "mask":
+    entities = {key: value for key, value in name.entities.items() if key not in ("sub", "ses", "ce")}
+    session = name.entities.get("ses")
+    where = (f"sub-{name.entities['sub']}", f"ses-{session}" if session else None)
+    if name.suffix == "mask":
         return Scan(*where, MASK, path, None, entities) if entities.get("desc") == "brain" else None
-    if suffix not in _CONTRASTS or entities.get("label"):
+    # Most entities first: an image with a contrast agent is not the plain one.
+    contrast = next((one for one in (CE_CONTRAST, *_CONTRASTS) if name.shows(one)), None)
+    if contrast is None or "label" in entities:
         return None
-    contrast = suffix
-    if agent := entities.pop("ce", None):
-        if suffix != "T1w" or not re.match("gad", agent, re.IGNORECASE):
-            return None
-        contrast = "ce-gadolinium_T1w"
-    assert contrast in FOLDERS
     return Scan(*where, contrast, path, None, entities)
 
 
@@ -68,9 +62,7 @@ def _read_tables(root: Path, download: Download) -> None:
         for person in sorted(listed - there):
             download.left_out.append(("in participants.tsv without a scan", person))
             del download.people[person]
-        described = root / "participants.json"
-        if described.is_file():
-            download.columns.update(json.loads(described.read_text(encoding="utf-8")))
+        download.columns.update(read_descriptions(root / "participants.tsv"))
     for table in sorted(root.glob("sub-*/sub-*_sessions.tsv")):
         for cells in read_tsv(table):
             if session := cells.get("session_id"):
