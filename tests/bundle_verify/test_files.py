@@ -6,24 +6,12 @@ import io
 import pickle
 import shutil
 import zipfile
-from pathlib import Path
 
 import numpy as np
-from bundle_verify import verify
+
+from .helpers import Evil, found
 
 NAME = "brain_mri_slice2volume_translator"
-
-
-def found(path: Path) -> list[str]:
-    return [str(finding) for finding in verify(path).findings]
-
-
-class Evil:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self):
-        return (Path.touch, (self.path,))
 
 
 def test_code_that_nobody_has_checked(bundle):

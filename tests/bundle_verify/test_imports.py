@@ -3,21 +3,10 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
-from bundle_verify import verify
 
-
-def change(path: Path, key: str, value: object) -> None:
-    """Set one top-level key of a config."""
-    content = json.loads(path.read_text())
-    content[key] = value
-    path.write_text(json.dumps(content))
-
-
-def found(path: Path) -> list[str]:
-    return [str(finding) for finding in verify(path).findings]
+from .helpers import change, found
 
 
 def test_imports(bundle):

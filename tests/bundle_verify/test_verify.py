@@ -14,19 +14,10 @@ from brain_bundles import cli
 from brain_bundles.zoo import pack
 from bundle_verify import UnreadableBundleError, verify
 
+from .helpers import change, found
+
 BUNDLES = Path(__file__).parents[2] / "bundles"
 NAME = "brain_mri_slice2volume_translator"
-
-
-def change(path: Path, key: str, value: object) -> None:
-    """Set one top-level key of a config."""
-    content = json.loads(path.read_text())
-    content[key] = value
-    path.write_text(json.dumps(content))
-
-
-def found(path: Path) -> list[str]:
-    return [str(finding) for finding in verify(path).findings]
 
 
 @pytest.mark.parametrize("path", sorted(path for path in BUNDLES.iterdir() if (path / "configs").is_dir()))

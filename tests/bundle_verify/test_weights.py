@@ -7,31 +7,12 @@ import pickle
 import shutil
 import struct
 import tarfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from bundle_verify import verify
 
-
-def change(path: Path, key: str, value: object) -> None:
-    """Set one top-level key of a config."""
-    content = json.loads(path.read_text())
-    content[key] = value
-    path.write_text(json.dumps(content))
-
-
-def found(path: Path) -> list[str]:
-    return [str(finding) for finding in verify(path).findings]
-
-
-class Evil:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self):
-        return (Path.touch, (self.path,))
+from .helpers import Evil, change, found
 
 
 def test_a_pickle_in_the_weights_is_not_run(bundle, tmp_path):

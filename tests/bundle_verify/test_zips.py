@@ -13,11 +13,9 @@ import pytest
 import torch
 from bundle_verify import UnreadableBundleError, verify
 
+from .helpers import found
+
 NAME = "brain_mri_slice2volume_translator"
-
-
-def found(path: Path) -> list[str]:
-    return [str(finding) for finding in verify(path).findings]
 
 
 def rewrite(path: Path, edit) -> Path:

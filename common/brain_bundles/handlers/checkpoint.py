@@ -17,7 +17,14 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from brain_bundles.data.epoch_sampler import EpochSampler
-from brain_bundles.utils.distributed import is_main_process, rank, unwrap, world_size
+from brain_bundles.utils.distributed import (
+    is_main_process,
+    largest_of_all_ranks,
+    rank,
+    same_on_all_ranks,
+    unwrap,
+    world_size,
+)
 from brain_bundles.utils.loading import read_plain, state_dict_problems
 from brain_bundles.utils.random_state import random_states, restore_random_states
 from brain_bundles.utils.resumed_rates import load_optimizer, load_schedule
@@ -162,7 +169,7 @@ class ResumableCheckpoint:
 
     def _load(self, engine: Engine) -> None:
         exists = self.path.is_file()
-        if not _same_on_all_ranks(exists, engine):
+        if not same_on_all_ranks(exists):
             raise ValueError(f"{self.path} exists for some processes only; put it on storage that all of them share.")
         if not exists:
             logger.info("No checkpoint at %s: starting from the beginning.", self.path)
@@ -250,7 +257,7 @@ class ResumableCheckpoint:
         self._received = number  # nothing else here: the interrupted code may be in the middle of an update
 
     def _told_to_stop(self, engine: Engine) -> bool:
-        number = _largest_of_all_ranks(self._received or 0, engine)
+        number = largest_of_all_ranks(self._received or 0)
         self._received = number or None
         return bool(number)
 
@@ -294,16 +301,3 @@ def _best(engine: Engine) -> dict[str, Any]:
         for name in ("best_metric", "best_metric_epoch")
         if hasattr(engine.state, name)
     }
-
-
-def _largest_of_all_ranks(value: int, engine: Engine) -> int:
-    if world_size() == 1:
-        return value
-    device = getattr(engine.state, "device", "cuda") if dist.get_backend() == "nccl" else "cpu"
-    tensor = torch.tensor([value], device=device)
-    dist.all_reduce(tensor, op=dist.ReduceOp.MAX)
-    return int(tensor.item())
-
-
-def _same_on_all_ranks(value: bool, engine: Engine) -> bool:
-    return _largest_of_all_ranks(int(value), engine) == 1 - _largest_of_all_ranks(int(not value), engine)

@@ -20,7 +20,8 @@ class SampleSaver(VolumeSaver):
     """Write every sample of a ``SupervisedEvaluator`` to its place in a BIDS dataset, at the end of each iteration.
 
     A sample is ``pred`` (1, D, H, W) of ``engine.state.output``, its name ``participant_id`` of the same item of the
-    batch. It gets a JSON sidecar with its origin. Values beyond [0, 1], from a decoder that overshoots, are clipped.
+    batch. It gets a JSON sidecar; what it is stands once, in
+    the sidecar of the data set. Values beyond [0, 1], from a decoder that overshoots, are clipped.
     Whole files that exist stay.
 
     Args:
@@ -69,7 +70,6 @@ class SampleSaver(VolumeSaver):
 
     def _describe(self) -> dict[str, Any]:
         return {
-            "Description": f"{self.output.suffix} volume, drawn from a generative model; no person was scanned",
             "SkullStripped": True,
             "GeneratedBy": [{"Name": "brain-bundles", "Version": __version__}],
             **self.sidecar,

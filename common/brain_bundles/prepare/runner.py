@@ -14,6 +14,7 @@ from typing import Any
 from tqdm import tqdm
 
 from brain_bundles.data.bids import write_dataset_description
+from brain_bundles.data.bids_scans import Labels
 from brain_bundles.data.problems import DatasetError, grouped
 from brain_bundles.data.volumes import VOLUMES
 from brain_bundles.evaluation.measurement import measure_file
@@ -48,8 +49,8 @@ def prepare(
     layout: str | None = None,
     options: Options | None = None,
     level: str = "all",
-    participants: Sequence[str] | None = None,
-    sessions: Sequence[str] | None = None,
+    participants: Labels | None = None,
+    sessions: Labels | None = None,
     table: str | os.PathLike[str] | None = None,
     mask: str | None = None,
     entities: Mapping[str, str] | None = None,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from brain_bundles.data.bids_scans import Labels, bids_labels
 from brain_bundles.data.participants import Row
 
 Fetch = Callable[[Path], Path]
@@ -119,19 +120,17 @@ def label(text: str) -> str:
     return clean
 
 
-def selected(
-    visits: Iterable[Visit], participants: Sequence[str] | None, sessions: Sequence[str] | None
-) -> list[Visit]:
+def selected(visits: Iterable[Visit], participants: Labels | None, sessions: Labels | None) -> list[Visit]:
     """The visits of these participants and sessions, with or without sub- and ses-; None selects all.
 
     Raises:
-        ValueError: for a label that no visit has.
+        ValueError: for a malformed label, or one that no visit has.
     """
     chosen = list(visits)
-    for prefix, wanted in (("sub-", participants), ("ses-", sessions)):
-        if wanted is None:
+    for key, prefix, wanted in (("participant_label", "sub-", participants), ("session_id", "ses-", sessions)):
+        names = bids_labels(key, wanted, prefix)
+        if names is None:
             continue
-        names = [f"{prefix}{str(name).removeprefix(prefix)}" for name in wanted]
         there = {v.participant_id if prefix == "sub-" else v.session_id for v in chosen}
         if unknown := [name for name in names if name not in there]:
             some = ", ".join(sorted(filter(None, there))[:5]) or "none"

@@ -122,3 +122,18 @@ def first_after_all() -> bool:
     if world_size() > 1:
         dist.barrier()
     return is_main_process()
+
+
+def largest_of_all_ranks(value: int) -> int:
+    """Return the largest of the values that all ranks give; every rank calls it."""
+    if world_size() == 1:
+        return value
+    device = local_device() if dist.get_backend() == "nccl" else torch.device("cpu")
+    tensor = torch.tensor([value], device=device)
+    dist.all_reduce(tensor, op=dist.ReduceOp.MAX)
+    return int(tensor.item())
+
+
+def same_on_all_ranks(value: bool) -> bool:
+    """Return True if all ranks give the same value; every rank calls it."""
+    return largest_of_all_ranks(int(value)) == 1 - largest_of_all_ranks(int(not value))

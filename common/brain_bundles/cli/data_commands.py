@@ -1,23 +1,24 @@
-"""The command line: ``python -m brain_bundles COMMAND``.
-
-A command is a thin function with its imports inside, so that help is instant. Exit codes: 0 success, 1 a problem with
-the data or the machine, 2 a wrong command line.
-"""
+"""Commands about images: make phantoms, prepare a download, measure brains."""
 
 from __future__ import annotations
 
-import difflib
-import inspect
 import logging
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from brain_bundles.cli.arguments import (
+    UsageError,
+    extraction,
+    matching_files,
+    number,
+    several,
+    text,
+    triple,
+    truth,
+    whole,
+)
+
 logger = logging.getLogger("brain_bundles")
-
-
-class UsageError(ValueError):
-    """A wrong argument on the command line."""
 
 
 def measure(
@@ -152,112 +153,6 @@ def phantom(
     )
 
 
-def pack(
-    *,
-    output_dir: str = "dist",
-    bundles_dir: str = "bundles",
-    bundles: str | Sequence[str] | None = None,
-    index: str = "models/model_info.json",
-    base_url: str = "",
-    format: str = "zip",  # noqa: A002  # the name of the option
-) -> None:
-    """Pack the bundles for a release: one zip per bundle, which runs by itself, and the index that monai.bundle reads.
-
-    Args:
-        output_dir: folder for the results.
-        bundles_dir: folder of the bundles.
-        bundles: names of the bundles to pack; by default all with a trained model.
-        index: the collection's model_info.json; a version that it lists with other files is refused.
-        base_url: download address of the zips, https://github.com/OWNER/REPO/releases/download/TAG.
-        format: zip, or huggingface for folders that are model repositories of the hub.
-    """
-    from brain_bundles.zoo import pack as pack_bundles
-
-    names = None if bundles is None else bundles.split(",") if isinstance(bundles, str) else bundles
-    pack_bundles(
-        text("output_dir", output_dir),
-        bundles_dir=text("bundles_dir", bundles_dir),
-        bundles=None if names is None else [text("bundles", name).strip() for name in names],
-        index=text("index", index),
-        base_url=text("base_url", base_url),
-        form=text("format", format),
-    )
-
-
-def convert(
-    src: str,
-    *,
-    output_dir: str,
-    bundle: str = "brain_mri_generator",
-    bundles_dir: str = "bundles",
-    verify: bool = False,
-) -> None:
-    """Convert published weights (monai-generative's or MONAI core's, at the published size) to those of a bundle.
-
-    Args:
-        src: a checkpoint, or a folder with autoencoder.pth and diffusion_model.pth; any file names are allowed.
-        output_dir: folder for autoencoder.pt and model.pt; run the bundle with configs/paper.json and --ckpt_dir.
-        bundle: name of the bundle; only brain_mri_generator.
-        bundles_dir: folder of the bundles.
-        verify: compare with the original networks on random inputs (monai-generative's need the extra legacy).
-    """
-    from brain_bundles.zoo import convert as convert_weights
-
-    convert_weights(
-        text("src", src),
-        text("output_dir", output_dir),
-        bundle=text("bundle", bundle),
-        bundles_dir=text("bundles_dir", bundles_dir),
-        verify=truth("verify", verify),
-    )
-
-
-def recipe(weights: str, *, set: dict[str, object] | None = None) -> None:  # noqa: A002  # the name of the option
-    """Print the recipe of a file of weights: the settings that the network was trained with, as JSON.
-
-    Exit code 1 if it has none. The keys are explained in docs/recipe.md.
-
-    Args:
-        weights: a state dict, .pt or .safetensors, such as models/model.pt.
-        set: settings to write into the file first, "{'spacing': 2.0, 'prediction_type': 'epsilon'}"; None removes one.
-    """
-    import json
-
-    from brain_bundles.zoo.weights_recipe import change_recipe, show_recipe
-
-    path = text("weights", weights)
-    if set is not None and not isinstance(set, dict):
-        raise UsageError(f"set must be settings by name, such as \"{{'spacing': 2.0}}\", got {set!r}.")
-    found = show_recipe(path) if set is None else change_recipe(path, set)
-    if not found:
-        raise ValueError(f"{path} has no recipe; write one with --set \"{{'spacing': 2.0, ...}}\".")
-    print(json.dumps(found, indent=4, ensure_ascii=False))
-
-
-def verify(path: str) -> None:
-    """Check any MONAI bundle before it runs, without running any of it.
-
-    Prints everything that is wrong and everything that could not be judged, with its file and key, and how many parts
-    were judged. Exit code 0: all was judged and nothing was found, 1: otherwise, 2: the bundle cannot be read.
-
-    Args:
-        path: folder or zip of a bundle.
-    """
-    from bundle_verify import UnreadableBundleError
-    from bundle_verify import verify as verify_bundle
-
-    try:
-        report = verify_bundle(text("path", path))
-    except (UnreadableBundleError, OSError, ImportError) as error:
-        logger.error("%s", error)
-        raise SystemExit(2) from error
-    for finding in report.findings:
-        print(finding)
-    logger.info("%s: %s", path, report)
-    if report.findings:
-        raise SystemExit(1)
-
-
 def prepare(
     source: str,
     dest: str,
@@ -341,130 +236,11 @@ def prepare(
         level=text("level", level),
         layout=None if layout is None else text("layout", layout),
         options=options,
-        participants=several("participant_label", participant_label),
-        sessions=several("session_id", session_id),
+        participants=participant_label,
+        sessions=session_id,
         table=None if table is None else text("table", table),
         mask=None if mask is None else text("mask", mask),
         entities=None if entities is None else {str(key): str(value) for key, value in entities.items()},
         split=truth("split", split),
         num_workers=None if num_workers is None else whole("num_workers", num_workers, least=1),
     )
-
-
-COMMANDS: dict[str, Callable[..., None]] = {
-    "convert": convert,
-    "measure": measure,
-    "pack": pack,
-    "phantom": phantom,
-    "prepare": prepare,
-    "recipe": recipe,
-    "verify": verify,
-}
-
-
-def text(name: str, value: object) -> str:
-    """A path or a word. Fire reads 7 as a number and True as a truth value, but a folder may be called 7."""
-    if isinstance(value, bool) or value is None:
-        raise UsageError(f"{name} needs a value, got {value!r}.")
-    if not isinstance(value, (str, int, float)):
-        raise UsageError(f"{name} must be text, got {value!r}; quote it.")
-    return str(value)
-
-
-def matching_files(patterns: Sequence[str]) -> list[str]:
-    """Files that match any of the patterns, in order.
-
-    Raises:
-        FileNotFoundError: for a pattern that no file matches.
-    """
-    from glob import glob
-
-    found = {pattern: glob(pattern) for pattern in patterns}
-    if empty := [pattern for pattern, files in found.items() if not files]:
-        raise FileNotFoundError(f"no file matches {', '.join(empty)}.")
-    return sorted({file for files in found.values() for file in files})
-
-
-def whole(name: str, value: object, *, least: int) -> int:
-    """A whole number of at least ``least``."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise UsageError(f"{name} must be a whole number of at least {least}, got {value!r}.")
-    return value
-
-
-def number(name: str, value: object, *, least: float = float("-inf"), most: float = float("inf")) -> float:
-    """A number from ``least`` to ``most``."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
-        raise UsageError(f"{name} must be a number from {least:g} to {most:g}, got {value!r}.")
-    return float(value)
-
-
-def truth(name: str, value: object) -> bool:
-    """True or False."""
-    if not isinstance(value, bool):
-        raise UsageError(f"{name} is True or False, got {value!r}.")
-    return value
-
-
-def extraction(name: str, value: object) -> bool | str:
-    """True, False or "auto", in any spelling."""
-    known: dict[str, bool | str] = {"auto": "auto", "true": True, "false": False}
-    if str(value).lower() not in known:
-        raise UsageError(f"{name} is auto, true or false, got {value!r}.")
-    return known[str(value).lower()]
-
-
-def several(name: str, value: object) -> list[str] | None:
-    """One word, words with commas between them, or a list of words; None stays None."""
-    if value is None:
-        return None
-    words = value.split(",") if isinstance(value, str) else value if isinstance(value, (list, tuple)) else [value]
-    return [text(name, word).strip() for word in words]
-
-
-def triple(name: str, value: object) -> Sequence[object]:
-    """Three values, one per axis."""
-    if not isinstance(value, (list, tuple)) or len(value) != 3:
-        raise UsageError(f"{name} must be three numbers, for example [80,96,80], got {value!r}.")
-    return value
-
-
-def check_flags(arguments: Sequence[str]) -> None:
-    """Refuse misspelt options before anything runs: Fire would first run the command without them.
-
-    Raises:
-        UsageError: for an unknown option; the message lists the options of the command.
-    """
-    if not arguments or arguments[0] not in COMMANDS:
-        return
-    known = list(inspect.signature(COMMANDS[arguments[0]]).parameters)
-    for argument in arguments[1:]:
-        if argument == "--":
-            return  # Fire's own flags follow
-        flag = argument.lstrip("-").split("=")[0].replace("-", "_")
-        if argument.startswith("--") and flag not in {*known, "help", *(f"no{name}" for name in known)}:
-            near = difflib.get_close_matches(flag, known, n=1)
-            hint = f"; did you mean --{near[0]}?" if near else "."
-            raise UsageError(
-                f"{arguments[0]} has no option --{flag}, it has {', '.join(f'--{n}' for n in known)}{hint}"
-            )
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0, 1 or 2."""
-    import fire
-
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        check_flags(arguments)
-        fire.Fire(COMMANDS, command=arguments or ["--help"], name="python -m brain_bundles")
-    except UsageError as error:
-        logger.error("%s See: python -m brain_bundles %s --help", error, arguments[0])
-        return 2
-    except (ValueError, OSError, ImportError) as error:
-        logger.error("%s", error)
-        return 1
-    except SystemExit as error:  # Fire: 0 after help, 2 for a command line that it cannot parse
-        return error.code if isinstance(error.code, int) else 1
-    return 0

@@ -1,0 +1,120 @@
+"""Commands about bundles and their weights: pack, verify, convert, and show or write a recipe."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from brain_bundles.cli.arguments import (
+    UsageError,
+    text,
+    truth,
+)
+
+logger = logging.getLogger("brain_bundles")
+
+
+def pack(
+    *,
+    output_dir: str = "dist",
+    bundles_dir: str = "bundles",
+    bundles: str | Sequence[str] | None = None,
+    index: str = "models/model_info.json",
+    base_url: str = "",
+    format: str = "zip",  # noqa: A002  # the name of the option
+) -> None:
+    """Pack the bundles for a release: one zip per bundle, which runs by itself, and the index that monai.bundle reads.
+
+    Args:
+        output_dir: folder for the results.
+        bundles_dir: folder of the bundles.
+        bundles: names of the bundles to pack; by default all with a trained model.
+        index: the collection's model_info.json; a version that it lists with other files is refused.
+        base_url: download address of the zips, https://github.com/OWNER/REPO/releases/download/TAG.
+        format: zip, or huggingface for folders that are model repositories of the hub.
+    """
+    from brain_bundles.zoo import pack as pack_bundles
+
+    names = None if bundles is None else bundles.split(",") if isinstance(bundles, str) else bundles
+    pack_bundles(
+        text("output_dir", output_dir),
+        bundles_dir=text("bundles_dir", bundles_dir),
+        bundles=None if names is None else [text("bundles", name).strip() for name in names],
+        index=text("index", index),
+        base_url=text("base_url", base_url),
+        form=text("format", format),
+    )
+
+
+def convert(
+    src: str,
+    *,
+    output_dir: str,
+    bundle: str = "brain_mri_generator",
+    bundles_dir: str = "bundles",
+    verify: bool = False,
+) -> None:
+    """Convert published weights (monai-generative's or MONAI core's, at the published size) to those of a bundle.
+
+    Args:
+        src: a checkpoint, or a folder with autoencoder.pth and diffusion_model.pth; any file names are allowed.
+        output_dir: folder for autoencoder.pt and model.pt; run the bundle with configs/paper.json and --ckpt_dir.
+        bundle: name of the bundle; only brain_mri_generator.
+        bundles_dir: folder of the bundles.
+        verify: compare with the original networks on random inputs (monai-generative's need the extra legacy).
+    """
+    from brain_bundles.zoo import convert as convert_weights
+
+    convert_weights(
+        text("src", src),
+        text("output_dir", output_dir),
+        bundle=text("bundle", bundle),
+        bundles_dir=text("bundles_dir", bundles_dir),
+        verify=truth("verify", verify),
+    )
+
+
+def recipe(weights: str, *, set: dict[str, object] | None = None) -> None:  # noqa: A002  # the name of the option
+    """Print the recipe of a file of weights: the settings that the network was trained with, as JSON.
+
+    Exit code 1 if it has none. The keys are explained in docs/recipe.md.
+
+    Args:
+        weights: a state dict, .pt or .safetensors, such as models/model.pt.
+        set: settings to write into the file first, "{'spacing': 2.0, 'prediction_type': 'epsilon'}"; None removes one.
+    """
+    import json
+
+    from brain_bundles.zoo.weights_recipe import change_recipe, show_recipe
+
+    path = text("weights", weights)
+    if set is not None and not isinstance(set, dict):
+        raise UsageError(f"set must be settings by name, such as \"{{'spacing': 2.0}}\", got {set!r}.")
+    found = show_recipe(path) if set is None else change_recipe(path, set)
+    if not found:
+        raise ValueError(f"{path} has no recipe; write one with --set \"{{'spacing': 2.0, ...}}\".")
+    print(json.dumps(found, indent=4, ensure_ascii=False))
+
+
+def verify(path: str) -> None:
+    """Check any MONAI bundle before it runs, without running any of it.
+
+    Prints everything that is wrong and everything that could not be judged, with its file and key, and how many parts
+    were judged. Exit code 0: all was judged and nothing was found, 1: otherwise, 2: the bundle cannot be read.
+
+    Args:
+        path: folder or zip of a bundle.
+    """
+    from bundle_verify import UnreadableBundleError
+    from bundle_verify import verify as verify_bundle
+
+    try:
+        report = verify_bundle(text("path", path))
+    except (UnreadableBundleError, OSError, ImportError) as error:
+        logger.error("%s", error)
+        raise SystemExit(2) from error
+    for finding in report.findings:
+        print(finding)
+    logger.info("%s: %s", path, report)
+    if report.findings:
+        raise SystemExit(1)
