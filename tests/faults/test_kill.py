@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 from brain_bundles.data import read_participants
-from brain_bundles.phantom import unfinished, write_phantoms, writer
+from brain_bundles.phantom import template_subject, unfinished, write_phantoms, writer
 from brain_bundles.utils import workers
 from monai.data import DataLoader
 
@@ -75,8 +75,10 @@ def test_a_phantom_population_is_continued_and_no_worker_writes_on(tmp_path, who
     folder = tmp_path / "data"
     options = {"num_subjects": 4, "num_workers": 2, **TINY}
     with monkeypatch.context() as patch:  # slow enough to be killed in time
-        real_labels = writer.write_labels
-        patch.setattr(writer, "write_labels", lambda *given, **named: time.sleep(0.3) or real_labels(*given, **named))
+        real_labels = template_subject.write_labels
+        patch.setattr(
+            template_subject, "write_labels", lambda *given, **named: time.sleep(0.3) or real_labels(*given, **named)
+        )
         process = CONTEXT.Process(target=write_phantoms, args=(folder,), kwargs=options)
         process.start()
     below = kill_when(process, lambda: len(list(folder.rglob("*.nii.gz"))) >= images)

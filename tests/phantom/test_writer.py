@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from brain_bundles.data import Covariates, bids_datalist, read_participants
 from brain_bundles.phantom import write_phantoms, writer
-from brain_bundles.phantom.writer import LABELS
+from brain_bundles.phantom.spec import PhantomSpec
+from brain_bundles.phantom.template_subject import LABELS, render_fractions
 
 from .conftest import digest
 
@@ -106,9 +107,9 @@ def test_the_segmentation_agrees_with_the_recorded_volumes(population):
 )
 def test_vessels_leave_the_smallest_ventricles_within_two_percent(spacing, size, seed, brain):
     """The recorded volume excludes blood; the search for the requested volumes does not see vessels."""
-    spec = writer.PhantomSpec(("swi",), spacing, size, seed=0, tumour_probability=0.0, vessels=True)
+    spec = PhantomSpec(("swi",), spacing, size, seed=0, tumour_probability=0.0, vessels=True)
     person = Covariates(age=40.0, sex="M", ventricular_volume=5.0, brain_volume=brain)
-    _, ventricular_volume, brain_volume = writer.render_fractions(person, seed=seed, spec=spec)
+    _, ventricular_volume, brain_volume = render_fractions(person, seed=seed, spec=spec)
     assert ventricular_volume == pytest.approx(5.0, rel=0.02)
     assert brain_volume == pytest.approx(brain, rel=0.02)
 

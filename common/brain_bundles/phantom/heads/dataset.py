@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import numpy as np
 
@@ -22,10 +22,8 @@ from brain_bundles.phantom.heads.source import draw_person
 from brain_bundles.phantom.heads.split import anatomy_name
 from brain_bundles.phantom.heads.subject import freesurfer_names, render_subject
 from brain_bundles.phantom.heads.volumes import ImpossibleHeadError
+from brain_bundles.phantom.spec import PhantomSpec
 from brain_bundles.utils.seeding import derive_seed
-
-if TYPE_CHECKING:
-    from brain_bundles.phantom.writer import PhantomSpec
 
 logger = logging.getLogger(__name__)
 MAX_DRAWS = 10  # of a person for one anatomy
