@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -40,7 +42,7 @@ def test_the_volumes_hold_at_one_millimetre(atlas):
 
 
 def test_fractions_are_within_0_and_1_and_add_up(atlas):
-    head = render_head(atlas, Person(50.0, "F", 20, 1150, 1350, 620), seed=1, mirrored=False, whole_head=True, **GRID)
+    head = render_head(atlas, Person(50.0, "F", 20, 1150, 1350, 620), seed=1, mirrored=False, surroundings_mm=math.inf, **GRID)
     total = torch.stack(list(head.fractions.values())).sum(0)
     assert all(float(part.min()) >= -1e-6 for part in head.fractions.values())
     assert float(total.max()) < 1.0 + 1e-4

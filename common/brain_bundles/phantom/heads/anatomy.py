@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
 
-from brain_bundles.phantom.heads.atlas import MOTION_STEP, STEP, HeadAtlas
+from brain_bundles.phantom.heads.atlas import STEP, HeadAtlas
 from brain_bundles.phantom.heads.mass import draw_mass
 from brain_bundles.phantom.heads.motion import Motion
 from brain_bundles.phantom.heads.people import Person
@@ -93,7 +91,9 @@ def render_head(
     spatial_size: Sequence[int],
     spacing: float,
     with_mass: bool = False,
-    whole_head: bool = False,
+    surroundings_mm: float = 0.0,
+    turn: torch.Tensor | None = None,
+    exact: bool = True,
 ) -> HeadAnatomy:
     """The head of one person with its volumes.
 
@@ -105,18 +105,22 @@ def render_head(
         spatial_size: (D, H, W) of the grid, RAS.
         spacing: voxel size in mm, at most 2.
         with_mass: True for a tumour that pushes its surroundings away; it is drawn from ``seed``.
-        whole_head: True for the structures around the brain, too.
+        surroundings_mm: how far around the skull's inner surface the structures of the head are rendered, too, in mm
+            of the map; infinite for all of them.
+        turn: (3,) rotation of the head about its axes, degrees.
+        exact: False accepts volumes that are off by some per cent, for heads that are made while a network trains.
 
     Raises:
-        ValueError: if the volumes cannot be reached, or the map has no head and ``whole_head`` is asked for.
+        ValueError: if the volumes cannot be reached, or the map has no surroundings and they are asked for.
     """
-    motion = Motion(atlas, seed=seed, mirrored=mirrored, mass=draw_mass(atlas, seed=seed) if with_mass else None)
+    mass = draw_mass(atlas, seed=seed) if with_mass else None
+    motion = Motion(atlas, seed=seed, mirrored=mirrored, mass=mass, turn=turn)
     aim = person
     for _ in range(CORRECTIONS):
-        shape = solve(motion, aim, spacing=spacing)
-        head = render(motion, shape, spatial_size=spatial_size, spacing=spacing, whole_head=whole_head)
+        shape = solve(motion, aim, spacing=spacing, exact=exact)
+        head = render(motion, shape, spatial_size=spatial_size, spacing=spacing, surroundings_mm=surroundings_mm)
         found = head.volume("ventricle")
-        if abs(found / person.ventricular_volume - 1.0) < 0.01 or found == 0.0:
+        if not exact or abs(found / person.ventricular_volume - 1.0) < 0.01 or found == 0.0:
             break
         # The smallest ventricles have few points 2 mm apart: the search misses them by up to 3 %.
         aim = replace(aim, ventricular_volume=aim.ventricular_volume * person.ventricular_volume / found)
@@ -124,11 +128,12 @@ def render_head(
 
 
 def render(
-    motion: Motion, shape: Shape, *, spatial_size: Sequence[int], spacing: float, whole_head: bool = False
+    motion: Motion, shape: Shape, *, spatial_size: Sequence[int], spacing: float, surroundings_mm: float = 0.0
 ) -> HeadAnatomy:
     """Fractions of a head of known shape; arguments as for :func:`render_head`."""
     atlas = motion.atlas
-    points, inside = _map_points(motion, shape, spatial_size, spacing)
+    points, skull = motion.on_grid(spatial_size, spacing, scale=shape.scale)
+    inside = skull < REACH_MM
     index = inside.flatten().nonzero()[:, 0]
 
     def placed(values: torch.Tensor, background: float = 0.0) -> torch.Tensor:
@@ -158,28 +163,9 @@ def render(
         values[name] = csf * (fluid == CODE[name])
     values["csf"] = csf - values["third_ventricle"] - values["fourth_ventricle"]
     fractions = {name: placed(values[name]) for name in STRUCTURES if name in values}
-    if whole_head:
-        fractions |= around_the_brain(atlas, points, 1.0 - placed(found.intracranial), width)
+    if surroundings_mm > 0:
+        outside = 1.0 - placed(found.intracranial)
+        fractions |= around_the_brain(atlas, points, outside, skull < surroundings_mm, width)
     right = placed(lookup(atlas.right, where) ^ int(motion.mirrored))
     mass = None if motion.mass is None else motion.mass.borders(points) * shape.scale
     return HeadAnatomy(fractions, placed(smooth[3], FAR_MM), right, spacing, shape, mass)
-
-
-def _map_points(
-    motion: Motion, shape: Shape, spatial_size: Sequence[int], spacing: float
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Map voxels (D, H, W, 3) of a grid before any widening, and a mask of those in the head or near it.
-
-    The motion is smooth: it is computed on a coarse grid.
-    """
-    factor = max(1, round(MOTION_STEP / spacing))
-    coarse_size = [math.ceil((size - 1) / factor) + 1 for size in spatial_size]
-    first = -(torch.tensor(spatial_size, dtype=torch.float32) - 1) / 2 * spacing
-    axes = [start + torch.arange(size) * factor * spacing for start, size in zip(first, coarse_size, strict=True)]
-    coarse = motion.shaped(torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1) / shape.scale)
-    skull = sample(motion.atlas.smooth[:2], coarse, step=STEP).amin(0)
-    size = [(n - 1) * factor + 1 for n in coarse_size]
-    both = torch.cat([coarse.movedim(-1, 0), skull[None]])
-    fine = F.interpolate(both[None], size=size, mode="trilinear", align_corners=True)[0]
-    fine = fine[:, : spatial_size[0], : spatial_size[1], : spatial_size[2]]
-    return fine[:3].movedim(0, -1), fine[3] < REACH_MM

@@ -47,6 +47,21 @@ MNI_CENTRES_MM = {
 
 
 @dataclass(frozen=True)
+class Surroundings:
+    """The whole head of a map, uncropped.
+
+    Attributes:
+        codes: (D, H, W) uint8.
+        uniform: (D, H, W) bool, where all neighbours have the same code.
+        offset: (3,) voxels from the cropped map to this one.
+    """
+
+    codes: torch.Tensor
+    uniform: torch.Tensor
+    offset: torch.Tensor
+
+
+@dataclass(frozen=True)
 class HeadAtlas:
     """One head, ready to be deformed.
 
@@ -63,7 +78,7 @@ class HeadAtlas:
         widening: (2 WIDENINGS + 1, 3, D/4, H/4, W/4) displacement in mm, for each step of widening.
         centre: (3,) voxel of the centre of the intracranial space.
         frame: (3, 3) rotation: directions in the frame of the template, as rows, times ``frame`` are those of the map.
-        head: (D, H, W) uint8 codes of the uncropped map and its offset in voxels, or None for a map without head.
+        surroundings: what is around the brain, or None for a map of a brain alone.
     """
 
     regions: torch.Tensor
@@ -75,7 +90,7 @@ class HeadAtlas:
     widening: torch.Tensor
     centre: torch.Tensor
     frame: torch.Tensor
-    head: tuple[torch.Tensor, torch.Tensor] | None
+    surroundings: Surroundings | None
 
 
 def build_atlas(head: LabelMap) -> HeadAtlas:
@@ -120,12 +135,14 @@ def build_atlas(head: LabelMap) -> HeadAtlas:
     frame = template_frame(filled, side)
     turned = np.argwhere(skull < 0) * STEP @ frame.T
     centre = (turned.min(0) + turned.max(0)) / 2 @ frame
-    offset = torch.tensor([float(axis.start - MARGIN_MM) for axis in box])
+    surroundings = None
+    if has_head:
+        whole = np.ascontiguousarray(_with_fat(head_codes))
+        offset = torch.tensor([float(axis.start - MARGIN_MM) for axis in box])
+        surroundings = Surroundings(torch.from_numpy(whole), _uniform(whole), offset)
     return HeadAtlas(
         regions=torch.from_numpy(regions),
-        uniform=torch.from_numpy(
-            ndimage.maximum_filter(regions, 3, mode="nearest") == ndimage.minimum_filter(regions, 3, mode="nearest")
-        ),
+        uniform=_uniform(regions),
         right=torch.from_numpy(side.astype(np.uint8)),
         levels=torch.from_numpy(levels.astype(np.float32)),
         smooth=torch.from_numpy(smooth),
@@ -133,8 +150,14 @@ def build_atlas(head: LabelMap) -> HeadAtlas:
         widening=_widenings(levels[0]),
         centre=torch.from_numpy(centre.astype(np.float32)),
         frame=torch.from_numpy(frame.astype(np.float32)),
-        head=(torch.from_numpy(_with_fat(head_codes)), offset) if has_head else None,
+        surroundings=surroundings,
     )
+
+
+def _uniform(codes: np.ndarray) -> torch.Tensor:
+    """True where a voxel and all its neighbours have one code."""
+    highest, lowest = (filter_(codes, 3, mode="nearest") for filter_ in (ndimage.maximum_filter, ndimage.minimum_filter))
+    return torch.from_numpy(highest == lowest)
 
 
 def _with_fat(codes: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -76,9 +77,18 @@ class Motion:
         seed: seed of the subject.
         mirrored: True for the mirror image.
         mass: a tumour that pushes its surroundings away, or None.
+        turn: (3,) further rotation of the head about its axes, degrees; None for none.
     """
 
-    def __init__(self, atlas: HeadAtlas, *, seed: int, mirrored: bool, mass: Mass | None = None) -> None:
+    def __init__(
+        self,
+        atlas: HeadAtlas,
+        *,
+        seed: int,
+        mirrored: bool,
+        mass: Mass | None = None,
+        turn: torch.Tensor | None = None,
+    ) -> None:
         generator = generator_for(seed, "shape")
         self.mass = mass
         self.atlas, self.mirrored = atlas, mirrored
@@ -87,6 +97,8 @@ class Motion:
         matrix = rotation(ROTATION_STD_DEG * torch.randn(3, generator=generator)) / aspect
         if mirrored:
             matrix = torch.diag(torch.tensor([-1.0, 1.0, 1.0])) @ matrix
+        if turn is not None:
+            matrix = rotation(turn) @ matrix
         self.matrix = matrix @ atlas.frame
         shape = atlas.widening.shape[2:]
         skull, middle = F.interpolate(atlas.smooth[None, [0, 4]], size=shape, mode="trilinear", align_corners=True)[0]
@@ -99,6 +111,30 @@ class Motion:
         """Voxels of the map for points (..., 3) in mm from the centre of the head, before any widening."""
         points = self.atlas.centre + points @ self.matrix
         return points + sample(self.shift, points, step=MOTION_STEP).movedim(0, -1)
+
+    def on_grid(
+        self, spatial_size: Sequence[int], spacing: float, *, scale: float = 1.0
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Map voxels (D, H, W, 3) of a grid around the centre of the head, and their distance (D, H, W) to the skull.
+
+        The motion is smooth: it is computed on a coarse grid. Nothing is widened yet.
+
+        Args:
+            spatial_size: (D, H, W) of the grid.
+            spacing: its voxel size, mm.
+            scale: size of the head relative to the map.
+        """
+        factor = max(1, round(MOTION_STEP / spacing))
+        coarse_size = [math.ceil((size - 1) / factor) + 1 for size in spatial_size]
+        first = -(torch.tensor(spatial_size, dtype=torch.float32) - 1) / 2 * spacing
+        axes = [start + torch.arange(size) * factor * spacing for start, size in zip(first, coarse_size, strict=True)]
+        coarse = self.shaped(torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1) / scale)
+        skull = sample(self.atlas.smooth[:2], coarse, step=STEP).amin(0)
+        size = [(n - 1) * factor + 1 for n in coarse_size]
+        both = torch.cat([coarse.movedim(-1, 0), skull[None]])
+        fine = F.interpolate(both[None], size=size, mode="trilinear", align_corners=True)[0]
+        fine = fine[:, : spatial_size[0], : spatial_size[1], : spatial_size[2]]
+        return fine[:3].movedim(0, -1), fine[3]
 
     def widened(self, points: torch.Tensor, widening: float) -> torch.Tensor:
         """The same after the mass grew and the ventricles widened by ``widening`` steps of ``WIDENING_STEP_MM``."""

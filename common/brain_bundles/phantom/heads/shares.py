@@ -6,8 +6,9 @@ import torch
 
 from brain_bundles.phantom.heads.atlas import HeadAtlas
 from brain_bundles.phantom.heads.sampling import lookup
-from brain_bundles.phantom.heads.structures import CODE, NAMES, in_group
+from brain_bundles.phantom.heads.structures import CODE, in_group
 
+HEAD = in_group("head")
 SUBVOXELS = (-0.25, 0.25)  # in voxels: eight places in each
 
 
@@ -36,7 +37,7 @@ def shares(
 
 
 def around_the_brain(
-    atlas: HeadAtlas, points: torch.Tensor, outside: torch.Tensor, width: float
+    atlas: HeadAtlas, points: torch.Tensor, outside: torch.Tensor, there: torch.Tensor, width: float
 ) -> dict[str, torch.Tensor]:
     """Fractions (D, H, W) of skull, marrow, fat, muscle, eyes and more; air is what is left.
 
@@ -46,25 +47,22 @@ def around_the_brain(
         atlas: the map.
         points: (D, H, W, 3) voxels of the cropped map.
         outside: (D, H, W) fraction outside of the intracranial space.
+        there: (D, H, W) bool, the voxels that are looked at.
         width: voxel size in mm of the map.
 
     Raises:
         ValueError: if the map shows nothing around the brain.
     """
-    if atlas.head is None:
+    around = atlas.surroundings
+    if around is None:
         raise ValueError("this label map has a brain alone; whole heads need maps with skull and scalp (SynthSeg's).")
-    codes, offset = atlas.head
-    there = outside > 0
-    places = points[there] + offset
-    beyond = ((places < 0) | (places > torch.tensor(codes.shape) - 1.0)).any(-1)
-    share = shares(codes, places, width) * outside[there]
+    index = (there & (outside > 0)).flatten().nonzero()[:, 0]
+    places = points.reshape(-1, 3)[index] + around.offset
+    beyond = ((places < 0) | (places > torch.tensor(around.codes.shape) - 1.0)).any(-1)
+    share = shares(around.codes, places, width, uniform=around.uniform) * outside.flatten()[index]
     share[:, beyond] = 0.0  # the map ends there
-    fractions = {}
-    for code, name in enumerate(NAMES, start=1):
-        if name in in_group("head"):
-            fractions[name] = torch.zeros(outside.shape)
-            fractions[name][there] = share[code]
-            if name == "skull":
-                inner = [CODE[other] for other in in_group("grey", "white", "ventricle", "csf")]
-                fractions[name][there] += share[inner].sum(0)
-    return fractions
+    inner = [CODE[name] for name in in_group("grey", "white", "ventricle", "csf")]
+    share[CODE["skull"]] += share[inner].sum(0)
+    flat = torch.zeros((len(HEAD), outside.numel()))
+    flat.index_copy_(1, index, share[[CODE[name] for name in HEAD]])
+    return dict(zip(HEAD, flat.reshape(len(HEAD), *outside.shape), strict=True))

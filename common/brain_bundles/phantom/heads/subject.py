@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,10 @@ class HeadOptions:
         anatomy: path of the label map.
         mirrored: True for its mirror image.
         whole_head: True for images with skull and scalp.
+        shell_mm: how far around the brain skull and scalp are rendered without showing them: what a brain mask that is
+            too wide shows. Maps of a brain alone have none.
+        turn: rotation of the head about its axes, degrees.
+        exact: False for volumes that may be off by some per cent, see :func:`render_head`.
         tumour_probability, stroke_probability, sclerosis_probability: chance of each disease.
         vessels: True for arteries and veins.
     """
@@ -67,6 +72,9 @@ class HeadOptions:
     anatomy: Path = Path()
     mirrored: bool = False
     whole_head: bool = False
+    shell_mm: float = 0.0
+    turn: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    exact: bool = True
     tumour_probability: float = 0.0
     stroke_probability: float = 0.0
     sclerosis_probability: float = 0.0
@@ -164,15 +172,19 @@ def render_subject(
 
     factor = max(1, int(np.ceil(spacing / FINEST_RENDERING_MM - 1e-6)))
     with_tumour = chance("tumour") < options.tumour_probability
+    atlas = load_head(options.anatomy)
+    shell = options.shell_mm if atlas.surroundings is not None else 0.0
     head = render_head(
-        load_head(options.anatomy),
+        atlas,
         person,
         seed=seed,
         mirrored=options.mirrored,
         spatial_size=[factor * size for size in spatial_size],
         spacing=spacing / factor,
         with_mass=with_tumour,
-        whole_head=options.whole_head,
+        surroundings_mm=math.inf if options.whole_head else shell,
+        turn=torch.tensor(options.turn) if any(options.turn) else None,
+        exact=options.exact,
     )
     volumes = _check_volumes(head, person, spatial_size, spacing)
     # Before the lesions, which take their place out of the tissue.

@@ -20,6 +20,8 @@ TOLERANCE = 0.003  # relative; the promise is 0.02
 NEAR = 0.02  # on a part of the points
 COARSE = 5  # of how many points one is used until then
 STEPS = 20
+MARGIN_MM = 20.0  # around the box of the map: a person's head may be larger
+NEAR_SKULL_MM = 4.0  # points farther outside are not looked at
 CSF_RANGE_MM = (-7.0, 5.0)
 GREY_RANGE_MM = (-2.5, 3.0)
 GREY = group_table("grey")
@@ -81,10 +83,16 @@ def layers(levels: torch.Tensor, smooth: torch.Tensor, csf: float, width: float)
     return Layers(ventricle, brain - ventricle, intracranial, levels[2])
 
 
-def solve(motion: Motion, person: Person, *, spacing: float) -> Shape:
+def solve(motion: Motion, person: Person, *, spacing: float, exact: bool = True) -> Shape:
     """Find the shape with the ventricular, brain and intracranial volume of a person, and its share of grey matter.
 
     Scale changes all volumes alike, so the other three set the ratios of the volumes, and the scale their size.
+
+    Args:
+        motion: the head without its scale and its ventricles.
+        person: volumes.
+        spacing: voxel size of the rendering, mm.
+        exact: False ends the search on a part of the points, with errors of some per cent, in a third of the time.
 
     Raises:
         ImpossibleHeadError: if no shape has these volumes; the message says what this head can have.
@@ -104,7 +112,7 @@ def solve(motion: Motion, person: Person, *, spacing: float) -> Shape:
         ratio = math.log(max(ventricles, 1e-3) / intracranial)
         settled = abs(head.width * scale / spacing - 1.0) < 0.01
         if abs(ratio - target) < (TOLERANCE if stride == 1 else NEAR) and reached and settled:
-            if stride == 1:
+            if stride == 1 or not exact:
                 grey = head.find_grey(found, person.grey_matter_volume / person.brain_volume)
                 return Shape(scale, widening, csf, grey)
             stride, lower, upper = 1, float(-WIDENINGS), float(WIDENINGS)
@@ -135,11 +143,9 @@ def solve(motion: Motion, person: Person, *, spacing: float) -> Shape:
 
 def _points(motion: Motion) -> torch.Tensor:
     """Map voxels of points 2 mm apart in the head, before any widening."""
-    size = [STEP * n for n in motion.atlas.smooth.shape[1:]]
-    axes = [torch.arange(-n / 2 - 10, n / 2 + 10, SEARCH_MM) for n in size]
-    points = motion.shaped(torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, 3))
-    near = sample(motion.atlas.smooth[:2], points, step=STEP).amin(0) < 4.0
-    return points[near]
+    size = [math.ceil((STEP * n + MARGIN_MM) / SEARCH_MM) for n in motion.atlas.smooth.shape[1:]]
+    points, skull = motion.on_grid(size, SEARCH_MM)
+    return points[skull < NEAR_SKULL_MM]
 
 
 class _Head:
