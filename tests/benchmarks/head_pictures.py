@@ -23,6 +23,7 @@ from brain_bundles.phantom.heads import (
     head_population,
     render_subject,
 )
+from brain_bundles.phantom.scanner import acquisition_of
 
 SIZE, SPACING = (160, 192, 160), 1.0
 Panel = tuple[str, np.ndarray]
@@ -36,6 +37,12 @@ def make(path: Path, person: Person, seed: int, **options: object) -> HeadSubjec
         spacing=SPACING,
         options=HeadOptions(path, **options),  # type: ignore[arg-type]
     )
+
+
+def image(head: HeadSubject, contrast: str, *, whole_head: bool = False) -> np.ndarray:
+    """The nominal image of a contrast."""
+    nominal = acquisition_of("nominal")
+    return nominal.image(head, nominal.draw(head, contrast), whole_head=whole_head).numpy()
 
 
 def draw(panels: Sequence[Panel], path: Path, planes: str = "acs", through: Sequence[int] | None = None) -> None:
@@ -68,7 +75,7 @@ def main(anatomies: str, output: str) -> None:
         person(85, "F", 45, 1100, 1400, 0.515),
     ]
     panels = [
-        (f"{p.age:.0f} years, {contrast}\nventricles {p.ventricular_volume:.0f} mL", make(one, p, 3).image(contrast))
+        (f"{p.age:.0f} years, {contrast}\nventricles {p.ventricular_volume:.0f} mL", image(make(one, p, 3), contrast))
         for p in lives
         for contrast in ("T1w", "FLAIR")
     ]
@@ -82,14 +89,14 @@ def main(anatomies: str, output: str) -> None:
         panels.append(
             (
                 f"{name}\n{who.age:.0f} years, {who.sex}",
-                make(maps[name], who, seed, mirrored=bool(seed % 2)).image("T1w"),
+                image(make(maps[name], who, seed, mirrored=bool(seed % 2)), "T1w"),
             )
         )
     draw(panels, folder / "heads_people.jpg")
 
     middle = person(60, "M", 25, 1180, 1420, 0.545)
     head = make(maps["training_seg_10"], middle, 5, whole_head=True)
-    draw([(s, head.image(s)) for s in ("T1w", "T2w", "FLAIR", "PDw")], folder / "heads_whole.jpg")
+    draw([(s, image(head, s, whole_head=True)) for s in ("T1w", "T2w", "FLAIR", "PDw")], folder / "heads_whole.jpg")
 
     columns: list[Panel] = []
     for title, options, age, names_of in (
@@ -103,7 +110,7 @@ def main(anatomies: str, output: str) -> None:
         lesion = sum(subject.fractions[name] for name in names_of).sum((0, 1))
         z = int(lesion.argmax())
         for suffix in ("T1w", "FLAIR", "ce-gadolinium_T1w" if title in ("tumour", "multiple sclerosis") else "T2w"):
-            columns.append((f"{title}\n{suffix}", np.repeat(subject.image(suffix)[:, :, z : z + 1], 3, axis=2)))
+            columns.append((f"{title}\n{suffix}", np.repeat(image(subject, suffix)[:, :, z : z + 1], 3, axis=2)))
     half = len(columns) // 2
     for number, part in enumerate((columns[:half], columns[half:]), start=1):
         draw(part, folder / f"heads_lesions_{number}.jpg", planes="a", through=(0, 0, 1))

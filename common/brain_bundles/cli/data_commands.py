@@ -103,7 +103,7 @@ def phantom(
     num_subjects: int = 200,
     suffixes: str | Sequence[str] = "T1w",
     spacing: float = 2.0,
-    spatial_size: Sequence[int] = (80, 96, 80),
+    spatial_size: Sequence[int] | None = None,
     seed: int = 0,
     tumour_probability: float = 0.0,
     with_vessels: bool | None = None,
@@ -113,6 +113,7 @@ def phantom(
     freesurfer_labels: bool = False,
     stroke_probability: float = 0.0,
     sclerosis_probability: float = 0.0,
+    acquisition: str = "nominal",
 ) -> None:
     """Write a population of digital brains with known truth as a BIDS dataset.
 
@@ -121,7 +122,7 @@ def phantom(
         num_subjects: number of subjects.
         suffixes: one contrast or a list: T1w, T2w, PDw, FLAIR, ce-gadolinium_T1w, swi, angio.
         spacing: voxel size, mm.
-        spatial_size: voxels to the right, to the front, to the top.
+        spatial_size: voxels to the right, to the front, to the top; by default what holds a head.
         seed: seed of the population; subject i depends only on this seed and i.
         tumour_probability: chance of a tumour per subject.
         with_vessels: True or False; by default vessels are drawn if swi, angio or ce-gadolinium_T1w is requested.
@@ -131,6 +132,7 @@ def phantom(
         freesurfer_labels: write a segmentation with FreeSurfer's numbers, too; needs anatomies.
         stroke_probability: chance of an old stroke per subject; needs anatomies.
         sclerosis_probability: chance of multiple sclerosis per subject; needs anatomies.
+        acquisition: nominal for one scanner, varied for many, random for any contrast; needs anatomies.
     """
     from brain_bundles.phantom import write_phantoms
 
@@ -140,7 +142,9 @@ def phantom(
         num_subjects=whole("num_subjects", num_subjects, least=1),
         suffixes=[name.strip() for name in names],
         spacing=number("spacing", spacing, least=0.5, most=8.0),
-        spatial_size=[whole("spatial_size", size, least=2) for size in triple("spatial_size", spatial_size)],
+        spatial_size=None
+        if spatial_size is None
+        else [whole("spatial_size", size, least=2) for size in triple("spatial_size", spatial_size)],
         seed=whole("seed", seed, least=0),
         tumour_probability=number("tumour_probability", tumour_probability, least=0.0, most=1.0),
         with_vessels=None if with_vessels is None else truth("with_vessels", with_vessels),
@@ -150,6 +154,7 @@ def phantom(
         freesurfer_labels=truth("freesurfer_labels", freesurfer_labels),
         stroke_probability=number("stroke_probability", stroke_probability, least=0.0, most=1.0),
         sclerosis_probability=number("sclerosis_probability", sclerosis_probability, least=0.0, most=1.0),
+        acquisition=text("acquisition", acquisition),
     )
 
 

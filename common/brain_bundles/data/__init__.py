@@ -29,6 +29,7 @@ from brain_bundles.data.nifti import is_complete_nifti, write_labels, write_nift
 from brain_bundles.data.participants import read_participants, read_tsv, write_participants, write_split
 from brain_bundles.data.problems import DatasetError, ImageError
 from brain_bundles.data.read_image import Image, read_header, read_image, read_values, to_ras
+from brain_bundles.data.rendered import RenderedDataset, RenderedImage, RenderedItems, image_dataset
 from brain_bundles.data.seeded_dataset import SeededDataset
 from brain_bundles.data.skip_unusable_dataset import SkipUnusableDataset
 from brain_bundles.data.training_data import TrainingData
@@ -47,6 +48,9 @@ __all__ = [
     "ImageError",
     "InOrderSampler",
     "LazySequence",
+    "RenderedDataset",
+    "RenderedImage",
+    "RenderedItems",
     "Scan",
     "SeededDataset",
     "SkipUnusableDataset",
@@ -60,6 +64,7 @@ __all__ = [
     "derived_path",
     "grid_affine",
     "image_datalist",
+    "image_dataset",
     "image_path",
     "image_problem",
     "is_complete_nifti",

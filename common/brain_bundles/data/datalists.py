@@ -1,7 +1,8 @@
 """Datalists of BIDS datasets: items with the paths of their images, for MONAI data sets.
 
 An item is a visit: with sessions, a participant has one item per session that has the images. ``entities`` chooses
-among several images of a contrast, see :class:`~brain_bundles.data.bids_index.BidsIndex`.
+among several images of a contrast, see :class:`~brain_bundles.data.bids_index.BidsIndex`. Instead of a folder,
+``dataset_dir`` may be a :class:`~brain_bundles.data.rendered.RenderedDataset`, whose images are made in training.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from brain_bundles.data.bids_scans import Labels, select_scans
 from brain_bundles.data.checks import warn_headers
 from brain_bundles.data.covariates import COVARIATES
 from brain_bundles.data.problems import first_names, raise_problems
+from brain_bundles.data.rendered import RenderedDataset
 from brain_bundles.data.subject_checks import subject_problems
 
 logger = logging.getLogger(__name__)
 
 
 def bids_datalist(
-    dataset_dir: str | os.PathLike[str],
+    dataset_dir: str | os.PathLike[str] | RenderedDataset,
     suffixes: str | Sequence[str],
     split: str | None = None,
     *,
@@ -32,7 +34,7 @@ def bids_datalist(
     entities: Mapping[str, object] | None = None,
     participant_label: Labels | None = None,
     session_id: Labels | None = None,
-) -> list[dict[str, str | float]]:
+) -> Sequence[Mapping[str, Any]]:
     """One item per visit, for a MONAI dataset, in the order of participants.tsv.
 
     Args:
@@ -55,6 +57,8 @@ def bids_datalist(
         ValueError: for an unknown suffix, split, covariate, entity, participant or session.
         DatasetError: with every missing image, missing or impossible covariate, repeated id and unknown split.
     """
+    if isinstance(dataset_dir, RenderedDataset):
+        return dataset_dir.items([suffixes] if isinstance(suffixes, str) else suffixes, split)
     options = {"participant_label": participant_label, "session_id": session_id}
     items, problems = collect_items(dataset_dir, suffixes, split, covariates=covariates, entities=entities, **options)
     raise_problems(Path(dataset_dir), problems)
@@ -122,14 +126,14 @@ def _ids(scan: Scan, with_sessions: bool) -> dict[str, Any]:
 
 
 def checked_datalist(
-    dataset_dir: str | os.PathLike[str],
+    dataset_dir: str | os.PathLike[str] | RenderedDataset,
     suffixes: str | Sequence[str],
     split: str | None = None,
     *,
     covariates: Sequence[str] = COVARIATES,
     check_also: Sequence[str] = (),
     entities: Mapping[str, object] | None = None,
-) -> list[dict[str, str | float]]:
+) -> Sequence[Mapping[str, Any]]:
     """Make the :func:`brain_bundles.data.bids_datalist` and check every file; all problems are reported at once.
 
     Args:
@@ -146,6 +150,8 @@ def checked_datalist(
             :func:`brain_bundles.data.check_images`, and every subject whose contrasts differ in grid.
     """
     names = [suffixes] if isinstance(suffixes, str) else list(suffixes)
+    if isinstance(dataset_dir, RenderedDataset):
+        return dataset_dir.items(names, split)
     parts = {}
     problems: list[tuple[str, str]] = []
     for part in dict.fromkeys((split, *check_also)):
@@ -160,7 +166,7 @@ def checked_datalist(
 
 
 def paired_datalist(
-    dataset_dir: str | os.PathLike[str],
+    dataset_dir: str | os.PathLike[str] | RenderedDataset,
     source: str,
     target: str,
     split: str | None = None,
@@ -168,7 +174,7 @@ def paired_datalist(
     check_also: Sequence[str] = (),
     allow_missing: bool = False,
     entities: Mapping[str, object] | None = None,
-) -> list[dict[str, str]]:
+) -> Sequence[Mapping[str, Any]]:
     """One item per visit: ``image`` is the path of the source contrast, ``label`` that of the target.
 
     Every file is read and checked first, see :func:`checked_datalist`.
@@ -187,6 +193,8 @@ def paired_datalist(
     """
     if source == target:
         raise ValueError(f"source and target are both {source!r}; give two contrasts.")
+    if isinstance(dataset_dir, RenderedDataset):
+        return dataset_dir.pairs(source, target, split)
     if allow_missing:
         items: Sequence[Mapping[str, Any]] = contrast_datalist(
             dataset_dir, [source, target], split, check_also=check_also, entities=entities
@@ -199,13 +207,13 @@ def paired_datalist(
 
 
 def image_datalist(
-    dataset_dir: str | os.PathLike[str],
+    dataset_dir: str | os.PathLike[str] | RenderedDataset,
     suffixes: Sequence[str],
     split: str | None = None,
     *,
     check_also: Sequence[str] = (),
     entities: Mapping[str, object] | None = None,
-) -> list[dict[str, str]]:
+) -> Sequence[Mapping[str, Any]]:
     """One item per image, with its path as ``image``; for an autoencoder that learns several contrasts at once.
 
     Every file is read and checked first, see :func:`checked_datalist`.
@@ -220,19 +228,21 @@ def image_datalist(
     Raises:
         DatasetError: with every problem of every participant.
     """
+    if isinstance(dataset_dir, RenderedDataset):
+        return dataset_dir.images(suffixes, split)
     items = checked_datalist(dataset_dir, suffixes, split, covariates=(), check_also=check_also, entities=entities)
     return [{**_ids_of(item), "image": str(item[suffix])} for item in items for suffix in suffixes]
 
 
 def contrast_datalist(
-    dataset_dir: str | os.PathLike[str],
+    dataset_dir: str | os.PathLike[str] | RenderedDataset,
     contrasts: Sequence[str],
     split: str | None = None,
     *,
     check_also: Sequence[str] = (),
     allow_unseen: bool = False,
     entities: Mapping[str, object] | None = None,
-) -> list[dict[str, str]]:
+) -> Sequence[Mapping[str, Any]]:
     """One item per visit: ``participant_id`` and a path for each contrast that was scanned.
 
     Visits with fewer than two of the contrasts are left out. Every file is read and checked first.
@@ -255,6 +265,8 @@ def contrast_datalist(
         raise ValueError(f"contrasts is {list(contrasts)}, expected two or more, each once.")
     for name in contrasts:
         image_path("", "", name)  # raises for an unknown one
+    if isinstance(dataset_dir, RenderedDataset):
+        return dataset_dir.items(contrasts, split)
     index = BidsIndex(dataset_dir, entities)
     parts: dict[str | None, list[dict[str, str]]] = {}
     problems: list[tuple[str, str]] = []

@@ -33,7 +33,12 @@ def encode(
 
 @torch.no_grad()
 def measure_latent_statistics(
-    autoencoder: nn.Module, loader: Iterable, *, image_key: str = "image", precision: str = "fp32"
+    autoencoder: nn.Module,
+    loader: Iterable,
+    *,
+    image_key: str = "image",
+    precision: str = "fp32",
+    num_images: int | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and standard deviation of raw latent samples per channel, over all images and positions.
 
@@ -45,6 +50,7 @@ def measure_latent_statistics(
         loader: yields batches with the image (B, C, D, H, W), of the size that will be encoded (not training patches).
         image_key: entry of the image.
         precision: fp32, bf16, fp16 or auto.
+        num_images: stop after the batch with this image; None for all. Hundreds are enough for two numbers a channel.
 
     Returns:
         mean and std, float32 tensors of shape (latent_channels,).
@@ -52,7 +58,7 @@ def measure_latent_statistics(
     Raises:
         ValueError: if the loader is empty.
     """
-    sums = None
+    sums, seen = None, 0
     for (image,) in _images(loader, [image_key], autoencoder):
         if image is None:
             raise ValueError(f"measure_latent_statistics: a batch lacks {image_key!r}.")
@@ -62,6 +68,9 @@ def measure_latent_statistics(
         count = torch.full_like(mu[:, 0], mu.shape[1])
         part = torch.stack([count, mu.sum(1), mu.square().sum(1) + sigma.square().sum(1)])
         sums = part if sums is None else sums + part
+        seen += len(image)
+        if num_images is not None and seen >= num_images:
+            break
     if sums is None:
         raise ValueError("measure_latent_statistics: the loader is empty; check dataset_dir and the split.")
     if dist.is_available() and dist.is_initialized():

@@ -18,6 +18,7 @@ from torch import nn
 from tqdm import tqdm
 
 from brain_bundles.data.encoding import encode
+from brain_bundles.data.rendered import RenderedImage
 from brain_bundles.utils.fingerprint import describe, file_fingerprint, module_fingerprint
 from brain_bundles.utils.loading import read_plain
 from brain_bundles.utils.precision import resolve_precision
@@ -175,4 +176,6 @@ class CachedLatents(torch.utils.data.Dataset):
 
 
 def _image_fingerprint(image: Any) -> str:
+    if isinstance(image, RenderedImage):
+        return image.fingerprint()
     return file_fingerprint(image) if isinstance(image, (str, Path)) else describe(image)

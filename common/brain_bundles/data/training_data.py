@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from brain_bundles.data.rendered import RenderedDataset
 from brain_bundles.utils.config_overrides import given_overrides
 from brain_bundles.version import __version__
 
@@ -20,14 +21,14 @@ class TrainingData:
     """Description of a training's data, made when it is called: the datalist of a config is made late.
 
     Args:
-        dataset_dir: BIDS dataset.
+        dataset_dir: BIDS dataset, or a population that is rendered.
         datalist: items of the training, with ``participant_id``.
         contrasts: contrasts of the images.
     """
 
     def __init__(
         self,
-        dataset_dir: str | os.PathLike[str],
+        dataset_dir: str | os.PathLike[str] | RenderedDataset,
         datalist: Sequence[Mapping[str, Any]],
         contrasts: str | Sequence[str],
     ) -> None:
@@ -40,7 +41,10 @@ class TrainingData:
         The command has the names of the configs and the options that changed them, without paths. It is None for a
         training that was started from Python.
         """
-        subjects = len({str(item["participant_id"]) for item in self.datalist})
+        if isinstance(self.dataset_dir, RenderedDataset):
+            subjects = len(self.dataset_dir.items(self.contrasts, "train"))  # they are not made to be counted
+        else:
+            subjects = len({str(item["participant_id"]) for item in self.datalist})
         return {
             "data": f"{subjects} subjects of {self._title()}",
             "subjects": subjects,
@@ -51,6 +55,8 @@ class TrainingData:
 
     def _title(self) -> str:
         """Name of the dataset and how it was made, by its description."""
+        if isinstance(self.dataset_dir, RenderedDataset):
+            return str(self.dataset_dir)
         file = Path(os.fspath(self.dataset_dir)) / "dataset_description.json"
         try:
             description = json.loads(file.read_text(encoding="utf-8"))

@@ -26,6 +26,7 @@ class LatentStatisticsHandler:
             the end only.
         precision: fp32, bf16, fp16 or auto.
         image_key: entry of the image in a batch.
+        num_images: number of images at most, of each process; None for all.
         per_channel: one standard deviation per channel, so that the diffusion stage sees all channels alike; False
             stores their root mean square for all, so that channels with more of the image stay larger.
 
@@ -41,13 +42,14 @@ class LatentStatisticsHandler:
         interval: int | None = None,
         precision: str = "fp32",
         image_key: str = "image",
+        num_images: int | None = None,
         per_channel: bool = True,
     ) -> None:
         if interval is not None and interval < 1:
             raise ValueError(f"LatentStatisticsHandler: interval must be at least 1 epoch, got {interval}.")
         self.autoencoder, self.data_loader = autoencoder, data_loader
         self.interval, self.precision = interval, precision
-        self.image_key, self.per_channel = image_key, per_channel
+        self.image_key, self.num_images, self.per_channel = image_key, num_images, per_channel
 
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.COMPLETED, self)
@@ -57,7 +59,11 @@ class LatentStatisticsHandler:
     def __call__(self, engine: Engine) -> None:
         network = unwrap(self.autoencoder)
         mean, std = measure_latent_statistics(
-            network, self.data_loader, image_key=self.image_key, precision=self.precision
+            network,
+            self.data_loader,
+            image_key=self.image_key,
+            precision=self.precision,
+            num_images=self.num_images,
         )
         if not self.per_channel:
             std = std.square().mean().sqrt().expand_as(std)

@@ -2,11 +2,14 @@
 
 from brain_bundles.phantom.anatomy import Anatomy, render_anatomy
 from brain_bundles.phantom.default_dataset import PhantomDataset
+from brain_bundles.phantom.head_population import HeadImage, HeadPopulation
 from brain_bundles.phantom.population import PopulationModel
 from brain_bundles.phantom.writer import write_phantoms
 
 __all__ = [
     "Anatomy",
+    "HeadImage",
+    "HeadPopulation",
     "PhantomDataset",
     "PopulationModel",
     "render_anatomy",

@@ -19,3 +19,4 @@ class PhantomSpec:
     vessels: bool
     head: HeadOptions | None = None  # how the head of one subject is made; None for the template
     freesurfer_labels: bool = False
+    acquisition: str = "nominal"

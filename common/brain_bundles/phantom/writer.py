@@ -23,11 +23,12 @@ from brain_bundles.data.covariates import Covariates
 from brain_bundles.data.participants import write_participants
 from brain_bundles.phantom import recipe
 from brain_bundles.phantom.atlas import load_atlas
-from brain_bundles.phantom.heads.dataset import HEAD_LICENSE, describe_head_derivatives, write_head_subject
+from brain_bundles.phantom.head_dataset import HEAD_LICENSE, describe_head_derivatives, write_head_subject
 from brain_bundles.phantom.heads.source import HeadSource, draw_person
 from brain_bundles.phantom.heads.subject import LABEL_NAMES, HeadOptions
 from brain_bundles.phantom.mr_signal import SEQUENCES
 from brain_bundles.phantom.population import PopulationModel
+from brain_bundles.phantom.scanner import acquisition_of
 from brain_bundles.phantom.spec import PhantomSpec
 from brain_bundles.phantom.template_subject import LABELS, LICENSE, SEGMENTATION, write_template_subject
 from brain_bundles.phantom.unfinished import UnfinishedDataset
@@ -40,7 +41,8 @@ logger = logging.getLogger(__name__)
 # Forked workers share the atlas. macOS has fork, too, but its libraries crash in forked processes.
 START_METHOD = "fork" if sys.platform == "linux" else None  # None: the platform's own
 SPACING_MM = 2.0
-SPATIAL_SIZE = (80, 96, 80)
+SIZE_MM = (160.0, 192.0, 160.0)
+TURNED_MM = (208.0, 224.0, 208.0)
 VESSEL_SUFFIXES = ("swi", "angio", "ce-gadolinium_T1w")  # the contrast agent stays in the blood of a healthy brain
 
 
@@ -86,7 +88,7 @@ def write_phantoms(
     num_subjects: int = 200,
     suffixes: Sequence[str] = ("T1w",),
     spacing: float = SPACING_MM,
-    spatial_size: Sequence[int] = SPATIAL_SIZE,
+    spatial_size: Sequence[int] | None = None,
     seed: int = 0,
     tumour_probability: float = 0.0,
     with_vessels: bool | None = None,
@@ -98,6 +100,7 @@ def write_phantoms(
     freesurfer_labels: bool = False,
     stroke_probability: float = 0.0,
     sclerosis_probability: float = 0.0,
+    acquisition: str = "nominal",
 ) -> Path:
     """Write a population of digital brains with known truth as a BIDS dataset, and return its folder.
 
@@ -111,7 +114,8 @@ def write_phantoms(
         num_subjects: number of subjects.
         suffixes: contrasts, any of T1w, T2w, PDw, FLAIR, ce-gadolinium_T1w, swi, angio.
         spacing: voxel size, mm.
-        spatial_size: (D, H, W) voxels; to the right, to the front, to the top.
+        spatial_size: (D, H, W) voxels; to the right, to the front, to the top. By default 160 x 192 x 160 mm, and
+            208 x 224 x 208 mm where heads lie turned.
         seed: seed of the population.
         tumour_probability: chance of a tumour per subject.
         with_vessels: draw vascular trees; by default if ``suffixes`` has swi, angio or ce-gadolinium_T1w, which show
@@ -124,6 +128,8 @@ def write_phantoms(
         whole_head: images with skull and scalp; only with anatomies that have them (SynthSeg's maps).
         freesurfer_labels: write ``derivatives/freesurfer``, too: FreeSurfer's number of every structure.
         stroke_probability, sclerosis_probability: chance of an old stroke, and of multiple sclerosis, per subject.
+        acquisition: "nominal", one scanner; "varied", what scanners do within a contrast; "random", levels drawn at
+            random. The record of each scan is in the image's sidecar.
 
     ``whole_head`` and what follows it need ``anatomies``. With anatomies a subject depends on its split, too: its map
     is one of that split (:mod:`brain_bundles.phantom.heads.split`).
@@ -135,19 +141,31 @@ def write_phantoms(
     """
     folder = Path(dataset_dir)
     suffixes = (suffixes,) if isinstance(suffixes, str) else tuple(suffixes)
+    if spatial_size is None:
+        spatial_size = [
+            round(mm / spacing) for mm in (TURNED_MM if acquisition_of(acquisition).max_turn_deg else SIZE_MM)
+        ]
     size = (int(spatial_size[0]), int(spatial_size[1]), int(spatial_size[2]))
     _check(num_subjects, suffixes, spacing, size, tumour_probability, val_fraction, test_fraction)
     if with_vessels is None:
         with_vessels = any(suffix in VESSEL_SUFFIXES for suffix in suffixes)
     spec = PhantomSpec(
-        suffixes, float(spacing), size, seed, tumour_probability, with_vessels, freesurfer_labels=freesurfer_labels
+        suffixes,
+        float(spacing),
+        size,
+        seed,
+        tumour_probability,
+        with_vessels,
+        freesurfer_labels=freesurfer_labels,
+        acquisition=acquisition,
     )
     seeds = [derive_seed(seed, "phantom", index) for index in range(num_subjects)]
     splits = _splits(num_subjects, val_fraction, test_fraction)
     ids = [f"sub-{index + 1:04d}" for index in range(num_subjects)]
     maps: dict[str, str] | None = None
     if anatomies is None:
-        _refuse_head_options(whole_head, freesurfer_labels, stroke_probability, sclerosis_probability)
+        others = (freesurfer_labels, stroke_probability, sclerosis_probability, acquisition != "nominal")
+        _refuse_head_options(whole_head, *others)
         population = PopulationModel.default()
         people = [population.sample(1, np.random.default_rng(subject_seed))[0] for subject_seed in seeds]
         specs = [spec] * num_subjects
@@ -225,8 +243,8 @@ def _refuse_head_options(*options: bool | float) -> None:
     """Raise ValueError if an option is on that only label maps have."""
     if any(options):
         raise ValueError(
-            "whole_head, freesurfer_labels, stroke_probability and sclerosis_probability need anatomies: a folder of "
-            "label maps; the template has none of them."
+            "whole_head, freesurfer_labels, stroke_probability, sclerosis_probability and acquisition need anatomies: "
+            "a folder of label maps; the template has none of them."
         )
 
 

@@ -12,25 +12,30 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
 from monai.utils import MetaKeys, SpaceKeys
+from numpy.typing import NDArray
 
 from brain_bundles.data.read_image import Image, read_image
+from brain_bundles.data.rendered import RenderedImage
 
 
-def meta_tensor(image: Image, path: str | os.PathLike[str]) -> MetaTensor:
-    """Convert an image to (1, D, H, W) float32 with its affine, and the file that it was read from."""
+def meta_tensor(voxels: NDArray[np.float32], affine: NDArray[np.float64], name: str) -> MetaTensor:
+    """Convert an image to (1, D, H, W) float32 with its affine, and the name of the file that it was read from."""
     meta = {
-        MetaKeys.ORIGINAL_AFFINE: image.affine.copy(),
-        MetaKeys.SPATIAL_SHAPE: np.array(image.voxels.shape),
+        MetaKeys.ORIGINAL_AFFINE: affine.copy(),
+        MetaKeys.SPATIAL_SHAPE: np.array(voxels.shape),
         MetaKeys.SPACE: SpaceKeys.RAS,
         MetaKeys.ORIGINAL_CHANNEL_DIM: float("nan"),
-        "filename_or_obj": os.fspath(path),
+        "filename_or_obj": name,
     }
-    voxels = torch.from_numpy(np.ascontiguousarray(image.voxels))[None]
-    return MetaTensor(voxels, affine=torch.from_numpy(image.affine.copy()), meta=meta)
+    return MetaTensor(
+        torch.from_numpy(np.ascontiguousarray(voxels))[None], affine=torch.from_numpy(affine.copy()), meta=meta
+    )
 
 
 class ReadImaged(MapTransform):
     """Read the files whose paths are under ``keys`` as ``MetaTensor`` volumes (1, D, H, W).
+
+    An image without a file (:class:`brain_bundles.data.RenderedImage`) is rendered.
 
     Args:
         keys: keys of the paths.
@@ -53,5 +58,11 @@ class ReadImaged(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         d = dict(data)
         for key in self.key_iterator(d):
-            d[key] = meta_tensor(self.read(d[key]), d[key])
+            d[key] = self._volume(d[key])
         return d
+
+    def _volume(self, source: str | os.PathLike[str] | RenderedImage) -> MetaTensor:
+        if isinstance(source, RenderedImage):
+            return meta_tensor(*source.render(), str(source))
+        image = self.read(source)
+        return meta_tensor(image.voxels, image.affine, os.fspath(source))

@@ -12,7 +12,7 @@ from brain_bundles.phantom.heads.motion import Motion
 from brain_bundles.phantom.heads.people import NAMES
 from brain_bundles.phantom.heads.volumes import find_falling
 
-from .conftest import write_map
+from ..conftest import write_map
 
 GRID = {"spatial_size": (80, 96, 80), "spacing": 2.0}
 GROUPS = {
@@ -42,7 +42,9 @@ def test_the_volumes_hold_at_one_millimetre(atlas):
 
 
 def test_fractions_are_within_0_and_1_and_add_up(atlas):
-    head = render_head(atlas, Person(50.0, "F", 20, 1150, 1350, 620), seed=1, mirrored=False, surroundings_mm=math.inf, **GRID)
+    head = render_head(
+        atlas, Person(50.0, "F", 20, 1150, 1350, 620), seed=1, mirrored=False, surroundings_mm=math.inf, **GRID
+    )
     total = torch.stack(list(head.fractions.values())).sum(0)
     assert all(float(part.min()) >= -1e-6 for part in head.fractions.values())
     assert float(total.max()) < 1.0 + 1e-4

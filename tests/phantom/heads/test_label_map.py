@@ -10,7 +10,7 @@ import pytest
 from brain_bundles.phantom.heads import read_label_map
 from brain_bundles.phantom.heads.structures import CODE, STRUCTURES, structure_of
 
-from .conftest import write_map
+from ..conftest import write_map
 
 
 def test_every_number_has_one_structure_and_sides_differ():

@@ -8,7 +8,7 @@ import pytest
 from brain_bundles.phantom.heads import HeadSource, find_label_maps, split_of
 from brain_bundles.phantom.heads.split import PUBLISHED
 
-from .conftest import write_map
+from ..conftest import write_map
 
 
 def test_the_published_maps_have_their_fixed_split():

@@ -156,7 +156,9 @@ def build_atlas(head: LabelMap) -> HeadAtlas:
 
 def _uniform(codes: np.ndarray) -> torch.Tensor:
     """True where a voxel and all its neighbours have one code."""
-    highest, lowest = (filter_(codes, 3, mode="nearest") for filter_ in (ndimage.maximum_filter, ndimage.minimum_filter))
+    highest, lowest = (
+        filter_(codes, 3, mode="nearest") for filter_ in (ndimage.maximum_filter, ndimage.minimum_filter)
+    )
     return torch.from_numpy(highest == lowest)
 
 

@@ -11,11 +11,14 @@ import numpy as np
 
 from brain_bundles.phantom.heads.people import Person, head_population
 from brain_bundles.phantom.heads.split import find_label_maps, split_of
-from brain_bundles.phantom.heads.subject import HeadOptions
+from brain_bundles.phantom.heads.subject import HeadOptions, HeadSubject, render_subject
+from brain_bundles.phantom.heads.volumes import ImpossibleHeadError
 from brain_bundles.utils.fingerprint import hash_file
 from brain_bundles.utils.seeding import derive_seed
 
 logger = logging.getLogger(__name__)
+
+MAX_DRAWS = 10  # of a person for one anatomy
 
 
 @dataclass(frozen=True)
@@ -75,3 +78,24 @@ class HeadSource:
 def draw_person(seed: int) -> Person:
     """The person of one subject."""
     return head_population().sample(1, np.random.default_rng(seed))[0]
+
+
+def render_possible(
+    person: Person, *, seed: int, spatial_size: tuple[int, int, int], spacing: float, options: HeadOptions
+) -> tuple[Person, HeadSubject]:
+    """The subject of a person, or of another person if the anatomy cannot have its volumes (one in some hundreds).
+
+    Raises:
+        ImpossibleHeadError: if ``MAX_DRAWS`` people were impossible.
+        ValueError: if the head does not fit into the grid.
+    """
+    for draw in range(1, MAX_DRAWS + 1):
+        try:
+            subject = render_subject(person, seed=seed, spatial_size=spatial_size, spacing=spacing, options=options)
+            return person, subject
+        except ImpossibleHeadError as error:
+            if draw == MAX_DRAWS:
+                raise
+            logger.info("%s: another person is drawn, %s", options.anatomy.name, error)
+            person = draw_person(derive_seed(seed, "drawn again", draw))
+    raise AssertionError

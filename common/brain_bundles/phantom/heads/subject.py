@@ -1,4 +1,4 @@
-"""One subject of the head population: its structures with lesions and vessels, its images, its labels."""
+"""One subject of the head population: its structures with lesions and vessels, and its labels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from brain_bundles.phantom.heads.acquisition import acquire_head
 from brain_bundles.phantom.heads.anatomy import HeadAnatomy, render_head, summed
 from brain_bundles.phantom.heads.atlas import load_head
 from brain_bundles.phantom.heads.lesions import hyperintensities, plaques, replace_tissue, stroke, tumour
@@ -83,36 +82,28 @@ class HeadOptions:
 
 @dataclass(frozen=True)
 class HeadSubject:
-    """Everything that the images of one subject show.
+    """Everything that the images of one subject show; :mod:`brain_bundles.phantom.scanner` makes them.
 
     Attributes:
         fractions: (D, H, W) fraction per structure, lesion and vessel.
-        brain_mask: (D, H, W) bool, the intracranial space.
-        image_mask: (D, H, W) bool, where images are not 0: the brain mask, or everything for a whole head.
+        intracranial: (D, H, W) fraction inside of the skull, lesions and vessels included.
         right: (D, H, W) uint8, 1 on the right side.
         volumes: mL of ventricles, brain, intracranial space and grey matter, as rendered. Lesions are parts of the
             tissue that they replaced, vessels parts of where they lie.
     """
 
     fractions: Mapping[str, torch.Tensor]
-    brain_mask: torch.Tensor
-    image_mask: torch.Tensor
+    intracranial: torch.Tensor
     right: torch.Tensor
     volumes: Mapping[str, float]
     age: float
     seed: int
     spacing: float
 
-    def image(self, suffix: str) -> np.ndarray:
-        """Image of one contrast, (D, H, W) in [0, 1]."""
-        return acquire_head(
-            self.fractions,
-            suffix=suffix,
-            age=self.age,
-            seed=self.seed,
-            spacing=self.spacing,
-            mask=self.image_mask,
-        ).numpy()
+    @property
+    def brain_mask(self) -> torch.Tensor:
+        """The intracranial space, (D, H, W) bool."""
+        return self.intracranial > 0.5
 
     def tissue_labels(self) -> np.ndarray:
         """``LABELS`` of the tissue with the largest fraction, uint8 (D, H, W); 0 outside of the brain mask."""
@@ -211,11 +202,9 @@ def render_subject(
     if factor > 1:
         fractions = {name: _pooled(fraction, factor) for name, fraction in fractions.items()}
         inside, right = _pooled(inside, factor), _pooled(right, factor)
-    brain_mask = inside > 0.5
     return HeadSubject(
         fractions=fractions,
-        brain_mask=brain_mask,
-        image_mask=torch.ones_like(brain_mask) if options.whole_head else brain_mask,
+        intracranial=inside,
         right=(right > 0.5).to(torch.uint8),
         volumes=volumes,
         age=person.age,

@@ -35,7 +35,7 @@ TISSUES: Mapping[str, Tissue] = {
     "csf": BRAINWEB["csf"],
     "choroid_plexus": Tissue(0.88, 1300.0, 95.0, 50.0, gadolinium=0.6),
     # Lesions
-    "hyperintensity": BRAINWEB["hyperintensity"],
+    "hyperintensity": Tissue(0.82, 850.0, 130.0, 95.0),  # of age; BrainWeb's are of multiple sclerosis, and brighter
     "plaque": Tissue(0.80, 900.0, 180.0, 130.0, gadolinium=0.02),
     "active_plaque": Tissue(0.82, 950.0, 170.0, 110.0, gadolinium=0.5),
     "stroke_core": Tissue(0.98, 2300.0, 300.0, 60.0),  # chronic: a cavity filled with fluid

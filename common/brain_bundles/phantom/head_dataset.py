@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import cast
 
 import numpy as np
+import torch
 
 from brain_bundles.data.bids import (
     image_path,
@@ -18,15 +18,14 @@ from brain_bundles.data.covariates import Covariates
 from brain_bundles.data.grid import grid_affine
 from brain_bundles.data.nifti import write_labels, write_nifti
 from brain_bundles.phantom.heads.people import Person
-from brain_bundles.phantom.heads.source import draw_person
+from brain_bundles.phantom.heads.source import render_possible
 from brain_bundles.phantom.heads.split import anatomy_name
-from brain_bundles.phantom.heads.subject import freesurfer_names, render_subject
-from brain_bundles.phantom.heads.volumes import ImpossibleHeadError
+from brain_bundles.phantom.heads.subject import freesurfer_names
+from brain_bundles.phantom.scanner import Scan, acquisition_of
 from brain_bundles.phantom.spec import PhantomSpec
-from brain_bundles.utils.seeding import derive_seed
+from brain_bundles.utils.atomic import write_json
 
-logger = logging.getLogger(__name__)
-MAX_DRAWS = 10  # of a person for one anatomy
+BRIGHTEST = 0.9995  # the quantile of an image that is brought to 1 if it is above
 SEGMENTATION, FREESURFER, BRAIN_MASK = "phantom", "freesurfer", "brain_mask"
 HEAD_LICENSE = (
     "As the label maps that GeneratedBy names. Those of SynthSeg and SynthSR are Apache-2.0: Billot et al. 2023, "
@@ -53,22 +52,21 @@ def write_head_subject(
 ) -> dict[str, object]:
     """Write all images of one subject and return its row of participants.tsv."""
     assert spec.head is not None
-    person, draws = cast(Person, covariates), 1
-    while True:
-        try:
-            subject = render_subject(
-                person, seed=seed, spatial_size=spec.spatial_size, spacing=spec.spacing, options=spec.head
-            )
-            break
-        except ImpossibleHeadError as error:  # one in some hundreds: another person for this anatomy
-            if draws == MAX_DRAWS:
-                raise
-            logger.info("%s: drawn again, %s", participant_id, error)
-            person = draw_person(derive_seed(seed, "drawn again", draws))
-            draws += 1
+    acquisition = acquisition_of(spec.acquisition)
+    person, subject = render_possible(
+        cast(Person, covariates),
+        seed=seed,
+        spatial_size=spec.spatial_size,
+        spacing=spec.spacing,
+        options=acquisition.placed(spec.head, seed),
+    )
     affine = grid_affine(spec.spacing, spec.spatial_size)
     for suffix in spec.suffixes:
-        write_nifti(image_path(dataset_dir, participant_id, suffix), subject.image(suffix), affine)
+        scan = acquisition.draw(subject, suffix)
+        image = acquisition.image(subject, scan, whole_head=spec.head.whole_head)
+        path = image_path(dataset_dir, participant_id, suffix)
+        write_nifti(path, within_one(image).numpy(), affine)
+        write_json(path.with_name(path.name.removesuffix(".nii.gz") + ".json"), scan_sidecar(scan, spec))
     write_labels(segmentation_path(dataset_dir, participant_id, SEGMENTATION), subject.tissue_labels(), affine)
     if spec.freesurfer_labels:
         write_labels(segmentation_path(dataset_dir, participant_id, FREESURFER), subject.freesurfer_labels(), affine)
@@ -83,3 +81,22 @@ def write_head_subject(
         "anatomy": anatomy_name(spec.head.anatomy),
         "mirrored": "yes" if spec.head.mirrored else "no",
     }
+
+
+def within_one(image: torch.Tensor) -> torch.Tensor:
+    """The image within [0, 1], scaled if a tissue is above 1, such as fat; single bright voxels are cut."""
+    brightest = float(np.quantile(image.numpy(), BRIGHTEST))
+    return (image / max(1.0, brightest)).clamp(0.0, 1.0)
+
+
+def scan_sidecar(scan: Scan, spec: PhantomSpec) -> dict[str, object]:
+    """Sidecar of an image: its sequence in BIDS's names and units, and the whole record as ``PhantomScan``."""
+    assert spec.head is not None
+    sidecar: dict[str, object] = {"SkullStripped": not spec.head.whole_head}
+    if "tesla" in scan.sequence:
+        sidecar["MagneticFieldStrength"] = scan.sequence["tesla"]
+        sidecar["FlipAngle"] = scan.sequence["flip"]
+        for name, key in (("RepetitionTime", "tr"), ("EchoTime", "te"), ("InversionTime", "ti")):
+            if scan.sequence[key]:
+                sidecar[name] = round(scan.sequence[key] / 1000.0, 6)  # seconds
+    return {**sidecar, "PhantomScan": {"acquisition": spec.acquisition, **scan.to_dict()}}

@@ -1,0 +1,75 @@
+"""Images that are made when they are read: what a datalist may hold instead of paths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from monai.data import CacheDataset, Dataset
+from numpy.typing import NDArray
+
+
+@runtime_checkable
+class RenderedImage(Protocol):
+    """An image without a file; ``str`` of it is its name in messages."""
+
+    def render(self) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Make the image: voxels (D, H, W), and the affine (4, 4) from voxel indices to RAS+ mm."""
+
+    def fingerprint(self) -> str:
+        """Text that is equal for two images if they are."""
+
+
+@runtime_checkable
+class RenderedDataset(Protocol):
+    """What ``dataset_dir`` may be instead of a folder: people whose images are made when they are read."""
+
+    def items(self, contrasts: Sequence[str], split: str | None) -> RenderedItems:
+        """Items of a datalist: ``participant_id``, covariates, and a :class:`RenderedImage` per contrast.
+
+        A single contrast is under ``image``.
+        """
+
+    def pairs(self, source: str, target: str, split: str | None) -> RenderedItems:
+        """Items with the source contrast as ``image`` and the target as ``label``, which may be scanned differently."""
+
+    def images(self, contrasts: Sequence[str], split: str | None) -> RenderedItems:
+        """One item per person and contrast, with the image as ``image``."""
+
+
+class RenderedItems(Sequence[Mapping[str, Any]]):
+    """A datalist of any length whose items are made when they are asked for.
+
+    Args:
+        number: length.
+        make: returns the item of an index from 0.
+    """
+
+    def __init__(self, number: int, make: Callable[[int], Mapping[str, Any]]) -> None:
+        self.number, self.make = number, make
+
+    def __len__(self) -> int:
+        return self.number
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self.make(i) for i in range(self.number)[index]]
+        return self.make(range(self.number)[int(index)])
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        return map(self.make, range(self.number))
+
+
+def image_dataset(data: Sequence, transform: Callable, cache_rate: float = 1.0, **options: Any) -> Dataset:
+    """A MONAI ``CacheDataset`` of files; images that are rendered in training are not kept, each is seen once or so.
+
+    Args:
+        data: datalist.
+        transform: deterministic preprocessing.
+        cache_rate: share of the files to keep in memory.
+        **options: further options of ``CacheDataset``.
+    """
+    if isinstance(getattr(data, "made", data), RenderedItems):
+        return Dataset(data, transform)
+    return CacheDataset(data, transform, cache_rate=cache_rate, **options)

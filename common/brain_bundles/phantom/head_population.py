@@ -1,0 +1,239 @@
+"""The head population without a disk: people who are rendered and scanned when a training reads their images."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brain_bundles.data.covariates import COVARIATES
+from brain_bundles.data.grid import grid_affine
+from brain_bundles.data.rendered import RenderedItems
+from brain_bundles.phantom.heads.source import MAX_DRAWS, HeadSource, draw_person
+from brain_bundles.phantom.heads.split import split_of
+from brain_bundles.phantom.heads.subject import HeadOptions, HeadSubject, render_subject
+from brain_bundles.phantom.heads.volumes import ImpossibleHeadError
+from brain_bundles.phantom.mr_signal import SEQUENCES
+from brain_bundles.phantom.scanner import Acquisition, Scan, acquisition_of
+from brain_bundles.utils.fingerprint import describe
+from brain_bundles.utils.seeding import derive_seed
+
+logger = logging.getLogger(__name__)
+
+SPATIAL_SIZE = (96, 104, 96)
+
+
+@dataclass(frozen=True)
+class HeadImage:
+    """One scan of one person of a population, made when it is read.
+
+    Attributes:
+        population: the people.
+        split, index: which person.
+        contrast: what the scan is asked for.
+        role: "source" or "target", which chooses the acquisition.
+    """
+
+    population: HeadPopulation
+    split: str
+    index: int
+    contrast: str
+    role: str = "source"
+
+    def __str__(self) -> str:
+        return f"{self.population.participant_id(self.split, self.index)}_{self.contrast} ({self.role})"
+
+    def fingerprint(self) -> str:
+        """Text of the settings, the person and the scan."""
+        return f"{self.population.settings}|{self.split}|{self.index}|{self.contrast}|{self.role}"
+
+    @property
+    def scan(self) -> Scan:
+        """Record of the scan: its sequence, levels and artefacts."""
+        head = self.population.subject(self.split, self.index)
+        return self.population.acquisition(self.role, self.split, self.index).draw(head, self.contrast, key=self.role)
+
+    def render(self) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Scan the person: (D, H, W) float32, brain-extracted but for whole heads."""
+        people = self.population
+        head = people.subject(self.split, self.index)
+        acquisition = people.acquisition(self.role, self.split, self.index)
+        volume = acquisition.image(head, self.scan, whole_head=people.options.whole_head).numpy()
+        return volume, grid_affine(people.spacing, volume.shape)
+
+
+class HeadPopulation:
+    """People of label maps, rendered in training from (seed, split, index): nothing is written.
+
+    It takes the place of a folder as ``dataset_dir`` of a training. A person is rendered with all its contrasts when
+    the first of them is read; an image depends on the settings here and the index alone, not on workers or order.
+
+    Args:
+        anatomies: folder of label maps with FreeSurfer's numbers.
+        num_subjects: number of people of the split "train"; each is seen once per round of the sampler.
+        num_held_out: number of people of each of the splits "val" and "test".
+        acquisition: how sources are scanned: "nominal", "varied", "random", or an ``Acquisition``.
+        target_acquisition: how targets of pairs are scanned; as the sources by default.
+        random_share: share of the people whose source is scanned with ``random`` levels.
+        spacing: voxel size, mm.
+        spatial_size: (D, H, W) of the images.
+        seed: seed of the people.
+        whole_head, tumour_probability, stroke_probability, sclerosis_probability, with_vessels: as for
+            :func:`brain_bundles.phantom.write_phantoms`.
+        exact: True searches each head's volumes to 1 %; else they may be off by some per cent, in a third of the time.
+
+    Raises:
+        FileNotFoundError: if ``anatomies`` is no folder with label maps.
+        ValueError: for an unknown acquisition or a number out of range.
+    """
+
+    _last: tuple[tuple[str, int], HeadSubject] | None = None
+
+    def __init__(
+        self,
+        anatomies: str | os.PathLike[str],
+        *,
+        num_subjects: int = 100_000,
+        num_held_out: int = 16,
+        acquisition: str | Acquisition = "varied",
+        target_acquisition: str | Acquisition | None = None,
+        random_share: float = 0.0,
+        spacing: float = 2.0,
+        spatial_size: Sequence[int] = SPATIAL_SIZE,
+        seed: int = 0,
+        whole_head: bool = False,
+        tumour_probability: float = 0.1,
+        stroke_probability: float = 0.1,
+        sclerosis_probability: float = 0.1,
+        with_vessels: bool = False,
+        exact: bool = False,
+    ) -> None:
+        if num_subjects < 1 or num_held_out < 0:
+            raise ValueError(
+                f"num_subjects is {num_subjects} and num_held_out {num_held_out}; expected 1 and 0 or more."
+            )
+        self.source = HeadSource.from_folder(anatomies)
+        self.num_subjects, self.num_held_out = num_subjects, num_held_out
+        self.acquisitions = {
+            "source": acquisition_of(acquisition),
+            "target": acquisition_of(acquisition if target_acquisition is None else target_acquisition),
+            "random": acquisition_of("random"),
+        }
+        self.random_share = random_share
+        self.spacing, self.seed = float(spacing), seed
+        self.spatial_size = (int(spatial_size[0]), int(spatial_size[1]), int(spatial_size[2]))
+        self.options = HeadOptions(
+            whole_head=whole_head,
+            tumour_probability=tumour_probability,
+            stroke_probability=stroke_probability,
+            sclerosis_probability=sclerosis_probability,
+            vessels=with_vessels,
+            exact=exact,
+        )
+
+    def __str__(self) -> str:
+        return f"a population of {len(self.source.maps)} label maps, seed {self.seed}"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_last"}  # not the last head
+
+    @cached_property
+    def settings(self) -> str:
+        """Text of all settings and of the contents of the label maps."""
+        own = (self.acquisitions, self.random_share, self.spacing, self.seed, self.spatial_size, self.options)
+        return describe([*own, self.source.hashes()], depth=20)
+
+    def participant_id(self, split: str, index: int) -> str:
+        """Name of a person."""
+        return f"sub-{split}{index:06d}"
+
+    def subject_seed(self, split: str, index: int) -> int:
+        """Seed of a person; all splits have people of their own."""
+        return derive_seed(self.seed, "head population", split, index)
+
+    def acquisition(self, role: str, split: str, index: int) -> Acquisition:
+        """How a person is scanned, as source or as target."""
+        if role == "source" and self.random_share > 0:
+            draw = derive_seed(self.subject_seed(split, index), "random source") / 2**63
+            if draw < self.random_share:
+                return self.acquisitions["random"]
+        return self.acquisitions[role]
+
+    def subject(self, split: str, index: int) -> HeadSubject:
+        """One person; the last one is kept, for its other contrasts."""
+        if self._last is None or self._last[0] != (split, index):
+            self._last = ((split, index), self._render(split, index))
+        return self._last[1]
+
+    def _render(self, split: str, index: int) -> HeadSubject:
+        """A person with an anatomy that can have its volumes: an item's covariates are known before its anatomy is."""
+        person = draw_person(seed := self.subject_seed(split, index))
+        acquisition = self.acquisition("source", split, index)
+        for draw in range(MAX_DRAWS):
+            options = self.source.options_of(derive_seed(seed, "anatomy", draw), split, self.options)
+            try:
+                return render_subject(
+                    person,
+                    seed=derive_seed(seed, "head", draw),
+                    spatial_size=self.spatial_size,
+                    spacing=self.spacing,
+                    options=acquisition.placed(options, seed),
+                )
+            except ImpossibleHeadError as error:
+                if draw == MAX_DRAWS - 1:
+                    raise
+                logger.debug("%s: another anatomy is drawn, %s", self.participant_id(split, index), error)
+        raise AssertionError
+
+    def number(self, split: str | None) -> int:
+        """Number of people of a split.
+
+        Raises:
+            ValueError: for another split than train, val or test.
+        """
+        if split not in ("train", "val", "test"):
+            raise ValueError(f"split is {split!r}; a population has train, val and test.")
+        return self.num_subjects if split == "train" else self.num_held_out
+
+    def items(self, contrasts: Sequence[str], split: str | None) -> RenderedItems:
+        """Items with the covariates and a :class:`HeadImage` per contrast; of a single contrast it is ``image``.
+
+        Raises:
+            ValueError: for an unknown split or contrast, or a split without a label map.
+        """
+        keys = ["image"] if len(contrasts) == 1 else contrasts
+        return self._items(split, [{key: (name, "source") for key, name in zip(keys, contrasts, strict=True)}])
+
+    def pairs(self, source: str, target: str, split: str | None) -> RenderedItems:
+        """Items with the source as ``image`` and the target as ``label``; raises as :meth:`items`."""
+        return self._items(split, [{"image": (source, "source"), "label": (target, "target")}])
+
+    def images(self, contrasts: Sequence[str], split: str | None) -> RenderedItems:
+        """One item per person and contrast, with the image as ``image``; raises as :meth:`items`."""
+        return self._items(split, [{"image": (name, "source")} for name in contrasts])
+
+    def _items(self, split: str | None, kinds: Sequence[Mapping[str, tuple[str, str]]]) -> RenderedItems:
+        """For each person an item of each kind: contrast and role by the key of the image."""
+        number = self.number(split)
+        assert split is not None
+        if number and not self.source.in_split(split):
+            listed = ", ".join(f"{name} ({split_of(name)})" for name in self.source.maps)
+            raise ValueError(f"no label map is for {split}: {listed}; add maps, or set num_held_out to 0.")
+        for contrast in {contrast for kind in kinds for contrast, _ in kind.values()}:
+            if contrast not in SEQUENCES:
+                raise ValueError(f"unknown contrast {contrast!r}, known are {', '.join(SEQUENCES)}.")
+
+        def make(number: int) -> Mapping[str, Any]:
+            index, kind = divmod(number, len(kinds))
+            person = draw_person(self.subject_seed(split, index))
+            images = {key: HeadImage(self, split, index, name, role) for key, (name, role) in kinds[kind].items()}
+            covariates = {name: getattr(person, name) for name in COVARIATES}
+            return {"participant_id": self.participant_id(split, index), **covariates, **images}
+
+        return RenderedItems(number * len(kinds), make)

@@ -1,0 +1,144 @@
+"""A population that is rendered in training: from (seed, index) alone, whatever reads it."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+import torch
+from brain_bundles.data import (
+    CachedLatents,
+    RenderedDataset,
+    RenderedImage,
+    SeededDataset,
+    TrainingData,
+    bids_datalist,
+    checked_datalist,
+    contrast_datalist,
+    image_datalist,
+    image_dataset,
+    paired_datalist,
+)
+from brain_bundles.phantom import HeadPopulation
+from brain_bundles.phantom.scanner import acquisition_of
+from brain_bundles.transforms import ReadImaged, image_preprocessing
+from monai.data import CacheDataset, DataLoader, Dataset
+
+GRID = {"spatial_size": (52, 56, 52), "spacing": 4.0}
+
+
+@pytest.fixture
+def population(anatomies):
+    return HeadPopulation(anatomies, num_subjects=6, num_held_out=2, **GRID)
+
+
+def volumes(items, num_workers: int) -> torch.Tensor:
+    loader = DataLoader(Dataset(items, ReadImaged("image")), batch_size=1, num_workers=num_workers)
+    return torch.cat([batch["image"].as_tensor() for batch in loader])
+
+
+def test_images_are_the_same_bytes_for_any_number_of_workers(population, anatomies):
+    items = bids_datalist(population, "T1w", "train")
+    alone = volumes(items, 0)
+    assert alone.shape == (6, 1, *GRID["spatial_size"])
+    assert torch.equal(volumes(items, 2), alone)
+    longer = HeadPopulation(anatomies, num_subjects=1000, **GRID)
+    last = items[5]["image"].render()[0]
+    assert (bids_datalist(longer, "T1w", "train")[5]["image"].render()[0] == last).all()
+    assert (pickle.loads(pickle.dumps(items[5]["image"])).render()[0] == last).all()
+    other = HeadPopulation(anatomies, num_subjects=6, seed=1, **GRID)
+    assert not (bids_datalist(other, "T1w", "train")[5]["image"].render()[0] == last).all()
+
+
+def test_every_datalist_takes_a_population_in_the_place_of_a_folder(population):
+    assert isinstance(population, RenderedDataset)
+    one = checked_datalist(population, ["T1w"], "val", check_also=["test"])
+    assert len(one) == 2
+    assert one[1].keys() == {"participant_id", "age", "sex", "ventricular_volume", "brain_volume", "image"}
+    assert isinstance(one[0]["image"], RenderedImage)
+    pairs = paired_datalist(population, "T1w", "FLAIR", "train")
+    assert (pairs[0]["image"].contrast, pairs[0]["label"].contrast) == ("T1w", "FLAIR")
+    assert (pairs[0]["image"].role, pairs[0]["label"].role) == ("source", "target")
+    both = contrast_datalist(population, ["T1w", "FLAIR"], "train")
+    assert {"T1w", "FLAIR"} <= both[0].keys()
+    assert "image" not in both[0]
+    each = image_datalist(population, ["T1w", "FLAIR"], "train")
+    assert [(str(item["image"])) for item in each[:2]] == [
+        "sub-train000000_T1w (source)",
+        "sub-train000000_FLAIR (source)",
+    ]
+    assert len(each) == 12
+    assert [item["participant_id"] for item in each[-2:]] == ["sub-train000005"] * 2
+
+
+def test_a_pair_shows_one_anatomy_by_two_acquisitions(anatomies):
+    people = HeadPopulation(anatomies, acquisition="random", target_acquisition="nominal", num_subjects=2, **GRID)
+    pair = paired_datalist(people, "T1w", "T2w", "train")[1]
+    head = people.subject("train", 1)
+    nominal = acquisition_of("nominal")
+    target = nominal.image(head, nominal.draw(head, "T2w", key="target")).numpy()
+    assert (pair["label"].render()[0] == target).all()
+    assert pair["image"].scan.sequence["family"] == "random"
+    assert any(people.options.turn) is False
+    varied = HeadPopulation(anatomies, random_share=0.5, num_subjects=200, **GRID)
+    drawn = [varied.acquisition("source", "train", index).name for index in range(200)]
+    assert 70 < drawn.count("random") < 130
+    assert varied.acquisition("target", "train", 0).name == "varied"
+
+
+def test_splits_have_maps_and_people_of_their_own(population):
+    names = {"train": "training_seg_01", "val": "training_seg_03", "test": "training_seg_05"}
+    for split, name in names.items():
+        assert population.source.in_split(split) == [name]
+    ages = [bids_datalist(population, "T1w", split)[0]["age"] for split in names]
+    assert len(set(ages)) == 3
+    with pytest.raises(ValueError, match="split is None; a population has train, val and test"):
+        bids_datalist(population, "T1w")
+    with pytest.raises(ValueError, match="unknown contrast 'DWI'"):
+        population.items(["DWI"], "train")
+    with pytest.raises(ValueError, match="acquisition is 'real'"):
+        HeadPopulation(population.source.maps["training_seg_01"].parent, acquisition="real")
+
+
+def test_covariates_of_an_item_are_those_of_its_head(anatomies):
+    people = HeadPopulation(anatomies, num_subjects=3, exact=True, acquisition="nominal", **GRID)
+    for index, item in enumerate(bids_datalist(people, "T1w", "train")):
+        found = people.subject("train", index).volumes
+        assert found["brain_volume"] == pytest.approx(item["brain_volume"], rel=0.02)
+
+
+def test_a_training_reads_it_like_a_folder(population):
+    items = bids_datalist(population, "T1w", "train")
+    preprocessing = image_preprocessing("image", 4.0, (40, 48, 40), warn_cut=None)
+    fresh = image_dataset(items, preprocessing, cache_rate=1.0, progress=False)
+    assert not isinstance(fresh, CacheDataset)  # a hundred thousand people are not kept
+    assert isinstance(image_dataset(items[:2], preprocessing, progress=False), CacheDataset)
+    sample = SeededDataset(fresh, seed=1)[3]
+    assert sample["image"].shape == (1, 40, 48, 40)
+    assert float(sample["image"].max()) == 1.0
+    trained_on = TrainingData(population, items, "T1w")()
+    assert trained_on["data"] == "6 subjects of a population of 3 label maps, seed 0"
+
+
+class Halves(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(1))
+
+    def encode_moments(self, x):
+        mean = torch.nn.functional.avg_pool3d(x, 2)
+        return mean, torch.zeros_like(mean)
+
+
+def test_latents_of_a_population_are_cached_under_a_key_that_use_does_not_change(population, anatomies, tmp_path):
+    items = bids_datalist(population, "T1w", "val")
+    preprocessing = image_preprocessing("image", 4.0, (40, 48, 40), warn_cut=None)
+    first = CachedLatents(items, preprocessing, Halves(), cache_dir=tmp_path)
+    assert first[1]["mean"].shape == (1, 20, 24, 20)
+    again = HeadPopulation(anatomies, num_subjects=6, num_held_out=2, **GRID)
+    assert (
+        CachedLatents(bids_datalist(again, "T1w", "val"), preprocessing, Halves(), cache_dir=tmp_path).key == first.key
+    )
+    other = HeadPopulation(anatomies, num_subjects=6, num_held_out=2, acquisition="nominal", **GRID)
+    other_items = bids_datalist(other, "T1w", "val")
+    assert CachedLatents(other_items, preprocessing, Halves(), cache_dir=tmp_path).key != first.key
