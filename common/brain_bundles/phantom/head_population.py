@@ -157,6 +157,13 @@ class HeadPopulation:
         """Seed of a person; all splits have people of their own."""
         return derive_seed(self.seed, "head population", split, index)
 
+    def anatomy(self, split: str, index: int) -> str:
+        """Name of the map that a person is made from, unless it cannot have the person's volumes."""
+        return self.source.anatomy_of(self._anatomy_seed(split, index), split)[0]
+
+    def _anatomy_seed(self, split: str, index: int, draw: int = 0) -> int:
+        return derive_seed(self.subject_seed(split, index), "anatomy", draw)
+
     def acquisition(self, role: str, split: str, index: int) -> Acquisition:
         """How a person is scanned, as source or as target."""
         if role == "source" and self.random_share > 0:
@@ -176,7 +183,7 @@ class HeadPopulation:
         person = draw_person(seed := self.subject_seed(split, index))
         acquisition = self.acquisition("source", split, index)
         for draw in range(MAX_DRAWS):
-            options = self.source.options_of(derive_seed(seed, "anatomy", draw), split, self.options)
+            options = self.source.options_of(self._anatomy_seed(split, index, draw), split, self.options)
             try:
                 return render_subject(
                     person,

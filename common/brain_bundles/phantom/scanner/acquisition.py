@@ -24,6 +24,7 @@ from brain_bundles.utils.seeding import derive_seed, generator_for
 
 TEXTURE_KNOTS_MM = (24.0, 7.0)
 MAX_TURN_DEG = 15.0
+NOMINAL_FWHM_MM = 1.4  # brings the power of nominal T1w in the three bands to that of people's scans
 TISSUE = ("grey", "white", "ventricle")
 BRIGHTNESS = ("cortex", "white_matter")  # their mean level is what noise is relative to
 
@@ -132,11 +133,12 @@ def texture(shape: tuple[int, ...], seed: int, spacing: float) -> torch.Tensor:
 
 
 def nominal() -> Acquisition:
-    """One scanner: the sequences of ``mr_signal.SEQUENCES``, little noise, a weak bias field, the exact brain mask."""
+    """One scanner at 3 T: one sequence per contrast, little noise, a weak bias field, the exact brain mask."""
     return Acquisition(
-        SignalLevels(),
+        SignalLevels(tesla=(3.0,)),
         [
             BiasField(std=(BIAS_STD, BIAS_STD), knots_mm=(BIAS_KNOTS_MM, BIAS_KNOTS_MM)),
+            Blur(fwhm_mm=(NOMINAL_FWHM_MM, NOMINAL_FWHM_MM), probability=1.0),
             Noise(snr=(1.0 / NOISE_STD, 1.0 / NOISE_STD)),
         ],
         [BrainMask(margin_mm=(0.0, 0.0), roughness_mm=(0.0, 0.0), without_csf=0.0)],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -17,6 +17,9 @@ from brain_bundles.phantom.acquisition import jitter
 from brain_bundles.phantom.mr_signal import SEQUENCES, TISSUES, Sequence, Tissue, tissue_signal
 from brain_bundles.phantom.scanner.draws import Range, uniform
 
+# Where people's images differ from those of mr_signal: their FLAIR is not quite nulled, CSF has a quarter of the
+# brightness of white matter (docs/comparing_populations.md).
+HEAD_SEQUENCES = {"FLAIR": replace(SEQUENCES["FLAIR"], ti=1600.0)}
 CSF_T1_MS = TISSUES["csf"].t1  # inversion times are set to null CSF
 
 
@@ -73,7 +76,7 @@ class NominalSequence(SequenceFamily):
         """
         if contrast not in SEQUENCES:
             raise ValueError(f"unknown contrast {contrast!r}, known are {', '.join(SEQUENCES)}.")
-        sequence = SEQUENCES[contrast]
+        sequence = HEAD_SEQUENCES.get(contrast, SEQUENCES[contrast])
         return cls(sequence.kind, (sequence.tr,) * 2, (sequence.te,) * 2, sequence=sequence)
 
     def draw(self, generator: torch.Generator) -> Sequence:
@@ -128,8 +131,8 @@ def varied_families() -> dict[str, list[SequenceFamily]]:
         ],
         "PDw": [SequenceFamily("spin_echo", tr=(2000, 5500), te=(8, 35))],
         "FLAIR": [  # 2D, and 3D with shorter repetition and longer echo trains
-            SequenceFamily("inversion_recovery", tr=(8000, 11500), te=(80, 145), null_csf=(0.95, 1.04)),
-            SequenceFamily("inversion_recovery", tr=(4800, 7500), te=(90, 160), null_csf=(0.95, 1.04)),
+            SequenceFamily("inversion_recovery", tr=(8000, 11500), te=(80, 145), null_csf=(0.88, 1.02)),
+            SequenceFamily("inversion_recovery", tr=(4800, 7500), te=(90, 160), null_csf=(0.88, 1.02)),
         ],
         "swi": [SequenceFamily("gradient_echo", tr=(25, 45), te=(18, 30), flip=(10, 20))],
         "angio": [SequenceFamily("time_of_flight", tr=(18, 30), te=(2.5, 7), flip=(15, 30), inflow=(0.6, 0.9))],

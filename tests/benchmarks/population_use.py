@@ -1,0 +1,357 @@
+"""What is a population worth? One small network learns from it alone, and is tried on people.
+
+python tests/benchmarks/population_use.py ANATOMIES REAL OUTPUT_DIR [--minutes 30] [--populations template,nominal ...]
+
+A 3D UNet without any diffusion learns T1w, T2w and FLAIR at once from one of them and a token of which one it is, or
+from one of unknown contrast. Each population has as many people and trains for as many minutes. REAL is a BIDS dataset
+of brain-extracted people (tests/real/population_realism.py lays one out). Nothing is fitted to it but the curves that
+the table names. Volumes of a population are kept in OUTPUT_DIR, and so is each network: a later start goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from brain_bundles.data import BidsIndex
+from brain_bundles.metrics import IntensityRegression, brain_mask, score_translation
+from brain_bundles.phantom import HeadPopulation, write_phantoms
+from brain_bundles.phantom.scanner import acquisition_of
+from brain_bundles.transforms import image_preprocessing
+from torch import nn
+from tqdm import tqdm
+
+CONTRASTS = ("T1w", "T2w", "FLAIR")
+UNKNOWN = len(CONTRASTS)  # the token of a source of any contrast
+SPACING, SIZE = 2.0, (80, 96, 80)
+PEOPLE, DRAWS = 102, 3  # 6 of each of the 17 maps for training; scans of each source contrast
+CROP, BATCH, RATE = (56, 64, 56), 2, 1e-3
+HIDDEN_TOKEN = 0.25  # share of the steps that do not tell the contrast
+POPULATIONS = ("template", "nominal", "varied", "random")
+LESIONS = {"tumour_probability": 0.25, "stroke_probability": 0.15, "sclerosis_probability": 0.15}
+
+
+@dataclass(frozen=True)
+class Volumes:
+    """Preprocessed scans of a population.
+
+    Attributes:
+        sources: (people, draws, 3, D, H, W) float16.
+        targets: (people, 3, D, H, W) float16.
+        known: (people, draws) bool, False where sources have random levels: their token is ``UNKNOWN``.
+    """
+
+    sources: torch.Tensor
+    targets: torch.Tensor
+    known: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Made:
+    """An image in memory, in the place of a file."""
+
+    name: str
+    volume: np.ndarray
+    affine: np.ndarray
+
+    def __str__(self) -> str:
+        return self.name
+
+    def render(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.volume, self.affine
+
+    def fingerprint(self) -> str:
+        return self.name
+
+
+def preprocessed(images: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    """Volumes (D, H, W) on the models' grid, on the collection's intensity scale."""
+    keys = list(images)
+    item = image_preprocessing(keys, SPACING, SIZE, warn_cut=None)(dict(images))
+    return {key: item[key].as_tensor()[0] for key in keys}
+
+
+def template_volumes(folder: Path) -> Volumes:
+    """The old population: deformations of one template, one scanner."""
+    write_phantoms(
+        folder, num_subjects=PEOPLE, suffixes=CONTRASTS, tumour_probability=LESIONS["tumour_probability"], seed=11
+    )
+    people = sorted(path.name for path in folder.glob("sub-*"))
+    found = [
+        preprocessed({c: folder / person / "anat" / f"{person}_{c}.nii.gz" for c in CONTRASTS})
+        for person in tqdm(people, desc="reading")
+    ]
+    targets = torch.stack([torch.stack([one[c] for c in CONTRASTS]).half() for one in found])
+    return Volumes(targets[:, None], targets, torch.ones((len(people), 1), dtype=torch.bool))
+
+
+def head_volumes(anatomies: str, which: str) -> Volumes:
+    """People of label maps: sources by the population's acquisition, targets nominal."""
+    people = HeadPopulation(anatomies, num_subjects=PEOPLE, seed=11, acquisition="varied", **LESIONS)
+    # One map after the other: each is prepared once.
+    names = people.source.in_split("train")
+    draws = 1 if which == "nominal" else DRAWS
+    sources = torch.zeros((PEOPLE, draws, len(CONTRASTS), *SIZE), dtype=torch.float16)
+    targets = torch.zeros((PEOPLE, len(CONTRASTS), *SIZE), dtype=torch.float16)
+    known = torch.ones((PEOPLE, draws), dtype=torch.bool)
+    order = sorted(range(PEOPLE), key=lambda index: names.index(people.anatomy("train", index)))
+    for index in tqdm(order, desc=f"{which} people"):
+        head = people.subject("train", index)
+
+        def scan(kind: str, contrast: str, key: str, head: Any = head, index: int = index) -> Made:
+            acquisition = acquisition_of(kind)
+            volume = acquisition.image(head, acquisition.draw(head, contrast, key=key)).numpy()
+            return Made(f"{index} {kind} {contrast} {key}", volume, np.diag([SPACING] * 3 + [1.0]))
+
+        images = {("target", c): scan("nominal", c, "target") for c in CONTRASTS}
+        for draw in range(draws):
+            kind = "nominal" if which == "nominal" else "varied"
+            if which == "random" and (index + draw) % 4 == 0:
+                kind, known[index, draw] = "random", False
+            images |= {(draw, c): scan(kind, c, f"draw {draw}") for c in CONTRASTS}
+        done = preprocessed({f"{part} {c}": image for (part, c), image in images.items()})
+        targets[index] = torch.stack([done[f"target {c}"] for c in CONTRASTS])
+        for draw in range(draws):
+            sources[index, draw] = torch.stack([done[f"{draw} {c}"] for c in CONTRASTS])
+    return Volumes(sources, targets, known)
+
+
+class ChannelNorm(nn.Module):
+    """Normalisation over the channels at each position: no statistics of a volume, so that levels stay."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(channels, 1, 1, 1))
+        self.shift = nn.Parameter(torch.zeros(channels, 1, 1, 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-5) * self.scale + self.shift
+
+
+def block(inputs: int, outputs: int) -> nn.Sequential:
+    parts: list[nn.Module] = []
+    for channels in (inputs, outputs):
+        parts += [nn.Conv3d(channels, outputs, 3, padding=1), ChannelNorm(outputs), nn.SiLU()]
+    return nn.Sequential(*parts)
+
+
+class UNet(nn.Module):
+    """16 to 128 channels over four resolutions; one source and its token in, three contrasts out."""
+
+    WIDTHS = (16, 32, 64, 128)
+
+    def __init__(self) -> None:
+        super().__init__()
+        inputs = (1 + UNKNOWN + 1, *self.WIDTHS[:-1])
+        self.down = nn.ModuleList(block(i, o) for i, o in zip(inputs, self.WIDTHS, strict=True))
+        pairs = list(zip(self.WIDTHS[:-1], self.WIDTHS[1:], strict=True))
+        self.up = nn.ModuleList(block(small + large, small) for small, large in pairs)
+        self.out = nn.Conv3d(self.WIDTHS[0], len(CONTRASTS), 1)
+
+    def forward(self, source: torch.Tensor, token: torch.Tensor) -> torch.Tensor:
+        """(B, 1, D, H, W) and (B,) -> (B, 3, D, H, W), 0 where the source is 0."""
+        planes = (
+            F.one_hot(token, UNKNOWN + 1).to(source.dtype)[:, :, None, None, None].expand(-1, -1, *source.shape[2:])
+        )
+        x = torch.cat([source, planes], dim=1)
+        kept = []
+        for level, part in enumerate(self.down):
+            x = part(F.avg_pool3d(x, 2) if level else x)
+            kept.append(x)
+        for level in reversed(range(len(self.up))):
+            x = self.up[level](torch.cat([kept[level], F.interpolate(x, scale_factor=2, mode="nearest")], dim=1))
+        return self.out(x) * (source > 0)
+
+
+def batches(volumes: Volumes, seed: int) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """Random crops: source (B, 1, ...), token (B,), targets (B, 3, ...); half of them mirrored."""
+    rng = np.random.default_rng(seed)
+    people, draws = volumes.known.shape
+    while True:
+        sources, tokens, targets = [], [], []
+        while len(sources) < BATCH:
+            person, draw, contrast = (int(rng.integers(n)) for n in (people, draws, len(CONTRASTS)))
+            corner = [int(rng.integers(size - crop + 1)) for size, crop in zip(SIZE, CROP, strict=True)]
+            box = tuple(slice(start, start + crop) for start, crop in zip(corner, CROP, strict=True))
+            source = volumes.sources[person, draw, contrast][box].float()
+            if (source > 0).float().mean() < 0.1:
+                continue
+            target = volumes.targets[person][(slice(None), *box)].float()
+            if rng.random() < 0.5:
+                source, target = source.flip(0), target.flip(1)
+            hidden = rng.random() < HIDDEN_TOKEN or not volumes.known[person, draw]
+            sources.append(source[None])
+            targets.append(target)
+            tokens.append(UNKNOWN if hidden else contrast)
+        yield torch.stack(sources), torch.tensor(tokens), torch.stack(targets)
+
+
+def train(volumes: Volumes, minutes: float, path: Path, seed: int = 0) -> UNet:
+    """Train for some minutes of wall time with a cosine of the learning rate."""
+    torch.manual_seed(seed)
+    network = UNet().to(memory_format=torch.channels_last_3d)
+    if path.is_file():
+        network.load_state_dict(torch.load(path, weights_only=True))
+        return network.eval()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE)
+    start, step, losses = time.monotonic(), 0, []
+    bar = tqdm(total=round(minutes * 60), desc=path.stem, unit="s")
+    for source, token, target in batches(volumes, seed):
+        part = (time.monotonic() - start) / (60.0 * minutes)
+        if part >= 1.0:
+            break
+        for group in optimizer.param_groups:
+            group["lr"] = RATE * min(1.0, (step + 1) / 50) * 0.5 * (1.0 + math.cos(math.pi * part))
+        with torch.autocast("cpu", torch.bfloat16):
+            predicted = network(source.contiguous(memory_format=torch.channels_last_3d), token)
+        inside = (source > 0) & (target > 0)
+        loss = ((predicted.float() - target).abs() * inside).sum() / inside.sum().clamp(min=1)
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        losses.append(loss.item())
+        step += 1
+        bar.n = round(time.monotonic() - start)
+        bar.set_postfix(step=step, loss=f"{np.mean(losses[-100:]):.4f}")
+    print(f"{path.stem}: {step} steps, loss {np.mean(losses[-100:]):.4f}", flush=True)
+    torch.save(network.state_dict(), path)
+    return network.eval()
+
+
+def real_people(folder: str) -> dict[str, dict[str, torch.Tensor]]:
+    """Volumes by contrast of every person with two or more contrasts; the set is the name's beginning."""
+    index, people = BidsIndex(folder), {}
+    for person in index.participants():
+        (scan,) = index.scans(person)
+        paths = {c: path for c in CONTRASTS if (path := index.find(scan, c))}
+        if len(paths) > 1:
+            people[person.removeprefix("sub-")] = preprocessed(paths)
+    return people
+
+
+def set_of(name: str) -> str:
+    return next(known for known in ("older", "brats", "ms", "stroke") if name.startswith(known))
+
+
+Pair = tuple[str, str, str]  # person, source, target
+
+
+def pairs_of(people: Mapping[str, Mapping[str, torch.Tensor]]) -> list[Pair]:
+    return [(name, s, t) for name, found in people.items() for s in found for t in found if s != t]
+
+
+def fitted(
+    predictions: Mapping[Pair, torch.Tensor], people: Mapping[str, Mapping[str, torch.Tensor]], chosen: Callable
+) -> dict[Pair, torch.Tensor | None]:
+    """Predictions after a curve fitted on other people: ``chosen(pair, other)`` says on which."""
+    curved: dict[Pair, torch.Tensor | None] = {}
+    for pair, prediction in predictions.items():
+        regression, seen = IntensityRegression(), 0
+        for other, guess in predictions.items():
+            if other[1:] == pair[1:] and other[0] != pair[0] and chosen(pair, other):
+                source, target = people[other[0]][other[1]], people[other[0]][other[2]]
+                regression.update(guess.clamp(0, 1), target, brain_mask(source, target))
+                seen += 1
+        source, target = people[pair[0]][pair[1]], people[pair[0]][pair[2]]
+        curved[pair] = regression.predict(prediction.clamp(0, 1), brain_mask(source, target)) if seen else None
+    return curved
+
+
+def scores(
+    predictions: Mapping[Pair, torch.Tensor | None], people: Mapping[str, Mapping[str, torch.Tensor]]
+) -> dict[str, dict[str, float]]:
+    """Mean PSNR and SSIM by set and direction, and by set."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for (name, source, target), prediction in predictions.items():
+        if prediction is None:
+            continue
+        true = people[name][target]
+        mask = brain_mask(people[name][source], true)
+        one = score_translation(prediction, true, mask, ms_ssim_kernel_size=None)
+        for key in (set_of(name), f"{set_of(name)} {source} to {target}"):
+            found.setdefault(key, []).append((one.psnr, one.ssim))
+    return {
+        key: dict(zip(("psnr", "ssim"), np.mean(values, axis=0).tolist(), strict=True)) for key, values in found.items()
+    }
+
+
+@torch.no_grad()
+def predict(network: UNet, people: Mapping[str, Mapping[str, torch.Tensor]]) -> dict[Pair, torch.Tensor]:
+    predictions = {}
+    for name, found in people.items():
+        for number, source in enumerate(CONTRASTS):
+            if source in found:
+                out = network(found[source][None, None], torch.tensor([number]))[0]
+                predictions |= {(name, source, t): out[CONTRASTS.index(t)] for t in found if t != source}
+    return predictions
+
+
+def same_set(pair: Pair, other: Pair) -> bool:
+    return set_of(pair[0]) == set_of(other[0])
+
+
+def other_set(pair: Pair, other: Pair) -> bool:
+    return not same_set(pair, other)
+
+
+def report(results: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
+    """A table: PSNR and SSIM of each method in each set."""
+    sets = ("older", "brats", "ms", "stroke")
+    lines = ["| method | " + " | ".join(sets) + " |", "| --- |" + " --- |" * len(sets)]
+    for method, found in results.items():
+        cells = [f"{found[s]['psnr']:.2f} dB, {found[s]['ssim']:.3f}" if s in found else "" for s in sets]
+        lines.append(f"| {method} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("anatomies")
+    parser.add_argument("real")
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--populations", default=",".join(POPULATIONS))
+    parser.add_argument("--only_render", action="store_true")
+    given = parser.parse_args(arguments)
+    given.output.mkdir(parents=True, exist_ok=True)
+    people = real_people(given.real)
+    asis = {pair: people[pair[0]][pair[1]] for pair in pairs_of(people)}
+    results: dict[str, Any] = {
+        "copy": scores(asis, people),
+        "regression, other people of the set": scores(fitted(asis, people, same_set), people),
+        "regression, other sets": scores(fitted(asis, people, other_set), people),
+    }
+    for name in given.populations.split(","):
+        cache = given.output / f"{name}.pt"
+        if cache.is_file():
+            volumes = Volumes(**torch.load(cache, weights_only=True, mmap=True))
+        else:
+            made = (
+                template_volumes(given.output / "template")
+                if name == "template"
+                else head_volumes(given.anatomies, name)
+            )
+            torch.save(vars(made), cache)
+            volumes = made
+        if given.only_render:
+            continue
+        network = train(volumes, given.minutes, given.output / f"network_{name}.pt")
+        predictions = predict(network, people)
+        results[f"{name}"] = scores(predictions, people)
+        results[f"{name}, then a curve of the set"] = scores(fitted(predictions, people, same_set), people)
+        (given.output / "results.json").write_text(json.dumps(results, indent=1))
+        print(report(results), flush=True)
+
+
+if __name__ == "__main__":
+    main()
