@@ -90,7 +90,9 @@ def test_flips_are_exact(tmp_path):
 def test_a_volume_on_the_grid_is_only_scaled(tmp_path):
     affine = centred(np.diag([SPACING] * 3), SIZE, shift=(0, 0, 0))
     path = save(tmp_path / "a.nii.gz", affine, SIZE)
-    image = image_preprocessing("image", SPACING, SIZE, lower=0, upper=100)({"image": path})["image"]
+    image = image_preprocessing("image", SPACING, SIZE, intensity_scale="percentiles", intensity_percentiles=(0, 100))(
+        {"image": path}
+    )["image"]
     values = nib.load(path).get_fdata()
     low, high = values[values != 0].min(), values.max()
     np.testing.assert_allclose(image[0].numpy(), np.where(values != 0, (values - low) / (high - low), 0), atol=1e-6)

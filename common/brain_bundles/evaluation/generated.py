@@ -21,6 +21,7 @@ from brain_bundles.evaluation.sampler_table import SamplerRow
 from brain_bundles.evaluation.tables import finite_json
 from brain_bundles.metrics.memorisation import describe, memorisation
 from brain_bundles.metrics.ms_ssim_pairs import ms_ssim_over_pairs
+from brain_bundles.transforms.intensity import DEFAULT_SCALE
 from brain_bundles.transforms.preprocessing import image_preprocessing
 from brain_bundles.utils.atomic import atomic_write
 from brain_bundles.utils.plain_tensor import plain_tensor
@@ -39,7 +40,8 @@ def evaluate_generated(
     seed: int = 0,
     spacing: float = 2.0,
     spatial_size: Sequence[int] = (80, 96, 80),
-    intensity_percentiles: tuple[float, float] = (0.5, 99.5),
+    intensity_scale: str = DEFAULT_SCALE,
+    intensity_percentiles: Sequence[float] | None = None,
     kernel_size: int = 5,
     sampler_rows: Sequence[SamplerRow] | None = None,
 ) -> dict[str, Any]:
@@ -58,7 +60,7 @@ def evaluate_generated(
         seed: seed of the choice of pairs.
         spacing: voxel size of the grid for MS-SSIM and correlations, mm; both sets are resampled to it.
         spatial_size: (D, H, W) of that grid. Brains are centred on it.
-        intensity_percentiles: percentiles of the non-zero voxels that become 0 and 1; as in training.
+        intensity_scale, intensity_percentiles: scale of both sets, as in training, see :func:`image_preprocessing`.
         kernel_size: window of MS-SSIM, see :func:`ms_ssim_over_pairs`.
         sampler_rows: rows of :func:`brain_bundles.evaluation.sampler_benchmark.benchmark_samplers`, for the report.
 
@@ -72,8 +74,14 @@ def evaluate_generated(
     generated = [path for _, path, _ in find_images(generated_dir, suffix)]
     train, held_out, split = _reference_images(reference_dir, suffix, entities)
     measurements = measure_folder(generated_dir, suffix)
-    lower, upper = intensity_percentiles
-    preprocess = image_preprocessing("image", spacing, spatial_size, lower=lower, upper=upper, warn_cut=None)
+    preprocess = image_preprocessing(
+        "image",
+        spacing,
+        spatial_size,
+        intensity_scale=intensity_scale,
+        intensity_percentiles=intensity_percentiles,
+        warn_cut=None,
+    )
 
     def loader(paths: Sequence[Path]) -> Any:
         return lambda i: plain_tensor(preprocess({"image": str(paths[i])})["image"])

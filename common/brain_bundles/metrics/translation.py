@@ -46,9 +46,9 @@ class TranslationScores:
 def brain_mask(source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Voxels where either contrast is > 0; any shape -> boolean of that shape.
 
-    For brain-extracted volumes scaled by :class:`brain_bundles.transforms.ScaleForegroundPercentiles`, which leaves
-    the voxels outside of the brain at exactly 0. One contrast is not enough: its darkest brain voxels are clipped to 0,
-    but they are seldom the darkest of the other.
+    For brain-extracted volumes scaled by :class:`brain_bundles.transforms.ScaleForeground`, which leaves the voxels
+    outside of the brain at exactly 0. One contrast is not enough: its darkest brain voxels may be 0, but they are
+    seldom the darkest of the other.
     """
     return (plain_tensor(source) > 0) | (plain_tensor(target) > 0)
 
