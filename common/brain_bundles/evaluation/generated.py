@@ -51,7 +51,8 @@ def evaluate_generated(
     "train". The memorisation check needs both.
 
     Args:
-        generated_dir: BIDS dataset whose participants.tsv has the requested volumes (mL).
+        generated_dir: BIDS dataset whose participants.tsv has the requested volumes (mL). Its images are in [0, 1], on
+            the scale of the model, and are compared as they are.
         reference_dir: BIDS dataset of the brains to compare with.
         output_dir: folder of the results; made if missing.
         suffix: contrast.
@@ -60,7 +61,8 @@ def evaluate_generated(
         seed: seed of the choice of pairs.
         spacing: voxel size of the grid for MS-SSIM and correlations, mm; both sets are resampled to it.
         spatial_size: (D, H, W) of that grid. Brains are centred on it.
-        intensity_scale, intensity_percentiles: scale of both sets, as in training, see :func:`image_preprocessing`.
+        intensity_scale, intensity_percentiles: scale of the reference set, as in training, see
+            :func:`image_preprocessing`.
         kernel_size: window of MS-SSIM, see :func:`ms_ssim_over_pairs`.
         sampler_rows: rows of :func:`brain_bundles.evaluation.sampler_benchmark.benchmark_samplers`, for the report.
 
@@ -74,17 +76,16 @@ def evaluate_generated(
     generated = [path for _, path, _ in find_images(generated_dir, suffix)]
     train, held_out, split = _reference_images(reference_dir, suffix, entities)
     measurements = measure_folder(generated_dir, suffix)
-    preprocess = image_preprocessing(
-        "image",
-        spacing,
-        spatial_size,
-        intensity_scale=intensity_scale,
-        intensity_percentiles=intensity_percentiles,
-        warn_cut=None,
+    grid: dict[str, Any] = {"spacing": spacing, "spatial_size": spatial_size, "warn_cut": None}
+    scaled = image_preprocessing(
+        "image", **grid, intensity_scale=intensity_scale, intensity_percentiles=intensity_percentiles
     )
+    # Already on that scale: a sample that is too dark or too flat must not be mended by its own statistics.
+    as_written = image_preprocessing("image", **grid, intensity_scale=None)
+    preprocessings = dict.fromkeys(generated, as_written)
 
     def loader(paths: Sequence[Path]) -> Any:
-        return lambda i: plain_tensor(preprocess({"image": str(paths[i])})["image"])
+        return lambda i: plain_tensor(preprocessings.get(paths[i], scaled)({"image": str(paths[i])})["image"])
 
     similarity: dict[str, Any] = {"generated": None, "reference": None}
     for name, paths in (("generated", generated), ("reference", held_out)):

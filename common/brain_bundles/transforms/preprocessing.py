@@ -28,7 +28,7 @@ def image_preprocessing(
     spacing: float | Sequence[float],
     spatial_size: Sequence[int],
     *,
-    intensity_scale: str = DEFAULT_SCALE,
+    intensity_scale: str | None = DEFAULT_SCALE,
     intensity_percentiles: Sequence[float] | None = None,
     warn_cut: float | None = 0.02,
     allow_missing_keys: bool = False,
@@ -42,7 +42,8 @@ def image_preprocessing(
         keys: keys of the paths to images of one subject.
         spacing: voxel size of the model's grid, mm.
         spatial_size: (D, H, W) of the model's grid.
-        intensity_scale: name of the scale, see :class:`ScaleForeground`.
+        intensity_scale: name of the scale, see :class:`ScaleForeground`; None leaves intensities as they are, for what
+            a model wrote.
         intensity_percentiles: percentiles of the scale ``percentiles``; None for others, and for 0.5 and 99.5.
         warn_cut: see :class:`CentreBraind`; None for whole heads.
         allow_missing_keys: leave out keys that an item lacks.
@@ -68,7 +69,7 @@ def image_preprocessing(
         Spacingd([first], pixdim=pixdim, **resample),
         *([ResampleToMatchd(others, key_dst=first, **resample)] if others else []),
         CentreBraind(keys, spatial_size, warn_cut, **missing),
-        ScaleForegroundd(keys, intensity_scale, intensity_percentiles, **missing),
+        *([ScaleForegroundd(keys, intensity_scale, intensity_percentiles, **missing)] if intensity_scale else []),
     ]
     return Compose(steps)
 
