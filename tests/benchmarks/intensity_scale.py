@@ -34,7 +34,7 @@ from scipy import ndimage
 CONTRASTS = ("T1w", "FLAIR", "T2w", "ce-gadolinium_T1w")
 BRATS = {"T1w": ("t1", "t1n"), "T2w": ("t2", "t2w"), "FLAIR": ("flair", "t2f"), "ce-gadolinium_T1w": ("t1ce", "t1c")}
 SPACING, SIZE = 2.0, (80, 96, 80)
-NO_CONTRAST_IN_T1W = "BraTS-MET-99001-000"
+NO_CONTRAST_IN_T1W = "BraTS-MET-99001-000"  # looked at: a mask of white matter with half of the cortex in it
 Mask = NDArray[np.bool_]
 
 
@@ -63,8 +63,7 @@ def load(name: str, paths: Mapping[str, Path], tissue: Path | None = None, lesio
         found = labels(tissue)
         white, grey = found == 3, found == 2
     else:
-        by = "ce-gadolinium_T1w" if NO_CONTRAST_IN_T1W in name else "T1w"
-        white, grey = classify(volumes[by][0].numpy())
+        white, grey = classify(volumes["T1w"][0].numpy())
     if ill is not None:
         near = ndimage.binary_dilation(ill, iterations=2)
         white, grey = white & ~near, grey & ~near
@@ -92,7 +91,7 @@ def real_people(root: Path) -> Iterator[Person]:
         anat = folder / "anat"
         tissue = anat / f"{folder.name}_label-tissue_dseg.nii.gz"
         yield load(f"oasis {folder.name}", {"T1w": anat / f"{folder.name}_T1w.nii.gz"}, tissue)
-    for folder in sorted((root / "brats").iterdir()):
+    for folder in sorted(path for path in (root / "brats").iterdir() if path.name != NO_CONTRAST_IN_T1W):
         files = {path.name.removesuffix(".nii.gz").replace("_", "-").split("-")[-1]: path for path in folder.iterdir()}
         paths = {c: next(files[end] for end in ends if end in files) for c, ends in BRATS.items()}
         yield load(f"brats {folder.name}", paths, lesion=files.get("seg"))
@@ -103,11 +102,11 @@ def real_people(root: Path) -> Iterator[Person]:
         yield load(f"{name} {sub}", paths, lesion=lesion if lesion.is_file() else None)
 
 
-def level(scale: str, volume: torch.Tensor, mask: Mask, without: Mask | None = None) -> float:
-    """Mean of the scaled voxels of a mask; ``without`` becomes background before the scale is found."""
+def scaled(scale: str, volume: torch.Tensor, without: Mask | None = None) -> NDArray[np.float32]:
+    """Scaled volume (D, H, W); ``without`` becomes background before the scale is found."""
     if without is not None:
         volume = volume * torch.from_numpy(~without)[None]
-    return float(ScaleForeground(scale)(volume)[0].numpy()[mask].mean())
+    return np.asarray(ScaleForeground(scale)(volume)[0])
 
 
 def spread(values: list[float]) -> str:
@@ -121,11 +120,12 @@ def print_levels(people: list[Person]) -> None:
     for contrast in CONTRASTS:
         having = [person for person in people if contrast in person.volumes]
         for scale in SCALES:
-            masks = (("white", [p.white for p in having]), ("grey", [p.grey for p in having]))
-            cells = [
-                spread([level(scale, p.volumes[contrast], m) for p, m in zip(having, found, strict=True)])
-                for _, found in masks
+            levels = [
+                (image[p.white].mean(), image[p.grey].mean())
+                for p in having
+                for image in [scaled(scale, p.volumes[contrast])]
             ]
+            cells = [spread([float(one) for one in found]) for found in zip(*levels, strict=True)]
             print(f"| {contrast}, {len(having)} | {scale} | {' | '.join(cells)} |", flush=True)
 
 
@@ -137,7 +137,8 @@ def print_real_lesions(people: list[Person]) -> None:
         size = person.lesion.sum() * SPACING**3 / 1000
         for contrast, volume in person.volumes.items():
             moved = [
-                level(scale, volume, person.white) / level(scale, volume, person.white, person.lesion) - 1
+                scaled(scale, volume)[person.white].mean() / scaled(scale, volume, person.lesion)[person.white].mean()
+                - 1
                 for scale in SCALES
             ]
             cells = " | ".join(f"{100 * one:+.1f} %" for one in moved)
@@ -152,7 +153,7 @@ def phantom_levels(folder: Path, contrast: str) -> dict[str, NDArray[np.float64]
         volume = meta_tensor(read_values(file), file)
         labels = read_values(segmentation_path(folder, path.name, "phantom")).voxels.round()
         for scale in SCALES:
-            found[scale].append(level(scale, volume, labels == 3))
+            found[scale].append(float(scaled(scale, volume)[labels == 3].mean()))
     return {scale: np.array(values) for scale, values in found.items()}
 
 
