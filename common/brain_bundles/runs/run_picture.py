@@ -12,7 +12,6 @@ from typing import Protocol
 import nibabel as nib
 import numpy as np
 import torch
-from monai.data import MetaTensor
 from numpy.typing import NDArray
 
 from brain_bundles.data.bids_names import parse_name
@@ -21,7 +20,6 @@ from brain_bundles.data.read_image import Image, read_image, read_values, to_ras
 from brain_bundles.runs.run_output import RunOutput
 from brain_bundles.transforms.intensity import PERCENTILES, ScaleForeground
 from brain_bundles.utils.distributed import first_after_all
-from brain_bundles.utils.plain_tensor import plain_tensor
 from brain_bundles.utils.user_warning import BrainBundlesWarning
 from brain_bundles.visualize.montage import save_montage
 
@@ -107,8 +105,7 @@ def write_translation_preview(output: RunOutput, *, max_volumes: int = 4) -> Non
         name = parse_name(path.name)
         session = f"_ses-{name.entities['ses']}" if output.bids and name and "ses" in name.entities else ""
         who = f"{row['participant_id']}{session}"
-        shown = MetaTensor(torch.from_numpy(source)[None], affine=torch.diag(torch.tensor([*spacing, 1.0])))
-        volumes += [plain_tensor(scale(shown))[0].numpy(), translation]
+        volumes += [scale(torch.from_numpy(source)).numpy(), translation]
         labels += [
             f"{who}\n{row.get('source', 'source')}",
             f"{who}\n{row.get('target', output.suffix)}, synthesised",

@@ -5,28 +5,20 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform, Transform
-from scipy import ndimage
 
-from brain_bundles.transforms.background import foreground
 from brain_bundles.transforms.source_file import file_of
 from brain_bundles.utils.plain_tensor import plain_tensor
 
 PERCENTILES = "percentiles"
 DEFAULT_PERCENTILES = (0.5, 99.5)
-# Scale -> share of the brain, from its middle outwards, and the percentile of that part which becomes LEVEL.
-REFERENCES: Mapping[str, tuple[float, float]] = {
-    "median": (1.0, 50.0),
-    "upper_quartile": (1.0, 75.0),
-    "inner_median": (0.5, 50.0),
-    "inner_quartile": (0.5, 75.0),
-}
+# Scale -> percentile of the brain's voxels that becomes LEVEL.
+REFERENCES: Mapping[str, float] = {"median": 50.0, "upper_quartile": 75.0}
 SCALES = (PERCENTILES, *REFERENCES)
-DEFAULT_SCALE = "inner_quartile"
+DEFAULT_SCALE = "median"
 # A reference becomes LEVEL. Up to KNEE the scale is linear; above it approaches 1, so that nothing is clipped.
 LEVEL, KNEE = 0.5, 0.75
 
@@ -35,12 +27,10 @@ class ScaleForeground(Transform):
     """Scale the brain to [0, 1] by statistics of its own voxels; voxels that are exactly 0 stay 0.
 
     ``percentiles`` clips at two percentiles, which become 0 and 1. Bright lesions and vessels take the upper one with
-    them. The other scales keep 0 and bring a reference inside of the tissue to 0.5: a quantile of the whole brain
-    (``median``, ``upper_quartile``) or of its inner half, the half of its voxels that is farthest from the surface
-    (``inner_median``, ``inner_quartile``), which has less of the fluid and of what a brain mask leaves at the edge.
-    They are linear up to 0.75, 1.5 times the reference. Above it x becomes 1 - 1 / (16 x - 8), with the same slope at
-    0.75, so that every intensity keeps a value of its own below 1. Images with negative tissue, such as z-scores, begin
-    at their 0.5th percentile instead of 0.
+    them. ``median`` and ``upper_quartile`` keep 0 and bring that quantile of the brain, an intensity of its tissue, to
+    0.5. They are linear up to 0.75, 1.5 times the quantile. Above it x becomes 1 - 1 / (16 x - 8), with the same slope
+    at 0.75, so that every intensity keeps a value of its own below 1. Images with negative tissue, such as z-scores,
+    begin at their 0.5th percentile instead of 0.
 
     MONAI's ``ScaleIntensityRangePercentiles`` takes percentiles of all voxels, which depend on the amount of air.
 
@@ -90,13 +80,8 @@ class ScaleForeground(Transform):
         )
 
     def _by_reference(self, img: torch.Tensor, values: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
-        share, percentile = REFERENCES[self.scale]
         low = _percentile(inside, self.lower).clamp(max=0)
-        if share < 1:
-            spacing = img.pixdim.tolist() if isinstance(img, MetaTensor) else [1.0] * (values.ndim - 1)
-            middle = inner_part(values != 0, share, spacing).to(values.device)
-            inside = values[middle.expand_as(values) & (values != 0)].sort().values
-        reference = _percentile(inside, percentile)
+        reference = _percentile(inside, REFERENCES[self.scale])
         if not reference > low:
             raise ValueError(
                 f"{file_of(img)}: the {self.scale} of its brain is {float(reference):g}, expected more than "
@@ -124,22 +109,6 @@ class ScaleForegroundd(MapTransform):
         for key in self.key_iterator(d):
             d[key] = self.scaler(d[key])
         return d
-
-
-def inner_part(tissue: torch.Tensor, share: float, spacing: Sequence[float]) -> torch.Tensor:
-    """Mask of the share of the brain's voxels that is farthest from its surface.
-
-    Args:
-        tissue: boolean (C, D, H, W), the voxels that are not background; the brain is their largest piece, filled.
-        share: above 0, at most 1. Voxels of equal distance go together, so the mask may be a little larger.
-        spacing: voxel size, mm.
-
-    Returns:
-        boolean (1, D, H, W). The border of the volume counts as surface.
-    """
-    brain = foreground(tissue)[0].numpy()
-    depth = ndimage.distance_transform_edt(np.pad(brain, 1), sampling=spacing)[(slice(1, -1),) * brain.ndim]
-    return torch.from_numpy(brain & (depth >= np.quantile(depth[brain], 1 - share, method="lower")))[None]
 
 
 def _percentile(ordered: torch.Tensor, percent: float) -> torch.Tensor:
