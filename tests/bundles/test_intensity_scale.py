@@ -1,4 +1,4 @@
-"""Which intensity scale a config takes: the collection's for new weights, that of the weights it starts from otherwise."""
+"""Which intensity scale a config takes: the collection's for new weights, else that of the weights it starts from."""
 
 from __future__ import annotations
 
