@@ -26,7 +26,7 @@ MAX_PAIRS = 200
 
 def load(paths: Sequence[Path]) -> list[torch.Tensor]:
     """Volumes (1, 1, D, H, W) as a model gets them."""
-    chain = image_preprocessing("image", spacing=2.0, spatial_size=(80, 96, 80))
+    chain = image_preprocessing("image", spacing=2.0, spatial_size=(80, 96, 80), intensity_scale="percentiles")
     return [torch.as_tensor(chain({"image": str(path)})["image"])[None].as_subclass(torch.Tensor) for path in paths]
 
 

@@ -25,7 +25,9 @@ from nibabel.orientations import aff2axcodes
 SIZE, SPACING = (40, 48, 40), 4.0
 SHAPE = (44, 52, 46)
 CENTRE = np.array([5.0, -8.0, 6.0])
-PREPROCESSING = image_preprocessing("image", SPACING, SIZE, lower=0, upper=100)
+PREPROCESSING = image_preprocessing(
+    "image", SPACING, SIZE, intensity_scale="percentiles", intensity_percentiles=(0, 100)
+)
 Header = nib.nifti1.Nifti1Header
 
 

@@ -35,7 +35,7 @@ def dataset(tmp_path):
 
 @pytest.fixture
 def preprocessing():
-    return ContrastPreprocessing(["T1w", "T2w"], spacing=1.0, spatial_size=SIZE)
+    return ContrastPreprocessing(["T1w", "T2w"], spacing=1.0, spatial_size=SIZE, intensity_scale="percentiles")
 
 
 @pytest.fixture

@@ -1,3 +1,4 @@
+import itertools
 import json
 import math
 
@@ -36,8 +37,9 @@ def write_set(folder, num, split=None, seed=0):
 def evaluate(tmp_path, monkeypatch):
     """Evaluate three generated balls; the second cannot be measured, the others measure 1 mL too much."""
     generated = write_set(tmp_path / "generated", 3)
-    answers = iter([BrainVolumes(11.0, 1001.0), BrainVolumes(math.nan, math.nan), BrainVolumes(31.0, 1003.0)])
-    monkeypatch.setattr(measurement, "measure_file", lambda path, **options: next(answers))
+    answers = [BrainVolumes(11.0, 1001.0), BrainVolumes(math.nan, math.nan), BrainVolumes(31.0, 1003.0)]
+    turns = itertools.cycle(answers)
+    monkeypatch.setattr(measurement, "measure_file", lambda path, **options: next(turns))
 
     def run(reference, **options):
         out = tmp_path / "out"
@@ -65,6 +67,18 @@ def test_every_number_is_reported(evaluate, tmp_path):
     assert "| ventricular volume | 2 | 1 |" in text
     assert "| ddim | 10 | 0.50 | 0.1200 | n/a |" in text
     assert (out / "requested_vs_measured.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_generated_brains_are_compared_as_they_are(evaluate, tmp_path):
+    """Halved brightness lowers the luminance of every window by one factor, which the own percentiles would undo."""
+    reference = write_set(tmp_path / "reference", 2, seed=1)
+    bright = evaluate(reference, num_pairs=3)[0]["ms_ssim"]
+    for path in (tmp_path / "generated").rglob("*.nii.gz"):
+        image = nib.load(path)
+        write_nifti(path, 0.5 * image.get_fdata(), image.affine)
+    dark = evaluate(reference, num_pairs=3)[0]["ms_ssim"]
+    assert dark["reference"] == bright["reference"]
+    assert abs(dark["generated"]["mean"] - bright["generated"]["mean"]) > 1e-3
 
 
 def test_copies_of_training_brains_are_noticed(evaluate, tmp_path):

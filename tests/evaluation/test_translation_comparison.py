@@ -33,6 +33,26 @@ def test_perfect_and_bad_methods_stand_at_their_ends(compare_one, truth):
     assert (report["cells"], report["contrasts"], report["spacing"]) == ([CELL], ["T1w", "T2w"], [1.0, 1.0, 1.0])
 
 
+def test_a_prediction_of_another_brightness_loses_unless_a_convention_forgives_it(compare_one, truth):
+    def darker(source, *, targets, seeds):
+        return truth(source, targets=targets, seeds=seeds) / 1.1
+
+    scores = {}
+    for convention in ("collection", "brasyn"):
+        report, out = compare_one({"truth": truth, "darker": darker}, convention=convention)
+        assert report["convention"] == convention
+        assert f"- Convention `{convention}`:" in (out / "metrics.md").read_text()
+        cells = {name: report["methods"][name]["brain"][CELL] for name in ("truth", "darker")}
+        scores[convention] = {name: cell["mae"]["mean"] for name, cell in cells.items()}
+    assert scores["collection"]["truth"] == 0
+    assert scores["collection"]["darker"] > 0.03
+    assert scores["brasyn"]["darker"] == pytest.approx(0, abs=1e-5)
+    by_default = compare_one({"darker": darker})[0]
+    assert by_default["methods"]["darker"]["brain"][CELL]["mae"]["mean"] == scores["collection"]["darker"]
+    with pytest.raises(ValueError, match="convention is 'aldm', expected one of collection, brasyn"):
+        compare_one({}, convention="aldm")
+
+
 def test_the_regression_finds_the_relation_that_the_copy_lacks(compare_one):
     methods = compare_one({})[0]["methods"]
     # Noise of 0.02 in a T2w of span 0.8: 0.025 after scaling, of which the mean absolute value is 0.02.

@@ -19,7 +19,9 @@ from nibabel.eulerangles import euler2mat
 
 SIZE, SPACING = (44, 52, 44), 2.0
 CENTRE = np.array([10.0, -6.0, 14.0])
-PREPROCESSING = image_preprocessing("image", SPACING, SIZE, lower=0, upper=100)
+PREPROCESSING = image_preprocessing(
+    "image", SPACING, SIZE, intensity_scale="percentiles", intensity_percentiles=(0, 100)
+)
 
 
 def brain(world: np.ndarray) -> np.ndarray:

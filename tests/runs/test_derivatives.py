@@ -43,7 +43,9 @@ def complete(folder: Path, output_dir: Path) -> RunOutput:
     inputs = translation_inputs(folder, source=None, target="missing", contrasts=CONTRASTS)
     assert inputs.problems == []
     output = RunOutput(output_dir, inputs.items, settings={}, bids=True, source_dir=inputs.dataset_dir)
-    preprocessing = image_preprocessing("image", 2.0, SIZE, lower=0, upper=100)
+    preprocessing = image_preprocessing(
+        "image", 2.0, SIZE, intensity_scale="percentiles", intensity_percentiles=(0, 100)
+    )
     saver = TranslationSaver(output, invert_preprocessing(preprocessing))
     for item in output.pending():
         loaded = preprocessing(item)

@@ -31,6 +31,7 @@ VALUES = {
     "bounds": {"age": [40.0, 86.0]},
     "use_source": True,
     "autoencoder": None,
+    "intensity_scale": "median",
 }
 
 
@@ -57,6 +58,18 @@ def test_a_recipe_is_a_plain_tensor_of_one_shape():
     assert decode_recipe(code) == VALUES
     assert decode_recipe(encode_recipe({})) == {}
     assert not encode_recipe({}).any()
+
+
+def test_weights_from_before_the_entry_have_the_scale_of_that_time(tmp_path):
+    old = {key: value for key, value in VALUES.items() if key != "intensity_scale"}
+    assert decode_recipe(encode_recipe(old)) == {**old, "intensity_scale": "percentiles"}
+    made = network()
+    del made.recipe.values["intensity_scale"]
+    path = save(made, tmp_path / "old.pt")
+    assert read_recipe([path])["intensity_scale"] == "percentiles"
+    assert recipe_of(load_weights(blank(), path))["intensity_scale"] == "percentiles"
+    with pytest.raises(ValueError, match="intensity_scale is percentiles in the weights and median here"):
+        load_weights(network(), path)
 
 
 def test_a_recipe_too_long_is_refused():

@@ -29,9 +29,9 @@ def test_weights_without_a_recipe_get_one_and_can_be_used(tmp_path, capsys, capl
     assert cli.main(["recipe", str(path), "--set", "{'spacing': 2.0, 'contrasts': ['T1w']}"]) == 0
     assert json.loads(capsys.readouterr().out) == {"spacing": 2.0, "contrasts": ["T1w"]}
     assert cli.main(["recipe", str(path), "--set={'spacing': 1.5, 'contrasts': None}"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"spacing": 1.5}
+    assert json.loads(capsys.readouterr().out) == {"intensity_scale": "percentiles", "spacing": 1.5}
     assert cli.main(["recipe", str(path)]) == 0
-    assert json.loads(capsys.readouterr().out) == {"spacing": 1.5}
+    assert json.loads(capsys.readouterr().out) == {"intensity_scale": "percentiles", "spacing": 1.5}
     loaded = load_weights(with_recipe(nn.Conv3d(1, 2, 3), {"spacing": 1.5}), path)
     assert recipe_of(loaded)["spacing"] == 1.5
     assert all(torch.equal(loaded.state_dict()[key], value) for key, value in before.items())

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from brain_bundles.data.nifti_header import NiftiHeader
 from brain_bundles.data.problems import ImageError
 
-# Default limits of the brain's range, see ScaleForegroundPercentiles.
+# Default limits of the brain's range, see ScaleForeground.
 BRAIN_PERCENTILES = (0.005, 0.995)
 # Share of the voxels on the six faces with one value, from which that value is the background.
 _CONSTANT_BACKGROUND = 0.5

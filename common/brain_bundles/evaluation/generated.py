@@ -21,6 +21,7 @@ from brain_bundles.evaluation.sampler_table import SamplerRow
 from brain_bundles.evaluation.tables import finite_json
 from brain_bundles.metrics.memorisation import describe, memorisation
 from brain_bundles.metrics.ms_ssim_pairs import ms_ssim_over_pairs
+from brain_bundles.transforms.intensity import DEFAULT_SCALE
 from brain_bundles.transforms.preprocessing import image_preprocessing
 from brain_bundles.utils.atomic import atomic_write
 from brain_bundles.utils.plain_tensor import plain_tensor
@@ -39,7 +40,8 @@ def evaluate_generated(
     seed: int = 0,
     spacing: float = 2.0,
     spatial_size: Sequence[int] = (80, 96, 80),
-    intensity_percentiles: tuple[float, float] = (0.5, 99.5),
+    intensity_scale: str = DEFAULT_SCALE,
+    intensity_percentiles: Sequence[float] | None = None,
     kernel_size: int = 5,
     sampler_rows: Sequence[SamplerRow] | None = None,
 ) -> dict[str, Any]:
@@ -49,7 +51,8 @@ def evaluate_generated(
     "train". The memorisation check needs both.
 
     Args:
-        generated_dir: BIDS dataset whose participants.tsv has the requested volumes (mL).
+        generated_dir: BIDS dataset whose participants.tsv has the requested volumes (mL). Its images are in [0, 1], on
+            the scale of the model, and are compared as they are.
         reference_dir: BIDS dataset of the brains to compare with.
         output_dir: folder of the results; made if missing.
         suffix: contrast.
@@ -58,7 +61,8 @@ def evaluate_generated(
         seed: seed of the choice of pairs.
         spacing: voxel size of the grid for MS-SSIM and correlations, mm; both sets are resampled to it.
         spatial_size: (D, H, W) of that grid. Brains are centred on it.
-        intensity_percentiles: percentiles of the non-zero voxels that become 0 and 1; as in training.
+        intensity_scale, intensity_percentiles: scale of the reference set, as in training, see
+            :func:`image_preprocessing`.
         kernel_size: window of MS-SSIM, see :func:`ms_ssim_over_pairs`.
         sampler_rows: rows of :func:`brain_bundles.evaluation.sampler_benchmark.benchmark_samplers`, for the report.
 
@@ -72,11 +76,16 @@ def evaluate_generated(
     generated = [path for _, path, _ in find_images(generated_dir, suffix)]
     train, held_out, split = _reference_images(reference_dir, suffix, entities)
     measurements = measure_folder(generated_dir, suffix)
-    lower, upper = intensity_percentiles
-    preprocess = image_preprocessing("image", spacing, spatial_size, lower=lower, upper=upper, warn_cut=None)
+    grid: dict[str, Any] = {"spacing": spacing, "spatial_size": spatial_size, "warn_cut": None}
+    scaled = image_preprocessing(
+        "image", **grid, intensity_scale=intensity_scale, intensity_percentiles=intensity_percentiles
+    )
+    # Already on that scale: a sample that is too dark or too flat must not be mended by its own statistics.
+    as_written = image_preprocessing("image", **grid, intensity_scale=None)
+    preprocessings = dict.fromkeys(generated, as_written)
 
     def loader(paths: Sequence[Path]) -> Any:
-        return lambda i: plain_tensor(preprocess({"image": str(paths[i])})["image"])
+        return lambda i: plain_tensor(preprocessings.get(paths[i], scaled)({"image": str(paths[i])})["image"])
 
     similarity: dict[str, Any] = {"generated": None, "reference": None}
     for name, paths in (("generated", generated), ("reference", held_out)):

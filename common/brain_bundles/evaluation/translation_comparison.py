@@ -33,6 +33,7 @@ from brain_bundles.evaluation.translation_summary import (
     summarise,
     write_scores,
 )
+from brain_bundles.metrics.conventions import COLLECTION, check_convention
 from brain_bundles.utils.atomic import atomic_write
 
 logger = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ def compare_translations(
     num_train_subjects: int | None = None,
     ssim_kernel_size: int = 7,
     ms_ssim_kernel_size: int = 5,
+    convention: str = COLLECTION,
 ) -> dict[str, Any]:
     """Translate the test subjects by all methods and compare with the truth.
 
@@ -86,19 +88,21 @@ def compare_translations(
         num_train_subjects: number of items of ``train_datalist`` to use, from the first; None for all.
         ssim_kernel_size: see :func:`score_translation`.
         ms_ssim_kernel_size: see :func:`score_translation`.
+        convention: published way of scoring, by name, see :func:`score_translation`; by default the collection's own.
 
     Returns:
         The content of metrics.json: JSON types only, None where a number is undefined.
 
     Raises:
         ValueError: if a list is empty or an item has no cell, a method has a baseline's name or an unknown pair, a
-            metric is unknown, or a volume has a wrong shape or value.
+            metric or the convention is unknown, or a volume has a wrong shape or value.
     """
     pairs = as_cells(cells)
     contrasts = contrasts_of(pairs)
     given = {name: method for name, method in methods.items() if method is not None}
     check_items(test_datalist, train_datalist, pairs, num_train_subjects)
     check_methods(given, contrasts, metrics)
+    check_convention(convention)
     train = train_datalist[:num_train_subjects]
     steps = [float(mm) for mm in np.broadcast_to(np.asarray(spacing, dtype=float), (3,))]
     load = partial(load_subject, preprocessing=preprocessing, contrasts=contrasts, tumour_labels=tumour_labels)
@@ -109,6 +113,7 @@ def compare_translations(
         "slice_axis": slice_axis,
         "ssim_kernel_size": ssim_kernel_size,
         "ms_ssim_kernel_size": ms_ssim_kernel_size if "ms_ssim" in metrics else None,
+        "convention": convention,
     }
     rows: list[CellScore] = []
     profiles: list[IntensityProfile] = []
@@ -133,6 +138,7 @@ def compare_translations(
             "num_subjects": len(test_datalist),
             "num_train_subjects": len(train),
             "data_range": 1.0,
+            "convention": convention,
             "mask": MASK,
             "spacing": steps,
             "spatial_size": spatial_size,

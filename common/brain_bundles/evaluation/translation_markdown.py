@@ -10,8 +10,16 @@ from brain_bundles.evaluation.translation_baselines import COPY, REGRESSION
 from brain_bundles.evaluation.translation_cells import cell_name
 from brain_bundles.evaluation.translation_subject import BRAIN
 from brain_bundles.evaluation.translation_summary import ALL, METRICS
+from brain_bundles.metrics.conventions import BRASYN, COLLECTION
 
 _SLICES = ("sagittal", "coronal", "axial")
+_CONVENTION_NOTES = {
+    COLLECTION: "Convention `collection`: nothing is scaled before it is scored, so a wrong brightness counts.",
+    BRASYN: (
+        "Convention `brasyn`: every volume, the prediction too, was first scaled by its own percentiles 0.5 and 99.5. "
+        "It forgives a wrong brightness."
+    ),
+}
 Report = Mapping[str, Any]
 
 
@@ -129,6 +137,7 @@ def _notes(report: Report) -> list[str]:
     }
     return [
         f"Intensities are in [0, {report['data_range']:g}], on a grid of {grid} voxels of {spacing} mm.",
+        _CONVENTION_NOTES[report["convention"]],
         f"Scores are computed in the brain: {report['mask']}.",
         *(note for name in report["metrics"] for note in of_metrics.get(name, ())),
         "The nearest contrast is the one whose quantiles of the brain's intensities are nearest to the prediction's.",

@@ -2,6 +2,7 @@
 
 from brain_bundles.metrics.atlas_alignment import VentricleAtlas
 from brain_bundles.metrics.brain_volumes import BrainVolumes, measure_volumes
+from brain_bundles.metrics.conventions import CONVENTIONS, apply_convention
 from brain_bundles.metrics.fidelity import Fidelity, requested_vs_measured
 from brain_bundles.metrics.intensity_regression import IntensityRegression
 from brain_bundles.metrics.memorisation import Memorisation, describe, memorisation
@@ -11,6 +12,7 @@ from brain_bundles.metrics.tissue import UnmeasurableError
 from brain_bundles.metrics.translation import TranslationScores, brain_mask, score_translation
 
 __all__ = [
+    "CONVENTIONS",
     "BrainVolumes",
     "Fidelity",
     "IntensityRegression",
@@ -19,6 +21,7 @@ __all__ = [
     "TranslationScores",
     "UnmeasurableError",
     "VentricleAtlas",
+    "apply_convention",
     "brain_mask",
     "describe",
     "draw_pairs",

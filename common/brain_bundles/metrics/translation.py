@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 import torch
 
+from brain_bundles.metrics.conventions import COLLECTION, apply_convention
 from brain_bundles.metrics.ms_ssim_pairs import check_size
 from brain_bundles.metrics.ssim import ms_ssim, ssim_maps
 from brain_bundles.utils.plain_tensor import plain_tensor
@@ -46,9 +47,9 @@ class TranslationScores:
 def brain_mask(source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Voxels where either contrast is > 0; any shape -> boolean of that shape.
 
-    For brain-extracted volumes scaled by :class:`brain_bundles.transforms.ScaleForegroundPercentiles`, which leaves
-    the voxels outside of the brain at exactly 0. One contrast is not enough: its darkest brain voxels are clipped to 0,
-    but they are seldom the darkest of the other.
+    For brain-extracted volumes scaled by :class:`brain_bundles.transforms.ScaleForeground`, which leaves the voxels
+    outside of the brain at exactly 0. One contrast is not enough: its darkest brain voxels may be 0, but they are
+    seldom the darkest of the other.
     """
     return (plain_tensor(source) > 0) | (plain_tensor(target) > 0)
 
@@ -63,6 +64,7 @@ def score_translation(
     data_range: float = 1.0,
     ssim_kernel_size: int = 7,
     ms_ssim_kernel_size: int | None = 5,
+    convention: str = COLLECTION,
 ) -> TranslationScores:
     """Compare a translated volume with the true one. Voxels outside of the mask change no score.
 
@@ -77,16 +79,20 @@ def score_translation(
         ssim_kernel_size: odd side of the window, voxels.
         ms_ssim_kernel_size: the same for MS-SSIM; every side of the volumes needs 16 times as many voxels. None skips
             MS-SSIM (NaN).
+        convention: what is done to both volumes before, an entry of ``CONVENTIONS``. By default nothing: intensities
+            are those of the model's scale, and an error of brightness counts.
 
     Raises:
         ValueError: if shapes differ or are not (D, H, W), a volume is not finite, mask or region is empty or the mask
-            not boolean, slice_axis or data_range is impossible, or a window is even or larger than the volumes.
+            not boolean, slice_axis, data_range or convention is impossible, or a window is even or larger than the
+            volumes.
     """
     a, b, inside = plain_tensor(prediction), plain_tensor(target), plain_tensor(mask)
     a, inside = a.to(b.device), inside.to(b.device)
     _check(a, b, inside, slice_axis, data_range)
     if ms_ssim_kernel_size is not None and ms_ssim_kernel_size % 2 == 0:
         raise ValueError(f"ms_ssim_kernel_size must be odd, got {ms_ssim_kernel_size}.")
+    a, b = apply_convention(convention, a, b)
     # The windows of SSIM reach over the mask's edge: there, too, only the brain counts.
     a, b = (torch.where(inside, volume.double(), 0.0) for volume in (a, b))
     scored = inside if region is None else inside & plain_tensor(region).to(b.device)

@@ -18,7 +18,7 @@ from brain_bundles.data.bids_names import parse_name
 from brain_bundles.data.nifti import is_complete_nifti
 from brain_bundles.data.read_image import Image, read_image, read_values, to_ras
 from brain_bundles.runs.run_output import RunOutput
-from brain_bundles.transforms.intensity import ScaleForegroundPercentiles
+from brain_bundles.transforms.intensity import PERCENTILES, ScaleForeground
 from brain_bundles.utils.distributed import first_after_all
 from brain_bundles.utils.user_warning import BrainBundlesWarning
 from brain_bundles.visualize.montage import save_montage
@@ -85,7 +85,7 @@ def _measured(measure: Callable[[Path], VolumesLike], path: Path) -> list[str]:
 
 
 def write_translation_preview(output: RunOutput, *, max_volumes: int = 4) -> None:
-    """Write preview.png: three planes of the first sources, scaled to [0, 1], each beside its translation.
+    """Write preview.png: three planes of the first sources, on the scale of the run, each beside its translation.
 
     Every process calls this once after translating. The processes wait for one another, then the first one writes.
     """
@@ -94,7 +94,8 @@ def write_translation_preview(output: RunOutput, *, max_volumes: int = 4) -> Non
     volumes: list[NDArray[np.float32]] = []
     labels: list[str] = []
     spacings: list[list[float]] = []
-    scale = ScaleForegroundPercentiles()
+    settings = output.record.settings
+    scale = ScaleForeground(settings.get("intensity_scale", PERCENTILES), settings.get("intensity_percentiles"))
     for row in output.rows:
         path = output.path(row)
         if len(volumes) == 2 * max_volumes or not is_complete_nifti(path) or not Path(row["image"]).is_file():

@@ -4,7 +4,7 @@ from brain_bundles.transforms.background import foreground
 from brain_bundles.transforms.centre_brain import CentreBraind, brain_bounds
 from brain_bundles.transforms.contrast_pair import ContrastPreprocessing, RandContrastPair
 from brain_bundles.transforms.encode_condition import EncodeConditiond
-from brain_bundles.transforms.intensity import ScaleForegroundPercentiles, ScaleForegroundPercentilesd
+from brain_bundles.transforms.intensity import ScaleForeground, ScaleForegroundd
 from brain_bundles.transforms.preprocessing import image_preprocessing, invert_preprocessing
 from brain_bundles.transforms.random_slices import RandSlicesd
 from brain_bundles.transforms.read_image import ReadImaged
@@ -16,8 +16,8 @@ __all__ = [
     "RandContrastPair",
     "RandSlicesd",
     "ReadImaged",
-    "ScaleForegroundPercentiles",
-    "ScaleForegroundPercentilesd",
+    "ScaleForeground",
+    "ScaleForegroundd",
     "brain_bounds",
     "foreground",
     "image_preprocessing",

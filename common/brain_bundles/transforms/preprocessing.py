@@ -16,7 +16,7 @@ from monai.transforms import (
 
 from brain_bundles.transforms.centre_brain import CentreBraind
 from brain_bundles.transforms.extract_brain import ExtractBraind
-from brain_bundles.transforms.intensity import ScaleForegroundPercentilesd
+from brain_bundles.transforms.intensity import DEFAULT_SCALE, ScaleForegroundd
 from brain_bundles.transforms.read_image import ReadImaged
 
 # MONAI's labels of the two directions of each axis; given here, since MONAI warns about its default.
@@ -28,13 +28,13 @@ def image_preprocessing(
     spacing: float | Sequence[float],
     spatial_size: Sequence[int],
     *,
-    lower: float = 0.5,
-    upper: float = 99.5,
+    intensity_scale: str | None = DEFAULT_SCALE,
+    intensity_percentiles: Sequence[float] | None = None,
     warn_cut: float | None = 0.02,
     allow_missing_keys: bool = False,
     extract_brain: bool | str = False,
 ) -> Compose:
-    """Read, orient RAS, resample, centre the brain, crop or pad, clip at percentiles, scale to [0, 1].
+    """Read, orient RAS, resample, centre the brain, crop or pad, scale intensities to [0, 1].
 
     The first key is the reference. Further keys must be registered with it and are resampled to its grid.
 
@@ -42,8 +42,9 @@ def image_preprocessing(
         keys: keys of the paths to images of one subject.
         spacing: voxel size of the model's grid, mm.
         spatial_size: (D, H, W) of the model's grid.
-        lower: percentile of the non-zero voxels that becomes 0.
-        upper: percentile of the non-zero voxels that becomes 1.
+        intensity_scale: name of the scale, see :class:`ScaleForeground`; None leaves intensities as they are, for what
+            a model wrote.
+        intensity_percentiles: percentiles of the scale ``percentiles``; None for others, and for 0.5 and 99.5.
         warn_cut: see :class:`CentreBraind`; None for whole heads.
         allow_missing_keys: leave out keys that an item lacks.
         extract_brain: set the first key to 0 outside of the brain, see :class:`ExtractBraind`.
@@ -68,7 +69,7 @@ def image_preprocessing(
         Spacingd([first], pixdim=pixdim, **resample),
         *([ResampleToMatchd(others, key_dst=first, **resample)] if others else []),
         CentreBraind(keys, spatial_size, warn_cut, **missing),
-        ScaleForegroundPercentilesd(keys, lower, upper, **missing),
+        *([ScaleForegroundd(keys, intensity_scale, intensity_percentiles, **missing)] if intensity_scale else []),
     ]
     return Compose(steps)
 

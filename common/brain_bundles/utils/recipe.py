@@ -16,6 +16,8 @@ RECIPE_BYTES = 16384
 RECIPE_KEY = "recipe._extra_state"
 HISTORY = "trained_on"
 _DIGEST = 32  # hexadecimal characters
+# What weights from before an entry was recorded were trained with.
+BEFORE_THE_ENTRY: Mapping[str, Any] = {"intensity_scale": "percentiles"}
 WITHOUT_RECIPE = (
     "has no recipe, so its grid, intensities and noise schedule are unknown. If they are known, write them "
     "with `python -m brain_bundles recipe WEIGHTS --set \"{'spacing': 2.0, ...}\"`; docs/recipe.md lists the keys."
@@ -149,6 +151,8 @@ def encode_recipe(values: Mapping[str, Any]) -> torch.Tensor:
 def decode_recipe(state: torch.Tensor) -> dict[str, Any]:
     """Decode the tensor of :func:`encode_recipe`; of floats too, as an average of equal recipes has them.
 
+    Entries that are newer than the weights are added, see ``BEFORE_THE_ENTRY``.
+
     Raises:
         ValueError: if it is no recipe.
     """
@@ -165,7 +169,7 @@ def decode_recipe(state: torch.Tensor) -> dict[str, Any]:
             "the recipe of these weights is damaged, or is an average of different recipes. Weights of different "
             "recipes cannot be averaged: train all of them with the same settings."
         )
-    return json.loads(text)
+    return {**BEFORE_THE_ENTRY, **json.loads(text)}
 
 
 def _equal(one: Any, other: Any) -> bool:

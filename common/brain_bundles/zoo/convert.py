@@ -95,8 +95,6 @@ def convert(
 def _recipe(kind: str, network: nn.Module, config: ConfigParser, name: str, form: str) -> dict[str, Any]:
     """Recipe of a converted network: the settings of the configs, which hold the published ones."""
     settings: dict[str, Any] = dict(config.get_parsed_content("image_recipe"))
-    if "intensity_percentiles" in config:
-        settings["intensity_percentiles"] = config["intensity_percentiles"]
     if kind == UNET:
         settings |= {name: config.get_parsed_content(f"diffusion_recipe::{name}") for name in _SETTINGS}
     history = [{"data": f"what its authors say; converted from {name} of {form}"}]

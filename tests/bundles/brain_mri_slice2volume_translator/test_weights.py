@@ -21,7 +21,9 @@ def pair(tmp_path_factory) -> tuple[torch.Tensor, torch.Tensor]:
     folder = write_phantoms(
         tmp_path_factory.mktemp("unseen"), num_subjects=1, suffixes=("T1w", "T2w"), seed=1, num_workers=1
     )
-    preprocessing = image_preprocessing(["image", "label"], spacing=2.0, spatial_size=(80, 96, 80))
+    preprocessing = image_preprocessing(
+        ["image", "label"], spacing=2.0, spatial_size=(80, 96, 80), intensity_scale="percentiles"
+    )
     item = preprocessing(paired_datalist(folder, "T1w", "T2w")[0])
     return item["image"].as_tensor(), item["label"].as_tensor()
 
