@@ -1,0 +1,146 @@
+"""How real are phantoms? Compares folders of phantoms with real scans, as one table for docs/comparing_populations.md.
+
+    python tests/real/population_realism.py REAL OUTPUT_DIR NAME=PHANTOMS [NAME=PHANTOMS ...] [--contrasts T1w,FLAIR]
+
+REAL is the folder of real scans. Its brain-extracted ones become one BIDS dataset in OUTPUT_DIR/real, by links.
+A comparison that OUTPUT_DIR has already is read, not made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from brain_bundles.data import BidsIndex, contrast_of, read_participants, write_dataset_description, write_participants
+from brain_bundles.evaluation.populations import compare_populations
+from brain_bundles.evaluation.tables import cell, table
+
+# BIDS datasets of brain-extracted images with the sets' names, which become part of the people's.
+DATASETS = {"oasis": "oasis", "older": "t1_flair/derivatives/preproc", "ms": "ms", "stroke": "stroke"}
+CONTRASTS = ("T1w", "T2w", "FLAIR")
+AGES = {"ms": {"age": 53.0, "sex": "F"}}  # of the one patient there, who has no participants.tsv
+
+
+def lay_out(real: Path, dataset: Path) -> Path:
+    """Link the brain-extracted real scans into one BIDS dataset, with ages and sexes where they are known."""
+    shutil.rmtree(dataset, ignore_errors=True)
+    rows: list[dict[str, Any]] = []
+
+    def add(name: str, images: dict[str, Path], **about: Any) -> None:
+        for contrast, path in images.items():
+            link = dataset / f"sub-{name}" / "anat" / f"sub-{name}_{contrast}.nii.gz"
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(path.resolve())
+        rows.append({"participant_id": f"sub-{name}", "age": None, "sex": None, **about})
+
+    for name, folder in DATASETS.items():
+        index = BidsIndex(real / folder)
+        known = (real / folder / "participants.tsv").is_file()
+        about = {str(row["participant_id"]): row for row in read_participants(real / folder)} if known else {}
+        for person in index.participants():
+            (scan,) = index.scans(person)
+            found = {contrast: path for contrast in CONTRASTS if (path := index.find(scan, contrast))}
+            row = about.get(person, AGES.get(name, {}))
+            add(name + person.removeprefix("sub-"), found, age=row.get("age"), sex=row.get("sex"))
+    for person in sorted(path for path in (real / "brats").iterdir() if path.is_dir()):
+        files = {contrast_of(path): path for path in sorted(person.glob("*.nii.gz"))}
+        add("brats" + person.name[-5:].strip("-").replace("-", ""), {c: files[c] for c in CONTRASTS if c in files})
+    write_participants(dataset, rows)
+    write_dataset_description(dataset, "Real scans, brain-extracted")
+    return dataset
+
+
+def rows_of(name: str, results: dict[str, Any]) -> list[list[str]]:
+    """A line of the table for each contrast."""
+    rows = []
+    for contrast, found in results["contrasts"].items():
+        tests = found["two_sample"]
+        similarity = found["ms_ssim"]
+        rows.append(
+            [
+                contrast,
+                name,
+                str(found["num_people"]),
+                *(f"{cell(one['auc'], '.2f')} ({cell(one['lower'], '.2f')})" for one in tests.values()),
+                cell(tests["network"]["itself"]["auc"], ".2f"),
+                " ".join(cell(found["tissues"][0][key]["mean"], ".2f") for key in ("csf", "grey", "white")),
+                cell(found["tissues"][0]["contrast_to_noise"]["mean"], ".1f"),
+                " ".join(cell(ratio, ".2f") for ratio in found["power"]["ratio"]),
+                f"{similarity['first']['mean']:.3f}, {similarity['between']['mean']:.3f}",
+            ]
+        )
+    return rows
+
+
+def real_rows(results: dict[str, Any]) -> list[list[str]]:
+    """The same of the real scans themselves, the second set of a comparison."""
+    return [
+        [
+            contrast,
+            "real scans",
+            str(found["num_people"]),
+            *("" for _ in found["two_sample"]),
+            "",
+            " ".join(cell(found["tissues"][1][key]["mean"], ".2f") for key in ("csf", "grey", "white")),
+            cell(found["tissues"][1]["contrast_to_noise"]["mean"], ".1f"),
+            "1",
+            f"{found['ms_ssim']['second']['mean']:.3f}",
+        ]
+        for contrast, found in results["contrasts"].items()
+    ]
+
+
+def volume_rows(name: str, results: dict[str, Any], which: int) -> list[list[str]]:
+    return [
+        [
+            volume.replace("_", " "),
+            name,
+            str(pair[which]["num_fitted"]),
+            cell(pair[which]["at_60"], ".0f"),
+            cell(pair[which]["percent_per_decade"], "+.1f"),
+            cell(pair[which]["percent_male"], "+.1f"),
+            cell(pair[which]["percent_residual"], ".1f"),
+        ]
+        for volume, pair in results["volumes"].items()
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("real", type=Path)
+    parser.add_argument("output_dir", type=Path)
+    parser.add_argument("phantoms", nargs="+", metavar="NAME=PHANTOMS")
+    parser.add_argument("--contrasts", default="T1w,FLAIR")
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--num_pairs", type=int, default=60)
+    options = parser.parse_args()
+    real = lay_out(options.real, options.output_dir / "real")
+    rows: list[list[str]] = []
+    volumes: list[list[str]] = []
+    for given in options.phantoms:
+        name, _, folder = given.partition("=")
+        out = options.output_dir / name.replace(" ", "_")
+        if (out / "comparison.json").is_file():
+            results = json.loads((out / "comparison.json").read_text())
+        else:
+            contrasts = options.contrasts.split(",")
+            results = compare_populations(
+                folder, real, out, contrasts=contrasts, epochs=options.epochs, num_pairs=options.num_pairs
+            )
+        if not rows:
+            rows, volumes = real_rows(results), volume_rows("real scans", results, 1)
+        rows += rows_of(name, results)
+        volumes += volume_rows(name, results, 0)
+    tests = list(next(iter(results["contrasts"].values()))["two_sample"])
+    header = ["contrast", "set", "n", *tests, "network, from itself"]
+    header += ["CSF, grey, white", "contrast to noise", "power ratios", "MS-SSIM within, to real"]
+    print("\n".join(table(header, sorted(rows, key=lambda row: options.contrasts.split(",").index(row[0])))))
+    header = ["volume", "set", "n", "at 60 years, mL", "% a decade", "men, %", "spread, %"]
+    print("\n".join(table(header, sorted(volumes, key=lambda row: row[0]))))
+
+
+if __name__ == "__main__":
+    main()
