@@ -1,6 +1,6 @@
 """How real are phantoms? Compares folders of phantoms with real scans, as one table for docs/comparing_populations.md.
 
-    python tests/real/population_realism.py REAL OUTPUT_DIR NAME=PHANTOMS [NAME=PHANTOMS ...] [--contrasts T1w,FLAIR]
+    python tests/real/population_realism.py REAL OUTPUT_DIR NAME=PHANTOMS [NAME=PHANTOMS ...] [--picture PATH]
 
 REAL is the folder of real scans. Its brain-extracted ones become one BIDS dataset in OUTPUT_DIR/real, by links.
 A comparison that OUTPUT_DIR has already is read, not made again.
@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from brain_bundles.data import BidsIndex, contrast_of, read_participants, write_dataset_description, write_participants
-from brain_bundles.evaluation.populations import compare_populations
+from brain_bundles.evaluation.populations import compare_populations, find_people
+from brain_bundles.evaluation.populations.image_set import load_images
 from brain_bundles.evaluation.tables import cell, table
+from brain_bundles.visualize import save_montage
 
 # BIDS datasets of brain-extracted images with the sets' names, which become part of the people's.
 DATASETS = {"oasis": "oasis", "older": "t1_flair/derivatives/preproc", "ms": "ms", "stroke": "stroke"}
 CONTRASTS = ("T1w", "T2w", "FLAIR")
+FREE = ("sub-ms", "sub-stroke", "sub-brats")  # CC BY and MIT: their pictures may stand in docs, the others' may not
 AGES = {"ms": {"age": 53.0, "sex": "F"}}  # of the one patient there, who has no participants.tsv
 
 
@@ -64,7 +67,10 @@ def rows_of(name: str, results: dict[str, Any]) -> list[list[str]]:
                 contrast,
                 name,
                 str(found["num_people"]),
-                *(f"{cell(one['auc'], '.2f')} ({cell(one['lower'], '.2f')})" for one in tests.values()),
+                *(
+                    f"{cell(one['auc'], '.2f')} ({cell(one['lower'], '.2f')} to {cell(one['upper'], '.2f')})"
+                    for one in tests.values()
+                ),
                 cell(tests["network"]["itself"]["auc"], ".2f"),
                 " ".join(cell(found["tissues"][0][key]["mean"], ".2f") for key in ("csf", "grey", "white")),
                 cell(found["tissues"][0]["contrast_to_noise"]["mean"], ".1f"),
@@ -108,6 +114,25 @@ def volume_rows(name: str, results: dict[str, Any], which: int) -> list[list[str
     ]
 
 
+def draw(path: Path, real: Path, phantoms: dict[str, str], contrasts: list[str]) -> None:
+    """A picture of people beside phantoms of each kind, for docs: only of people whose pictures may stand there."""
+    for contrast in contrasts:
+        shown = [one for one in find_people(real, [contrast]) if one.name.startswith(FREE) and contrast in one.paths]
+        columns = [("people", shown)]
+        for name, folder in phantoms.items():
+            people = sorted(find_people(folder, [contrast]), key=lambda one: one.age or 0.0)
+            columns.append((name, people[:: max(len(people) // len(shown), 1)][: len(shown)]))
+        images = [load_images(visits, contrast) for _, visits in columns]
+        cells = [
+            (one.volumes[row], f"{name}: {one.visits[row].name}")
+            for row in range(len(shown))
+            for (name, _), one in zip(columns, images, strict=True)
+        ]
+        file = path.with_name(f"{path.stem}_{contrast}.png")
+        volumes, labels = zip(*cells, strict=True)
+        save_montage(file, volumes, labels, title=contrast, spacing=(2.0,) * 3, columns=len(columns), dpi=90)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("real", type=Path)
@@ -116,17 +141,20 @@ def main() -> None:
     parser.add_argument("--contrasts", default="T1w,FLAIR")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--num_pairs", type=int, default=60)
+    parser.add_argument("--picture", type=Path, help="draw PATH_T1w.png and so on")
     options = parser.parse_args()
     real = lay_out(options.real, options.output_dir / "real")
+    folders = dict(given.split("=", 1) for given in options.phantoms)
+    contrasts = options.contrasts.split(",")
+    if options.picture:
+        draw(options.picture, real, folders, contrasts)
     rows: list[list[str]] = []
     volumes: list[list[str]] = []
-    for given in options.phantoms:
-        name, _, folder = given.partition("=")
+    for name, folder in folders.items():
         out = options.output_dir / name.replace(" ", "_")
         if (out / "comparison.json").is_file():
             results = json.loads((out / "comparison.json").read_text())
         else:
-            contrasts = options.contrasts.split(",")
             results = compare_populations(
                 folder, real, out, contrasts=contrasts, epochs=options.epochs, num_pairs=options.num_pairs
             )
@@ -137,7 +165,7 @@ def main() -> None:
     tests = list(next(iter(results["contrasts"].values()))["two_sample"])
     header = ["contrast", "set", "n", *tests, "network, from itself"]
     header += ["CSF, grey, white", "contrast to noise", "power ratios", "MS-SSIM within, to real"]
-    print("\n".join(table(header, sorted(rows, key=lambda row: options.contrasts.split(",").index(row[0])))))
+    print("\n".join(table(header, sorted(rows, key=lambda row: contrasts.index(row[0])))))
     header = ["volume", "set", "n", "at 60 years, mL", "% a decade", "men, %", "spread, %"]
     print("\n".join(table(header, sorted(volumes, key=lambda row: row[0]))))
 

@@ -62,7 +62,10 @@ def test_sets_of_two_kinds_are_told_apart_and_the_numbers_say_how(folders, tmp_p
     assert tests["detail"]["auc"] == 1
     assert 0.6 < tests["detail"]["lower"] < 1
     assert tests["network"]["auc"] == tests["network, inner brain"]["auc"] == 1
-    assert (tests["network"]["num_first"], tests["network"]["itself"]["num_first"]) == (11, 6)
+    assert (tests["network"]["num_first"], tests["network"]["num_second"]) == (11, 11)
+    assert (tests["network"]["itself"]["splits"], tests["network"]["itself"]["std"]) == (1, None)
+    assert tests["detail"]["itself"]["splits"] == 20
+    assert 0.25 < tests["detail"]["itself"]["auc"] < 0.75
     assert 0.2 < found["ms_ssim"]["between"]["mean"] < 1
     assert found["ms_ssim"]["first"]["num_pairs"] == 3
     text = (tmp_path / "comparison.md").read_text()

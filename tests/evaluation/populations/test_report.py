@@ -35,7 +35,7 @@ def results():
                         "width": {"first": KNOWN, "second": KNOWN, "d": -2.0},
                     },
                 },
-                "two_sample": {"network": {**TEST, "itself": {"auc": 0.5, "lower": 0.3, "upper": 0.7}}},
+                "two_sample": {"network": {**TEST, "itself": {"auc": 0.5, "std": 0.1, "splits": 20}}},
             }
         },
     }
@@ -45,7 +45,7 @@ def test_every_number_has_its_place():
     text = markdown(results())
     assert "A: `phantoms`" in text
     assert "## T1w, 10 people of each" in text
-    assert "| network: a small 3D network on crops of the image | 0.81 | 0.70 to 0.90 | 0.50 | 0.30 to 0.70 |" in text
+    assert "| network: a small 3D network on crops of the image | 0.81 | 0.70 to 0.90 | 0.50 (0.10) | 20 |" in text
     assert "| A | 0.500 (0.100) | 0.500 (0.100) | 0.500 (0.100) | 0.5000 (0.1000) | 0.5 (0.1) |" in text
     assert "| B | n/a (n/a) |" in text
     assert "| 1.50 | 1.25 | n/a |" in text

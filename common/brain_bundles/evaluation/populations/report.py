@@ -27,9 +27,9 @@ def markdown(results: Mapping[str, Any]) -> str:
         lines += [f"![{contrast}]({contrast}.png)", "", f"![Curves]({contrast}_curves.png)", ""]
         lines += ["Telling A from B, people whom the classifier has not seen (0.5: cannot; 1: always can):", ""]
         lines += table(
-            ["classifier", "AUC", "95 % interval", "A from A", "95 % interval"],
+            ["classifier", "AUC", "95 % interval", "A from A", "divisions of A"],
             [
-                [f"{name}: {_MEANING[name]}", *_auc(one), *_auc(one["itself"])]
+                [f"{name}: {_MEANING[name]}", *_auc(one), *_itself(one["itself"])]
                 for name, one in found["two_sample"].items()
             ],
         )
@@ -91,6 +91,11 @@ def markdown(results: Mapping[str, Any]) -> str:
 
 def _auc(one: Mapping[str, Any]) -> list[str]:
     return [cell(one["auc"], ".2f"), f"{cell(one['lower'], '.2f')} to {cell(one['upper'], '.2f')}"]
+
+
+def _itself(one: Mapping[str, Any]) -> list[str]:
+    spread = "" if one["std"] is None else f" ({one['std']:.2f})"
+    return [cell(one["auc"], ".2f") + spread, str(one["splits"])]
 
 
 def _spread(one: Mapping[str, Any], form: str) -> str:
