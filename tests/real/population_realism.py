@@ -1,4 +1,4 @@
-"""How real are phantoms? Compares folders of phantoms with real scans, as one table for docs/comparing_populations.md.
+"""How real are phantoms? Compares folders of phantoms with real scans, as tables for docs/comparing_populations.md.
 
     python tests/real/population_realism.py REAL OUTPUT_DIR NAME=PHANTOMS [NAME=PHANTOMS ...] [--picture PATH]
 
@@ -56,44 +56,34 @@ def lay_out(real: Path, dataset: Path) -> Path:
     return dataset
 
 
-def rows_of(name: str, results: dict[str, Any]) -> list[list[str]]:
-    """A line of the table for each contrast."""
-    rows = []
-    for contrast, found in results["contrasts"].items():
-        tests = found["two_sample"]
-        similarity = found["ms_ssim"]
-        rows.append(
-            [
-                contrast,
-                name,
-                str(found["num_people"]),
-                *(
-                    f"{cell(one['auc'], '.2f')} ({cell(one['lower'], '.2f')} to {cell(one['upper'], '.2f')})"
-                    for one in tests.values()
-                ),
-                cell(tests["network"]["itself"]["auc"], ".2f"),
-                " ".join(cell(found["tissues"][0][key]["mean"], ".2f") for key in ("csf", "grey", "white")),
-                cell(found["tissues"][0]["contrast_to_noise"]["mean"], ".1f"),
-                " ".join(cell(ratio, ".2f") for ratio in found["power"]["ratio"]),
-                f"{similarity['first']['mean']:.3f}, {similarity['between']['mean']:.3f}",
-            ]
-        )
-    return rows
-
-
-def real_rows(results: dict[str, Any]) -> list[list[str]]:
-    """The same of the real scans themselves, the second set of a comparison."""
+def auc_rows(name: str, results: dict[str, Any]) -> list[list[str]]:
+    """How well phantoms are told from people, with the lower end of the interval; a line for each contrast."""
     return [
         [
             contrast,
-            "real scans",
+            name,
             str(found["num_people"]),
-            *("" for _ in found["two_sample"]),
-            "",
-            " ".join(cell(found["tissues"][1][key]["mean"], ".2f") for key in ("csf", "grey", "white")),
-            cell(found["tissues"][1]["contrast_to_noise"]["mean"], ".1f"),
-            "1",
-            f"{found['ms_ssim']['second']['mean']:.3f}",
+            *(f"{cell(one['auc'], '.2f')} ({cell(one['lower'], '.2f')})" for one in found["two_sample"].values()),
+            *(cell(found["two_sample"][which]["itself"]["auc"], ".2f") for which in ("network", "all numbers")),
+        ]
+        for contrast, found in results["contrasts"].items()
+    ]
+
+
+def measure_rows(name: str, results: dict[str, Any], which: int) -> list[list[str]]:
+    """What is measured on the phantoms (0) or on the people (1) of a comparison; a line for each contrast."""
+    return [
+        [
+            contrast,
+            name,
+            *(
+                f"{cell(one['mean'], '.2f')} ({cell(one['std'], '.2f')})"
+                for one in map(found["tissues"][which].get, ("csf", "grey", "white"))
+            ),
+            cell(found["tissues"][which]["contrast_to_noise"]["mean"], ".1f"),
+            "1, 1, 1" if which else ", ".join(cell(ratio, ".2f") for ratio in found["power"]["ratio"]),
+            cell(found["ms_ssim"][("first", "second")[which]]["mean"], ".3f"),
+            "" if which else cell(found["ms_ssim"]["between"]["mean"], ".3f"),
         ]
         for contrast, found in results["contrasts"].items()
     ]
@@ -148,7 +138,8 @@ def main() -> None:
     contrasts = options.contrasts.split(",")
     if options.picture:
         draw(options.picture, real, folders, contrasts)
-    rows: list[list[str]] = []
+    tests: list[list[str]] = []
+    measures: list[list[str]] = []
     volumes: list[list[str]] = []
     for name, folder in folders.items():
         out = options.output_dir / name.replace(" ", "_")
@@ -158,15 +149,27 @@ def main() -> None:
             results = compare_populations(
                 folder, real, out, contrasts=contrasts, epochs=options.epochs, num_pairs=options.num_pairs
             )
-        if not rows:
-            rows, volumes = real_rows(results), volume_rows("real scans", results, 1)
-        rows += rows_of(name, results)
+        if not measures:
+            measures, volumes = measure_rows("people", results, 1), volume_rows("people", results, 1)
+        tests += auc_rows(name, results)
+        measures += measure_rows(name, results, 0)
         volumes += volume_rows(name, results, 0)
-    tests = list(next(iter(results["contrasts"].values()))["two_sample"])
-    header = ["contrast", "set", "n", *tests, "network, from itself"]
-    header += ["CSF, grey, white", "contrast to noise", "power ratios", "MS-SSIM within, to real"]
-    print("\n".join(table(header, sorted(rows, key=lambda row: contrasts.index(row[0])))))
-    header = ["volume", "set", "n", "at 60 years, mL", "% a decade", "men, %", "spread, %"]
+    kinds = list(next(iter(results["contrasts"].values()))["two_sample"])
+    header = ["contrast", "phantoms", "of each", *kinds, "network, A from A", "all numbers, A from A"]
+    print("\n".join(table(header, sorted(tests, key=lambda row: contrasts.index(row[0])))))
+    header = [
+        "contrast",
+        "set",
+        "CSF",
+        "grey matter",
+        "white matter",
+        "contrast to noise",
+        "power",
+        "MS-SSIM",
+        "to people",
+    ]
+    print("\n".join(table(header, sorted(measures, key=lambda row: contrasts.index(row[0])))))
+    header = ["volume", "set", "fitted", "at 60 years, mL", "% a decade", "men, %", "spread, %"]
     print("\n".join(table(header, sorted(volumes, key=lambda row: row[0]))))
 
 

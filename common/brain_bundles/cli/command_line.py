@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 
 from brain_bundles.cli.arguments import UsageError
 from brain_bundles.cli.bundle_commands import convert, pack, recipe, verify
-from brain_bundles.cli.data_commands import compare_populations, measure, phantom, prepare
+from brain_bundles.cli.compare_commands import compare_populations
+from brain_bundles.cli.data_commands import measure, phantom, prepare
 
 logger = logging.getLogger("brain_bundles")
 
