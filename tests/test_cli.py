@@ -149,3 +149,35 @@ def test_help_imports_neither_torch_nor_monai():
         "sys.exit(code or ('torch' in sys.modules or 'monai' in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60).returncode == 0
+
+
+def test_two_populations_are_compared(tmp_path, monkeypatch, caplog):
+    from brain_bundles.evaluation import populations
+
+    calls = []
+    monkeypatch.setattr(populations, "compare_populations", lambda *given, **options: calls.append((given, options)))
+    out = tmp_path / "out"
+    command = ["compare-populations", "7", str(tmp_path), "--contrasts", "T1w,FLAIR", "--output_dir", str(out)]
+    assert cli.main(command) == 0
+    ((given, options),) = calls
+    assert given == ("7", str(tmp_path), out)
+    assert options["contrasts"] == ["T1w", "FLAIR"]
+    (out).mkdir()
+    (out / "comparison.json").write_text("mine")
+    assert cli.main(command) == 1
+    assert f"{out} has a comparison; give another --output_dir, or --overwrite to replace it" in caplog.text
+    assert cli.main([*command, "--overwrite"]) == 0
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--num_people=9", "num_people must be a whole number of at least 10, got 9"),
+        ("--spatial_size=[40,96,80]", "spatial_size must be a whole number of at least 80, got 40"),
+        ("--contrast=T1w", "did you mean --contrasts?"),
+    ],
+)
+def test_a_comparison_checks_its_options_first(tmp_path, option, message, caplog):
+    assert cli.main(["compare-populations", str(tmp_path), str(tmp_path), option]) == 2
+    assert message in caplog.text

@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-IMPORT_NAMES = {"monai-generative": "generative", "pytorch-ignite": "ignite"}
+IMPORT_NAMES = {"monai-generative": "generative", "pytorch-ignite": "ignite", "scikit-learn": "sklearn"}
 
 
 def optional_packages() -> set[str]:

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from brain_bundles.metrics import draw_pairs, ms_ssim_over_pairs
+from brain_bundles.metrics import draw_pairs, ms_ssim_between, ms_ssim_over_pairs
 from monai.metrics import MultiScaleSSIMMetric
 
 
@@ -56,3 +56,18 @@ def test_bad_volumes_are_named():
         ms_ssim_over_pairs(lambda i: torch.zeros(48 + i, 48, 48), 2, kernel_size=3)
     with pytest.raises(ValueError, match="kernel_size must be odd, got 4"):
         ms_ssim_over_pairs(lambda i: torch.zeros(80, 80, 80), 2, kernel_size=4)
+
+
+def test_between_two_sets_every_pair_has_one_volume_of_each():
+    base = torch.rand(1, 48, 48, 48, generator=torch.Generator().manual_seed(0))
+    other = torch.rand(1, 48, 48, 48, generator=torch.Generator().manual_seed(1))
+    first, second = [base, 0.5 * base], [0.8 * base + 0.2 * other, other, base]
+    metric = MultiScaleSSIMMetric(spatial_dims=3, data_range=1.0, kernel_size=3)
+    expected = [float(metric(a[None], b[None])) for a in first for b in second]
+    result = ms_ssim_between(first.__getitem__, 2, second.__getitem__, 3, kernel_size=3)
+    assert result.mean == pytest.approx(sum(expected) / 6, abs=1e-6)
+    assert result.num_pairs == 6
+    drawn = ms_ssim_between(first.__getitem__, 2, second.__getitem__, 3, num_pairs=4, seed=1, kernel_size=3)
+    assert drawn.num_pairs == 4
+    with pytest.raises(ValueError, match="a volume of each set and num_pairs >= 1, got 2, 0 and 1000"):
+        ms_ssim_between(first.__getitem__, 2, second.__getitem__, 0, kernel_size=3)

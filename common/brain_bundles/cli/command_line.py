@@ -14,12 +14,14 @@ from collections.abc import Callable, Sequence
 
 from brain_bundles.cli.arguments import UsageError
 from brain_bundles.cli.bundle_commands import convert, pack, recipe, verify
+from brain_bundles.cli.compare_commands import compare_populations
 from brain_bundles.cli.data_commands import measure, phantom, prepare
 
 logger = logging.getLogger("brain_bundles")
 
 
 COMMANDS: dict[str, Callable[..., None]] = {
+    "compare-populations": compare_populations,
     "convert": convert,
     "measure": measure,
     "pack": pack,

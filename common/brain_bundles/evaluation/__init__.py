@@ -2,6 +2,7 @@
 
 from brain_bundles.evaluation.generated import evaluate_generated
 from brain_bundles.evaluation.measurement import Measurement, measure_folder
+from brain_bundles.evaluation.populations import compare_populations
 from brain_bundles.evaluation.sampler_benchmark import benchmark_samplers
 from brain_bundles.evaluation.sampler_table import SamplerRow
 from brain_bundles.evaluation.translation_comparison import compare_translations
@@ -15,6 +16,7 @@ __all__ = [
     "SamplerRow",
     "TranslationMethod",
     "benchmark_samplers",
+    "compare_populations",
     "compare_translations",
     "evaluate_generated",
     "load_ventricle_atlas",

@@ -1,4 +1,4 @@
-"""Diversity of a set of volumes: mean multi-scale SSIM over pairs of different volumes.
+"""Diversity of a set of volumes, and likeness of two sets: mean multi-scale SSIM over pairs of different volumes.
 
 Lower values mean more different volumes. The aim is the value of real volumes, not zero.
 """
@@ -6,7 +6,7 @@ Lower values mean more different volumes. The aim is the value of real volumes, 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,14 +79,54 @@ def ms_ssim_over_pairs(
     Raises:
         ValueError: if the set or its volumes are too small, volumes differ in shape, or values leave [0, 1].
     """
+    return _mean_ms_ssim(load, load, draw_pairs(num_items, num_pairs, seed), kernel_size)
+
+
+def ms_ssim_between(
+    load: Callable[[int], torch.Tensor],
+    num_items: int,
+    load_other: Callable[[int], torch.Tensor],
+    num_others: int,
+    *,
+    num_pairs: int = 1000,
+    seed: int = 0,
+    kernel_size: int = 5,
+) -> PairwiseMSSSIM:
+    """Mean MS-SSIM over random pairs of a volume of one set and a volume of another.
+
+    Args:
+        load, num_items: the first set, as for :func:`ms_ssim_over_pairs`.
+        load_other, num_others: the second set.
+        num_pairs, seed, kernel_size: as for :func:`ms_ssim_over_pairs`.
+
+    Raises:
+        ValueError: if a set is empty or its volumes are too small, volumes differ in shape, or values leave [0, 1].
+    """
+    total = num_items * num_others
+    if total == 0 or num_pairs < 1:
+        raise ValueError(
+            f"pairs need a volume of each set and num_pairs >= 1, got {num_items}, {num_others} and {num_pairs}."
+        )
+    rng = np.random.default_rng(seed)
+    chosen = np.arange(total) if num_pairs >= total else np.sort(rng.choice(total, num_pairs, replace=False))
+    pairs = [(int(k) // num_others, int(k) % num_others) for k in chosen]
+    return _mean_ms_ssim(load, load_other, pairs, kernel_size)
+
+
+def _mean_ms_ssim(
+    load_first: Callable[[int], torch.Tensor],
+    load_second: Callable[[int], torch.Tensor],
+    pairs: Sequence[tuple[int, int]],
+    kernel_size: int,
+) -> PairwiseMSSSIM:
     if kernel_size % 2 == 0:
         raise ValueError(f"kernel_size must be odd, got {kernel_size}.")
     metric = MultiScaleSSIMMetric(spatial_dims=3, data_range=1.0, kernel_size=kernel_size, weights=WEIGHTS)
     values, shape, previous = [], None, (-1, torch.empty(0))
-    for i, j in draw_pairs(num_items, num_pairs, seed):
-        first = previous[1] if previous[0] == i else _volume(load, i)
+    for i, j in pairs:
+        first = previous[1] if previous[0] == i else _volume(load_first, i)
         previous = (i, first)
-        second = _volume(load, j)
+        second = _volume(load_second, j)
         shape = shape or tuple(first.shape[2:])
         for index, volume in ((i, first), (j, second)):
             if tuple(volume.shape[2:]) != shape:
