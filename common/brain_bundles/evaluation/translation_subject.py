@@ -76,8 +76,8 @@ def load_subject(
         )
     tumour = None
     if SEGMENTATION in item and tumour_labels:
-        labels = read_values(item[SEGMENTATION])
-        read = meta_tensor(labels.voxels, labels.affine, str(item[SEGMENTATION]))
+        file = read_values(item[SEGMENTATION])
+        read = meta_tensor(file.voxels, file.affine, str(item[SEGMENTATION]))
         labels = ResampleToMatch(mode="nearest", padding_mode="zeros")(read, img_dst=loaded[next(iter(volumes))])
         tumour = torch.isin(plain(labels)[0].round().long(), torch.tensor(list(tumour_labels)))
     return Subject(name, {contrast: volume[0] for contrast, volume in volumes.items()}, tumour)

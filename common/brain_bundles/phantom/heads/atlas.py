@@ -7,8 +7,6 @@ are voxels of the map at 1 mm, cropped to ``box``.
 
 from __future__ import annotations
 
-import functools
-import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +15,7 @@ from scipy import ndimage
 
 from brain_bundles.phantom.deformation import flow
 from brain_bundles.phantom.heads.distance import outside_distance, signed_distance
-from brain_bundles.phantom.heads.label_map import LabelMap, extent, read_label_map
+from brain_bundles.phantom.heads.label_map import LabelMap, extent
 from brain_bundles.phantom.heads.structures import CODE, SHEETS
 
 MARGIN_MM = 12
@@ -214,9 +212,3 @@ def _widenings(ventricle_distance: np.ndarray) -> torch.Tensor:
             points = flow(points, kept, sign * WIDENING_STEP_MM, step=STEP)
             shifts[sign * step] = points - start
     return torch.stack([shifts[step].movedim(-1, 0) for step in range(-WIDENINGS, WIDENINGS + 1)])
-
-
-@functools.lru_cache(maxsize=2)
-def load_head(path: str | os.PathLike[str]) -> HeadAtlas:
-    """The atlas of a label map; the last two are kept."""
-    return build_atlas(read_label_map(path))

@@ -18,8 +18,9 @@ ASPECT_STD = 0.03  # relative change of one axis against the others
 ROTATION_STD_DEG = 2.5  # left over after rigid alignment
 # Distance of the knots and standard deviation of the velocity, both mm: lobes, gyri, folds of a gyrus. The flow slides
 # along the skull and the middle plane, which keep their shape; the shape of heads varies by a field of its own.
-SCALES_MM = ((50.0, 4.0), (25.0, 5.2), (14.0, 4.0))
-HEAD_SCALE_MM = (90.0, 3.0)
+# Twice as much makes two heads of one map more unlike, but shears gyri into combs and makes heads lopsided.
+SCALES_MM = ((50.0, 1.6), (25.0, 3.1), (14.0, 3.0))
+HEAD_SCALE_MM = (90.0, 1.5)
 DOUBLINGS = 5  # the flow is integrated in 2^5 steps
 WALL_MM = 8.0  # farther than this from the skull and the middle plane the flow is free
 DEEP_MM = (22.0, 4.0)  # deeper in the head than this, give or take, it fades: stem and ventricles are alike in people

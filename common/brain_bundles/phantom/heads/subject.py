@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from brain_bundles.phantom.heads.anatomy import HeadAnatomy, render_head, summed
-from brain_bundles.phantom.heads.atlas import load_head
 from brain_bundles.phantom.heads.lesions import hyperintensities, plaques, replace_tissue, stroke, tumour
 from brain_bundles.phantom.heads.people import Person
+from brain_bundles.phantom.heads.prepared import load_head
 from brain_bundles.phantom.heads.structures import STRUCTURES, freesurfer_number, in_group
 from brain_bundles.phantom.vessels import vessels
 from brain_bundles.utils.seeding import generator_for
