@@ -94,7 +94,7 @@ WITHOUT_INPUTS = ("phantom", "inference of the generator", "pack")
 def make_inputs(folder: Path) -> Path:
     """Make whole heads, a dataset, and the weights that each stage begins with."""
     inputs = folder / "inputs"
-    for number in range(4):
+    for number in range(2):
         for contrast, matrix in (("T1w", None), ("T2w", rigid((number, 2.0, -1.0), (2.0, -number, 1.0)))):
             path = inputs / "heads" / f"sub-{number}" / "anat" / f"sub-{number}_{contrast}.nii.gz"
             save_head(path, contrast, seed=number, matrix=matrix, spacing=4.0, shape=(48, 60, 60))

@@ -30,6 +30,7 @@ from brain_bundles.prepare.results import (
     picture_path,
     read_record,
     record_name,
+    remove_visit,
     write_record,
     write_visit,
 )
@@ -95,18 +96,21 @@ def prepare(
         raise FileNotFoundError(f"{source}: no scans of {', '.join(options.contrasts or ['a known contrast'])} in it.")
     _describe(dest, source)
     chosen = selected(every, participants, sessions)
+    failed: dict[str, dict[str, Any]] = {}
     if level != "group":
         _check_settings(dest, every, options)
-        todo = [visit for visit in chosen if not is_done(dest, visit, options)]
-        if len(todo) < len(chosen):
-            logger.info("%d of %d visits are done, continuing with the rest.", len(chosen) - len(todo), len(chosen))
-        jobs = [(visit, _first_reference(visit, every, options), source, dest, options) for visit in todo]
+        firsts = [(visit, _first_reference(visit, every, options)) for visit in chosen]
+        jobs = [(*pair, source, dest, options) for pair in firsts if not is_done(dest, *pair, options)]
+        if len(jobs) < len(chosen):
+            logger.info("%d of %d visits are done, continuing with the rest.", len(chosen) - len(jobs), len(chosen))
         for record in tqdm(_run(jobs, num_workers), total=len(jobs), desc="prepare", unit="visit"):
             for text in record["Warnings"] if options.checks else ():
                 logger.warning("%s: %s", record["participant_id"], text)
             if record["Problem"]:
+                failed[record_name(record)] = record
                 logger.error("%s: %s", record["participant_id"], record["Problem"])
-    records = {visit.name: read_record(dest, visit) for visit in every}
+    # A visit whose process was ended has no record of its own.
+    records = {visit.name: failed.get(visit.name) or read_record(dest, visit) for visit in every}
     here = [records[visit.name] for visit in chosen]
     missing = [name for name, record in records.items() if record is None]
     if level == "group" and missing:
@@ -133,14 +137,14 @@ def _run(jobs: Sequence[tuple[Any, ...]], num_workers: int | None) -> Iterator[d
     with concurrent.futures.ProcessPoolExecutor(workers, context, end_with_parent, (os.getpid(),)) as pool:
         futures = {pool.submit(prepare_one, *job): job for job in jobs}
         for future in concurrent.futures.as_completed(futures):
-            visit = futures[future][0]
+            visit, first, *_, options = futures[future]
             try:
                 yield future.result()
             except concurrent.futures.process.BrokenProcessPool:
                 problem = (
                     "its process was ended from outside, perhaps for lack of memory; start again with fewer workers"
                 )
-                yield {**about_visit(visit, futures[future][4]), "Warnings": [], "Problem": problem}
+                yield {**about_visit(visit, first, options), "Warnings": [], "Problem": problem}
 
 
 def prepare_one(visit: Visit, first: Scan | None, source: Path, dest: Path, options: Options) -> dict[str, Any]:
@@ -151,15 +155,16 @@ def prepare_one(visit: Visit, first: Scan | None, source: Path, dest: Path, opti
     # Sums depend on the number of threads; visits are what runs in parallel.
     torch.set_num_threads(1)
     SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    remove_visit(dest, visit)
     try:
         made = prepare_visit(visit, first, options)
-        record = write_visit(dest, source, visit, made, options)
+        record = write_visit(dest, source, visit, first, made, options)
         record["Volumes"] = _volumes(dest, visit, record) if options.volumes and made.mask is not None else None
         save_picture(picture_path(dest, visit), made.heads_whole, made.mask, visit.name)
     except Exception as error:  # one bad visit must not end the others
         logger.debug("%s", visit.name, exc_info=True)
         text = str(error) or type(error).__name__
-        record = {**about_visit(visit, options), "Warnings": [], "Problem": text}
+        record = {**about_visit(visit, first, options), "Warnings": [], "Problem": text}
     write_record(dest, visit, record)
     return record
 
