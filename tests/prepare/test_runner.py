@@ -6,6 +6,7 @@ import concurrent.futures
 import dataclasses
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -99,7 +100,7 @@ def test_a_later_start_does_what_is_missing_and_nothing_else(dataset, tmp_path, 
     kept = {path for path, time in times.items() if path.stat().st_mtime_ns == time}
     assert {path.parts[-3] for path in kept} == {"ses-a", "ses-b"}
     assert contents(dest)[str(damaged.relative_to(dest))] == first[str(damaged.relative_to(dest))]
-    with pytest.raises(DatasetError, match=r"prepared with other settings.*\n.*spacing None, now 2\.0"):
+    with pytest.raises(DatasetError, match=r"prepared with other settings.*\n.*spacing None there, 2\.0 now"):
         prepare(dataset, dest, options=Options(bias_field=False, registration=False, spacing=2.0))
 
 
@@ -122,6 +123,21 @@ def test_nothing_old_stays_of_a_source_that_changed(dataset, tmp_path):
     assert not list((dest / "sub-2" / "ses-a").rglob("*.nii.gz"))
     assert second.stat().st_mtime_ns > before
     assert [row["session_id"] for row in read_tsv(dest / "sub-2" / "sub-2_sessions.tsv")] == ["ses-b"]
+
+
+def test_a_folder_of_another_source_is_refused_and_who_left_is_named(dataset, tmp_path, caplog):
+    dest = tmp_path / "out"
+    prepare(dataset, dest, options=QUICK, num_workers=1, participants=["1", "2"])
+    shutil.rmtree(dataset / "sub-2" / "ses-b")
+    with caplog.at_level("WARNING"):
+        prepare(dataset, dest, options=QUICK, num_workers=1, participants=["1", "2"])
+    assert "no longer in the source, so not in the tables: sub-2_ses-b" in caplog.text
+    other = tmp_path / "other"
+    shutil.copytree(dataset / "sub-1", other / "sub-9")
+    for path in sorted(other.rglob("sub-1*")):
+        path.rename(path.with_name(path.name.replace("sub-1", "sub-9")))
+    with pytest.raises(DatasetError, match=r"visits of another source.*\n.*sub-1, sub-2_ses-a.*another folder"):
+        prepare(other, dest, options=QUICK, num_workers=1)
 
 
 def test_a_visit_whose_process_was_ended_is_named_and_made_by_the_next_start(dataset, tmp_path, monkeypatch):
