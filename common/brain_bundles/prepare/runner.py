@@ -41,7 +41,7 @@ from brain_bundles.prepare.scans import Download, Scan, Visit, selected
 from brain_bundles.prepare.tables import write_tables
 from brain_bundles.prepare.visit import prepare_visit
 from brain_bundles.utils.atomic import remove_stale_temporaries, write_json
-from brain_bundles.utils.workers import end_with_parent, num_cores
+from brain_bundles.workers import end_with_parent, num_cores
 
 logger = logging.getLogger(__name__)
 LEVELS = ("participant", "group", "all")
