@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 COMMON = ROOT / "common"
 # From the ground up; places of one row may use each other, but not in a circle.
 ROWS = (
-    ("version",),
+    ("version", "workers"),
     ("utils",),
     ("networks", "schedulers", "losses", "metrics"),
     ("transforms", "data"),

@@ -30,6 +30,7 @@ import torch
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 from bundles.brain_mri_adaptive_translator.conftest import CONTRASTS, STAGES, Bundle  # noqa: E402
+from prepare.heads import rigid, save_head  # noqa: E402
 
 BRAIN_BUNDLES = [sys.executable, "-W", "ignore", "-m", "brain_bundles"]
 RUN = [sys.executable, "-W", "ignore", "-m", "monai.bundle", "run"]
@@ -39,7 +40,12 @@ OPTIONS = ["--suffixes", ",".join(CONTRASTS), "--spacing", "5", "--spatial_size"
 
 
 def phantom(inputs: Path, out: Path) -> list[str]:
-    return [*BRAIN_BUNDLES, "phantom", str(out), "--num_subjects", "8", "--num_workers", "2", *OPTIONS]
+    return [*BRAIN_BUNDLES, "phantom", str(out), "--num_subjects", "4", "--num_workers", "2", *OPTIONS]
+
+
+def prepare(inputs: Path, out: Path) -> list[str]:
+    words = ["prepare", str(inputs / "heads"), str(out), "--spacing", "4", "--num_workers", "2"]
+    return [*BRAIN_BUNDLES, *words]
 
 
 def training(stage: str) -> Command:
@@ -58,7 +64,7 @@ def training(stage: str) -> Command:
 def generation(inputs: Path, out: Path) -> list[str]:
     bundle = ROOT / "bundles" / "brain_mri_generator"
     config = ["--config_file", str(bundle / "configs" / "inference.json"), "--bundle_root", str(bundle)]
-    return [*RUN, *config, "--output_dir", str(out), "--num_samples", "4", "--num_inference_steps", "2"]
+    return [*RUN, *config, "--output_dir", str(out), "--num_samples", "2", "--num_inference_steps", "2"]
 
 
 def translation(inputs: Path, out: Path) -> list[str]:
@@ -69,12 +75,13 @@ def translation(inputs: Path, out: Path) -> list[str]:
 def pack(inputs: Path, out: Path) -> list[str]:
     index = out / "model_info.json"
     where = ["--bundles_dir", str(ROOT / "bundles"), "--output_dir", str(out / "dist"), "--index", str(index)]
-    return [*BRAIN_BUNDLES, "pack", *where]
+    return [*BRAIN_BUNDLES, "pack", "--bundles", "brain_mri_generator,brain_mri_adaptive_translator", *where]
 
 
 # Name -> the command line that writes into ``out``; the same line continues what a killed one has left.
 COMMANDS: dict[str, Command] = {
     "phantom": phantom,
+    "prepare": prepare,
     **{stage: training(stage) for stage in STAGES},
     "inference of the generator": generation,
     "translation of a dataset": translation,
@@ -84,9 +91,13 @@ COMMANDS: dict[str, Command] = {
 WITHOUT_INPUTS = ("phantom", "inference of the generator", "pack")
 
 
-def prepare(folder: Path) -> Path:
-    """Make a dataset, and the weights that each stage begins with."""
+def make_inputs(folder: Path) -> Path:
+    """Make whole heads, a dataset, and the weights that each stage begins with."""
     inputs = folder / "inputs"
+    for number in range(2):
+        for contrast, matrix in (("T1w", None), ("T2w", rigid((number, 2.0, -1.0), (2.0, -number, 1.0)))):
+            path = inputs / "heads" / f"sub-{number}" / "anat" / f"sub-{number}_{contrast}.nii.gz"
+            save_head(path, contrast, seed=number, matrix=matrix, spacing=4.0, shape=(48, 60, 60))
     words = [*BRAIN_BUNDLES, "phantom", str(inputs / "phantoms"), "--num_subjects", "6", *OPTIONS]
     finish(words, folder)
     for number, stage in enumerate(STAGES):
@@ -222,7 +233,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         chosen = [title for title in COMMANDS if options.only in title]
-        inputs = prepare(folder) if set(chosen) - set(WITHOUT_INPUTS) else folder
+        inputs = make_inputs(folder) if set(chosen) - set(WITHOUT_INPUTS) else folder
         measured = [Measurement(title, inputs, folder / f"{n}") for n, title in enumerate(chosen)]
         for _ in range(options.moments):
             if time.monotonic() - began > 60 * options.minutes:

@@ -85,19 +85,30 @@ def components(config: Any) -> list[tuple[str, dict[str, Any]]]:
     return own + [found for value in config.values() for found in components(value)]
 
 
+CHECKED = ("checked_datalist", "paired_datalist", "image_datalist", "contrast_datalist", ".translation_inputs")
+
+
 def readers_of_datasets(config: Any) -> list[dict[str, Any]]:
     ends = ("_datalist", ".translation_inputs", ".evaluate_generated")
     return [block for target, block in components(config) if target.endswith(ends)]
 
 
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
-def test_every_reader_of_a_dataset_takes_the_key_entities(bundle):
+def test_every_reader_of_a_dataset_takes_the_keys_that_choose_and_refuse(bundle):
     files = {path.name: json.loads(path.read_text()) for path in sorted((bundle / "configs").glob("*.json"))}
     reading = {name: readers_of_datasets(content) for name, content in files.items()}
     assert sum(map(len, reading.values())) >= 5
-    for name, blocks in reading.items():
-        assert all(block.get("entities") == "@entities" for block in blocks), name
-        if blocks and name != "evaluate.json":  # an overlay; the generator's inference reads no images
-            assert files[name]["entities"] is None
+    # bids_datalist looks at no image; the validation that it serves is checked with the training (check_also).
+    checking = {
+        name: [block for target, block in components(content) if target.endswith(CHECKED)]
+        for name, content in files.items()
+    }
+    assert any(checking.values())
+    for key, default, using in (("entities", None, reading), ("strict", False, checking)):
+        for name, blocks in using.items():
+            assert all(block.get(key) == f"@{key}" for block in blocks), name
+            if blocks and name != "evaluate.json":  # an overlay; the generator's inference reads no images
+                assert files[name][key] is default
     evaluated = files["inference.json"] | files["evaluate.json"]
     assert evaluated["entities"] is None
+    assert not checking["evaluate.json"] or evaluated["strict"] is False

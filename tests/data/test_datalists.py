@@ -6,7 +6,7 @@ import shutil
 import nibabel as nib
 import numpy as np
 import pytest
-from brain_bundles.data import DatasetError, contrast_datalist, image_datalist, paired_datalist
+from brain_bundles.data import DatasetError, checked_datalist, contrast_datalist, image_datalist, paired_datalist
 from brain_bundles.phantom import write_phantoms
 
 
@@ -145,3 +145,28 @@ def test_images_that_were_not_fetched_are_named(dataset, caplog):
         paired_datalist(dataset, "T1w", "T2w")
     assert len(contrast_datalist(dataset, ["T1w", "T2w"])) == 2
     assert f"Left out, as they were not fetched: {path}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda folder, **how: checked_datalist(folder, "T1w", "train", covariates=(), **how),
+        lambda folder, **how: image_datalist(folder, ["T1w", "T2w"], "train", **how),
+        lambda folder, **how: paired_datalist(folder, "T1w", "T2w", "train", **how),
+        lambda folder, **how: paired_datalist(folder, "T1w", "T2w", "train", allow_missing=True, **how),
+        lambda folder, **how: contrast_datalist(folder, ["T1w", "T2w"], "train", **how),
+        lambda folder, **how: checked_datalist(folder, "T1w", "test", covariates=(), check_also=["train"], **how),
+    ],
+)
+def test_a_training_names_doubtful_anatomy_and_refuses_it_if_strict(dataset, make, caplog):
+    assert make(dataset, strict=True)
+    image = nib.load(dataset / "sub-0002" / "anat" / "sub-0002_T1w.nii.gz")
+    smaller = nib.Nifti1Image(np.asarray(image.dataobj), image.affine @ np.diag([0.5, 0.5, 0.5, 1]))
+    for contrast in ("T1w", "T2w"):  # a child's toy of a brain: an eighth of the volume
+        nib.save(smaller, dataset / "sub-0002" / "anat" / f"sub-0002_{contrast}.nii.gz")
+    with caplog.at_level(logging.WARNING):
+        assert make(dataset)
+    assert "looks like no adult brain" in caplog.text
+    assert "sub-0002_T1w.nii.gz" in caplog.text
+    with pytest.raises(DatasetError, match=r"looks like no adult brain.*\n.*sub-0002_T1w\.nii\.gz"):
+        make(dataset, strict=True)

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from brain_bundles import workers
 from brain_bundles.data import read_participants
 from brain_bundles.phantom import template_subject, unfinished, write_phantoms, writer
-from brain_bundles.utils import workers
 from monai.data import DataLoader
 
 TINY = {"spatial_size": (20, 24, 20), "spacing": 8.0, "suffixes": ("T1w", "T2w")}

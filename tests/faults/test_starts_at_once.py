@@ -13,6 +13,7 @@ from brain_bundles.data import DatasetError
 from brain_bundles.evaluation.measurement import Measurement, write_measurements
 from brain_bundles.metrics import BrainVolumes
 from brain_bundles.phantom.unfinished import UnfinishedDataset
+from brain_bundles.prepare import Options, runner
 from brain_bundles.runs import RunOutput, start_provenance
 from brain_bundles.utils import atomic
 from brain_bundles.utils.atomic import atomic_write
@@ -31,6 +32,10 @@ def population(folder: Path, seed: int) -> None:
     UnfinishedDataset(folder, {"seed": seed})
 
 
+def preparation(folder: Path, seed: int) -> None:
+    runner._begin(folder, [], Options(spacing=1.0 + seed))
+
+
 def answers(queue, barrier, start, folder: Path, other: bool, number: int) -> None:
     for i in range(STARTS):
         barrier.wait(60)
@@ -42,9 +47,16 @@ def answers(queue, barrier, start, folder: Path, other: bool, number: int) -> No
             queue.put((i, number, None))
 
 
-@pytest.mark.parametrize(("start", "record"), [(run, "run.json"), (population, ".unfinished/settings.json")])
+@pytest.mark.parametrize(
+    ("start", "record", "key", "values"),
+    [
+        (run, "run.json", "seed", (0, 1)),
+        (population, ".unfinished/settings.json", "seed", (0, 1)),
+        (preparation, "prepare/settings.json", "spacing", (1.0, 2.0)),
+    ],
+)
 @pytest.mark.parametrize("other", [True, False])
-def test_of_two_starts_at_once_one_is_refused_if_its_settings_differ(tmp_path, start, record, other):
+def test_of_two_starts_at_once_one_is_refused_if_its_settings_differ(tmp_path, start, record, key, values, other):
     """Without exclusive creation both were accepted in 40 of 40."""
     queue, barrier = CONTEXT.Queue(), CONTEXT.Barrier(2)
     processes = [
@@ -63,9 +75,10 @@ def test_of_two_starts_at_once_one_is_refused_if_its_settings_differ(tmp_path, s
         there = json.loads((tmp_path / f"{i}" / record).read_text())
         assert len(accepted) == (1 if other else 2), texts
         if other:
-            assert there.get("settings", there)["seed"] == accepted[0]
+            value = values[accepted[0]]
+            assert there.get("settings", there)[key] == value
             (refusal,) = [text for text in texts.values() if text]
-            assert f"seed {accepted[0]} there" in refusal or f"seed: {accepted[0]} there" in refusal
+            assert f"{key} {value} there" in refusal or f"{key}: {value} there" in refusal
         assert not list((tmp_path / f"{i}").rglob("*.tmp"))
 
 

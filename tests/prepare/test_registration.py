@@ -27,6 +27,17 @@ def test_a_known_transform_between_contrasts_is_found(degrees, shift):
     np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-9)
 
 
+def test_a_brain_without_skull_is_found_in_a_whole_head_with_its_shoulders():
+    """They move the centre of mass and that of the field of view, so no plain start is near."""
+    matrix = rigid((20, 2, 3), (5, 45, 75))
+    fixed, affine, mask = head("T1w", **GRID)
+    moving, where, _ = head("T1w", seed=1, matrix=matrix, spacing=3.0, shape=(80, 90, 140))
+    x, y, z = np.meshgrid(*((np.arange(n) - n / 2) * 3 for n in moving.shape), indexing="ij")
+    moving[(np.abs(x) < 110) & (np.abs(y - 30) < 60) & (z < -90)] = 800
+    found = register(Volume(np.float32(fixed * mask), affine), Volume(np.float32(moving), where), binary_dilation(mask))
+    assert displacement(np.linalg.inv(found.matrix) @ matrix, mask, affine) < 0.6
+
+
 def test_displacement_is_the_mean_distance():
     mask = np.zeros((4, 4, 4), bool)
     mask[1] = True

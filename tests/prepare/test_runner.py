@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import dataclasses
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -16,7 +19,7 @@ from brain_bundles.prepare import Options, prepare
 from brain_bundles.prepare.results import image_file, mask_file
 from brain_bundles.prepare.scans import Visit
 
-from .heads import head
+from .heads import head, save_head
 
 QUICK = Options(bias_field=False, registration=False, volumes=False, spacing=None)
 
@@ -97,8 +100,78 @@ def test_a_later_start_does_what_is_missing_and_nothing_else(dataset, tmp_path, 
     kept = {path for path, time in times.items() if path.stat().st_mtime_ns == time}
     assert {path.parts[-3] for path in kept} == {"ses-a", "ses-b"}
     assert contents(dest)[str(damaged.relative_to(dest))] == first[str(damaged.relative_to(dest))]
-    with pytest.raises(DatasetError, match=r"prepared with other settings.*\n.*spacing None, now 2\.0"):
+    with pytest.raises(DatasetError, match=r"prepared with other settings.*\n.*spacing None there, 2\.0 now"):
         prepare(dataset, dest, options=Options(bias_field=False, registration=False, spacing=2.0))
+
+
+def test_nothing_old_stays_of_a_source_that_changed(dataset, tmp_path):
+    """One visit loses a contrast, one becomes unreadable; a later visit depends on the first one of its person."""
+    dest = tmp_path / "out"
+    (dataset / "sub-3" / "anat" / "sub-3_FLAIR.nii.gz").unlink()
+    prepare(dataset, dest, options=QUICK, num_workers=1)
+    second = dest / image_file(Visit("sub-2", "ses-b", {}), "T1w")
+    before = second.stat().st_mtime_ns
+    (dataset / "sub-1" / "anat" / "sub-1_FLAIR.nii.gz").unlink()
+    broken = dataset / "sub-2" / "ses-a" / "anat" / "sub-2_ses-a_T1w.nii.gz"
+    broken.write_bytes(broken.read_bytes()[:3000])
+    with pytest.raises(DatasetError, match=r"left out \(1\):\n  sub-2_ses-a: unreadable"):
+        prepare(dataset, dest, options=QUICK, num_workers=1)
+    assert sorted(path.name for path in (dest / "sub-1" / "anat").glob("*.nii.gz")) == [
+        "sub-1_T1w.nii.gz",
+        "sub-1_desc-brain_mask.nii.gz",
+    ]
+    assert not list((dest / "sub-2" / "ses-a").rglob("*.nii.gz"))
+    assert second.stat().st_mtime_ns > before
+    assert [row["session_id"] for row in read_tsv(dest / "sub-2" / "sub-2_sessions.tsv")] == ["ses-b"]
+
+
+def test_a_folder_of_another_source_is_refused_and_who_left_is_named(dataset, tmp_path, caplog):
+    dest = tmp_path / "out"
+    prepare(dataset, dest, options=QUICK, num_workers=1, participants=["1", "2"])
+    shutil.rmtree(dataset / "sub-2" / "ses-b")
+    with caplog.at_level("WARNING"):
+        prepare(dataset, dest, options=QUICK, num_workers=1, participants=["1", "2"])
+    assert "no longer in the source, so not in the tables: sub-2_ses-b" in caplog.text
+    other = tmp_path / "other"
+    shutil.copytree(dataset / "sub-1", other / "sub-9")
+    for path in sorted(other.rglob("sub-1*")):
+        path.rename(path.with_name(path.name.replace("sub-1", "sub-9")))
+    with pytest.raises(DatasetError, match=r"visits of another source.*\n.*sub-1, sub-2_ses-a.*another folder"):
+        prepare(other, dest, options=QUICK, num_workers=1)
+
+
+def test_a_visit_whose_process_was_ended_is_named_and_made_by_the_next_start(dataset, tmp_path, monkeypatch):
+    dest = tmp_path / "out"
+    (dataset / "sub-3" / "anat" / "sub-3_FLAIR.nii.gz").unlink()
+    broken = concurrent.futures.process.BrokenProcessPool()
+
+    class Pool(concurrent.futures.ThreadPoolExecutor):  # one in which the process of sub-1 is ended
+        def __init__(self, workers, context, initializer, arguments):
+            super().__init__(1)
+
+        def submit(self, work, visit, *rest):
+            dies = visit.participant_id == "sub-1"
+            return super().submit((lambda: (_ for _ in ()).throw(broken)) if dies else lambda: work(visit, *rest))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(concurrent.futures, "ProcessPoolExecutor", Pool)
+        with pytest.raises(DatasetError, match="sub-1: its process was ended from outside"):
+            prepare(dataset, dest, options=QUICK, num_workers=2)
+    assert [row["participant_id"] for row in read_participants(dest)] == ["sub-2", "sub-3"]
+    prepare(dataset, dest, options=QUICK, num_workers=1)
+    assert [row["participant_id"] for row in read_participants(dest)] == ["sub-1", "sub-2", "sub-3"]
+
+
+def test_a_brain_without_a_mask_is_still_one_without_skull(dataset, tmp_path):
+    """``SkullStripped`` is what was found, also where nothing is extracted."""
+    raw = tmp_path / "heads"
+    save_head(raw / "sub-1" / "anat" / "sub-1_T1w.nii.gz", spacing=6.0, shape=(32, 40, 40))
+    options = dataclasses.replace(QUICK, extract_brain="false")
+    for source, stripped in ((raw, False), (dataset, True)):
+        dest = tmp_path / f"out_{stripped}"
+        prepare(source, dest, options=options, num_workers=1, participants=["1"])
+        sidecar = json.loads((dest / "sub-1" / "anat" / "sub-1_T1w.json").read_text())
+        assert sidecar["SkullStripped"] is stripped
 
 
 def test_work_that_is_shared_gives_the_same_files(dataset, tmp_path):

@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from brain_bundles.data import write_dataset_description, write_nifti, write_participants
+from brain_bundles.data import DatasetError, write_dataset_description, write_nifti, write_participants
 from brain_bundles.handlers import TranslationSaver
 from brain_bundles.runs import RunOutput, translation_inputs
 from brain_bundles.transforms import image_preprocessing, invert_preprocessing
@@ -116,3 +116,23 @@ def test_a_derivative_in_a_template_says_where_it_lies(tmp_path, bids_errors: Ca
         "bids:source:tpl-study_T1w.nii.gz",
         f"bids:source:{names[1]}.nii.gz",
     ]
+
+
+def test_two_images_of_one_contrast_never_share_a_result(tmp_path):
+    """A result has no place for the ``desc-`` and ``echo-`` of its source: the second goes into another folder."""
+    stem = "sub-1/anat/sub-1_space-study_desc"
+    folder = write(tmp_path / "preproc", [f"{stem}-preproc_T1w", f"{stem}-denoised_T1w"], derivative=True)
+
+    def translate(desc: str, output_dir: Path) -> list[Path]:
+        inputs = translation_inputs(folder, source="T1w", target="T2w", entities={"desc": desc})
+        output = RunOutput(output_dir, inputs.items, settings={}, source_dir=inputs.dataset_dir)
+        output.prepare()
+        return [output.path(row) for row in output.rows]
+
+    (first,) = translate("preproc", tmp_path / "out")
+    assert first.name == "sub-1_space-study_desc-synth_T2w.nii.gz"
+    assert translate("preproc", tmp_path / "out") == [first]
+    with pytest.raises(DatasetError, match=f"{first.name}: source_sha256 .* there, .* now") as error:
+        translate("denoised", tmp_path / "out")
+    assert "give another output_dir" in str(error.value)
+    assert translate("denoised", tmp_path / "other")[0].name == first.name

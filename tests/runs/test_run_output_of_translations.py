@@ -144,7 +144,7 @@ def test_sources_may_move_but_not_change(tmp_path, sources):
     assert names(moved.pending()) == ["sub-1", "sub-3"]
     assert str(tmp_path) not in (tmp_path / "other" / "logs" / "run.json").read_text()
     source(tmp_path / "elsewhere", "sub-3", value=0.9)
-    with pytest.raises(DatasetError, match=r"sub-3: source_sha256 \w+ there, \w+ now"):
+    with pytest.raises(DatasetError, match=r"sub-3_\S+: source_sha256 \w+ there, \w+ now"):
         make(tmp_path / "other", tmp_path / "elsewhere").prepare()
 
 

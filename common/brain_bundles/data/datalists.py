@@ -133,6 +133,7 @@ def checked_datalist(
     covariates: Sequence[str] = COVARIATES,
     check_also: Sequence[str] = (),
     entities: Mapping[str, object] | None = None,
+    strict: bool = False,
 ) -> Sequence[Mapping[str, Any]]:
     """Make the :func:`brain_bundles.data.bids_datalist` and check every file; all problems are reported at once.
 
@@ -143,6 +144,7 @@ def checked_datalist(
         covariates: columns that every participant must have and every item carries; () for images only.
         check_also: other splits to check as well, so that a training reports the bad files of its validation at once.
         entities: as for :func:`bids_datalist`.
+        strict: refuse images that do not look like one brain without skull; otherwise the log names them.
 
     Raises:
         ValueError: for an unknown suffix, split or covariate.
@@ -159,7 +161,7 @@ def checked_datalist(
         problems += found
     items = [item for part in parts.values() for item in part]
     there = [{key: value for key, value in item.items() if key not in names or _is_there(value)} for item in items]
-    problems += subject_problems(there, names)
+    problems += subject_problems(there, names, strict=strict)
     raise_problems(f"{len(items)} subjects of {os.fspath(dataset_dir)}", problems)
     warn_headers([str(item[name]) for item in items for name in names])
     return parts[split]
@@ -174,6 +176,7 @@ def paired_datalist(
     check_also: Sequence[str] = (),
     allow_missing: bool = False,
     entities: Mapping[str, object] | None = None,
+    strict: bool = False,
 ) -> Sequence[Mapping[str, Any]]:
     """One item per visit: ``image`` is the path of the source contrast, ``label`` that of the target.
 
@@ -186,6 +189,7 @@ def paired_datalist(
         check_also: other splits to check as well.
         allow_missing: leave out participants that lack one of the two contrasts, instead of refusing them.
         entities: as for :func:`bids_datalist`.
+        strict: as for :func:`checked_datalist`.
 
     Raises:
         ValueError: if the two are one contrast, or unknown.
@@ -197,11 +201,11 @@ def paired_datalist(
         return dataset_dir.pairs(source, target, split)
     if allow_missing:
         items: Sequence[Mapping[str, Any]] = contrast_datalist(
-            dataset_dir, [source, target], split, check_also=check_also, entities=entities
+            dataset_dir, [source, target], split, check_also=check_also, entities=entities, strict=strict
         )
     else:
         items = checked_datalist(
-            dataset_dir, [source, target], split, covariates=(), check_also=check_also, entities=entities
+            dataset_dir, [source, target], split, covariates=(), check_also=check_also, entities=entities, strict=strict
         )
     return [{**_ids_of(item), "image": str(item[source]), "label": str(item[target])} for item in items]
 
@@ -213,6 +217,7 @@ def image_datalist(
     *,
     check_also: Sequence[str] = (),
     entities: Mapping[str, object] | None = None,
+    strict: bool = False,
 ) -> Sequence[Mapping[str, Any]]:
     """One item per image, with its path as ``image``; for an autoencoder that learns several contrasts at once.
 
@@ -224,13 +229,16 @@ def image_datalist(
         split: "train", "val", "test", or None for everyone.
         check_also: other splits to check as well.
         entities: as for :func:`bids_datalist`.
+        strict: as for :func:`checked_datalist`.
 
     Raises:
         DatasetError: with every problem of every participant.
     """
     if isinstance(dataset_dir, RenderedDataset):
         return dataset_dir.images(suffixes, split)
-    items = checked_datalist(dataset_dir, suffixes, split, covariates=(), check_also=check_also, entities=entities)
+    items = checked_datalist(
+        dataset_dir, suffixes, split, covariates=(), check_also=check_also, entities=entities, strict=strict
+    )
     return [{**_ids_of(item), "image": str(item[suffix])} for item in items for suffix in suffixes]
 
 
@@ -242,6 +250,7 @@ def contrast_datalist(
     check_also: Sequence[str] = (),
     allow_unseen: bool = False,
     entities: Mapping[str, object] | None = None,
+    strict: bool = False,
 ) -> Sequence[Mapping[str, Any]]:
     """One item per visit: ``participant_id`` and a path for each contrast that was scanned.
 
@@ -255,6 +264,7 @@ def contrast_datalist(
         allow_unseen: accept contrasts that no subject of the split "train" has. A model of four contrasts can then be
             trained further on scans of two, and compared on them.
         entities: as for :func:`bids_datalist`.
+        strict: as for :func:`checked_datalist`.
 
     Raises:
         ValueError: for fewer than two contrasts, a repeated one, or an unknown one.
@@ -300,7 +310,7 @@ def contrast_datalist(
         parts[part] = subjects
     index.log_choices()
     everyone = [subject for part in parts.values() for subject in part]
-    problems += subject_problems(everyone, contrasts)
+    problems += subject_problems(everyone, contrasts, strict=strict)
     raise_problems(f"{len(everyone)} subjects of {os.fspath(dataset_dir)}", problems)
     warn_headers([subject[name] for subject in everyone for name in contrasts if name in subject])
     return parts[split]

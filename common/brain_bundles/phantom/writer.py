@@ -33,8 +33,8 @@ from brain_bundles.phantom.spec import PhantomSpec
 from brain_bundles.phantom.template_subject import LABELS, LICENSE, SEGMENTATION, write_template_subject
 from brain_bundles.phantom.unfinished import UnfinishedDataset
 from brain_bundles.utils.seeding import derive_seed
-from brain_bundles.utils.workers import end_with_parent, num_cores
 from brain_bundles.version import __version__
+from brain_bundles.workers import end_with_parent, num_cores
 
 logger = logging.getLogger(__name__)
 

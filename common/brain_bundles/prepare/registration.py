@@ -18,6 +18,8 @@ LEVELS_MM = (4.0, 2.0, 1.2)
 _BINS = 32
 _ITERATIONS = 150
 _MAX_VOXELS = 250_000  # compared at a level; more gain nothing
+# Further starts: rotations about the axis from left to right, degrees, and shifts from bottom to top, mm.
+_NODS, _SHIFTS_MM, _NODDED_STARTS = (-25.0, 0.0, 25.0), (-60.0, -30.0, 0.0, 30.0, 60.0), 3
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ def register(fixed: Volume, moving: Volume, mask: NDArray[np.bool_]) -> Registra
     """Find the rigid transform with the largest mutual information (Mattes) within ``mask``.
 
     It starts at the place in the scanner, with the centres of the fields of view on each other, and with the centres of
-    mass on each other, and goes on from the best. The same images give the same transform.
+    mass on each other; also from the best of these after a nod and a shift along the body, as a neck in one image alone
+    moves its centres. It goes on from the best. The same images give the same transform.
 
     Args:
         fixed: the image that stays.
@@ -47,10 +50,11 @@ def register(fixed: Volume, moving: Volume, mask: NDArray[np.bool_]) -> Registra
     images = (to_sitk(fixed), to_sitk(moving))
     region = sitk.Cast(to_sitk(fixed.with_data(mask)), sitk.sitkUInt8)
     finest = max(LEVELS_MM[-1], float(min(fixed.spacing.min(), moving.spacing.min())))
-    starts = _starts(*images)
+    starts: list[Any] = []
     for spacing in [*(mm for mm in LEVELS_MM if mm > 1.3 * finest), finest]:
         still, moved = (_at_level(image, spacing) for image in images)
         where = sitk.Resample(region, still, sitk.Transform(), sitk.sitkNearestNeighbor)
+        starts = starts or _first_starts(still, moved, where)
         value, best = min((_optimise(still, moved, where, start) for start in starts), key=lambda pair: pair[0])
         starts = [best]
     unmoved = _starts(*images)[0]
@@ -96,6 +100,22 @@ def _starts(fixed: Any, moving: Any) -> list[Any]:
         start.SetCenter(centre)
         start.SetTranslation(moved.tolist())
     return starts
+
+
+def _first_starts(fixed: Any, moving: Any, where: Any) -> list[Any]:
+    """The plain starts, and the best of those that are nodded and shifted."""
+    plain = _starts(fixed, moving)
+    more = []
+    for start in plain:
+        for degrees in _NODS:
+            for shift in _SHIFTS_MM:
+                nodded = sitk.Euler3DTransform(start)
+                nodded.SetRotation(np.radians(degrees), 0.0, 0.0)
+                x, y, z = start.GetTranslation()
+                nodded.SetTranslation((x, y, z + shift))
+                more.append(nodded)
+    ranked = sorted((_metric(fixed, moving, where, start), number) for number, start in enumerate(more))
+    return plain + [more[number] for _, number in ranked[:_NODDED_STARTS]]
 
 
 def _method(fixed: Any, where: Any) -> Any:

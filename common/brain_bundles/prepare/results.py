@@ -55,27 +55,44 @@ def read_record(dest: Path, visit: Visit) -> dict[str, Any] | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
-def is_done(dest: Path, visit: Visit, options: Options) -> bool:
+def is_done(dest: Path, visit: Visit, first: Scan | None, options: Options) -> bool:
     """Return True if the visit was prepared from these files with these settings, and its files are whole."""
     record = read_record(dest, visit)
     if not record or record.get("Problem") or record["Settings"] != json.loads(json.dumps(options.of_images())):
         return False
-    if record["Stamps"] != stamps(visit):
+    if record["Stamps"] != stamps(visit, first):
         return False
     return all(is_complete_nifti(dest / file) for file in record["Files"])
 
 
-def stamps(visit: Visit) -> dict[str, list[int]]:
-    """Size and time of change of each source file: whether it is the one that was read."""
+def stamps(visit: Visit, first: Scan | None = None) -> dict[str, list[int]]:
+    """Size and time of change of each source file: whether it is the one that was read.
+
+    Args:
+        visit: the scans.
+        first: the image of the person's first visit that this visit is registered to.
+    """
     found = {}
-    for scan in [*visit.scans.values(), *visit.masks]:
+    for scan in [*visit.scans.values(), *visit.masks, *([first] if first else [])]:
         if scan.path.is_file():
             status = os.stat(scan.path)
             found[str(scan.path)] = [status.st_size, status.st_mtime_ns]
     return found
 
 
-def write_visit(dest: Path, source: Path, visit: Visit, made: Prepared, options: Options) -> dict[str, Any]:
+def remove_visit(dest: Path, visit: Visit) -> None:
+    """Remove what an earlier start made of a visit: its sources may have changed since, or lack a contrast now."""
+    record = read_record(dest, visit) or {}
+    record_path(dest, visit).unlink(missing_ok=True)
+    picture_path(dest, visit).unlink(missing_ok=True)
+    for file in record.get("Files", []):
+        for name in (file, file.replace(".nii.gz", ".json")):
+            (dest / name).unlink(missing_ok=True)
+
+
+def write_visit(
+    dest: Path, source: Path, visit: Visit, first: Scan | None, made: Prepared, options: Options
+) -> dict[str, Any]:
     """Write images, mask and sidecars of a visit; return its record, which :func:`write_record` writes last.
 
     Each image is scaled to [0, 1] by its largest value; the sidecar has that value.
@@ -86,7 +103,7 @@ def write_visit(dest: Path, source: Path, visit: Visit, made: Prepared, options:
         scale = float(head.volume.data.max()) or 1.0
         sidecar = {
             "Description": f"{contrast} image, prepared",
-            "SkullStripped": made.mask is not None,
+            "SkullStripped": made.mask is not None or not head.whole,
             "Sources": [_uri(source, head.scan)],
             "SourceHash": hash_file(head.scan.path) if head.scan.path.is_file() else None,
             "IntensityScale": scale,
@@ -105,7 +122,7 @@ def write_visit(dest: Path, source: Path, visit: Visit, made: Prepared, options:
         files.append(file)
     voxel_ml = next(iter(made.heads.values())).volume.voxel_ml
     return {
-        **about_visit(visit, options),
+        **about_visit(visit, first, options),
         "Files": files,
         "Contrasts": list(made.heads),
         "MaskVolume": None if made.mask is None else round(float(made.mask.sum()) * voxel_ml, 1),
@@ -114,13 +131,13 @@ def write_visit(dest: Path, source: Path, visit: Visit, made: Prepared, options:
     }
 
 
-def about_visit(visit: Visit, options: Options) -> dict[str, Any]:
+def about_visit(visit: Visit, first: Scan | None, options: Options) -> dict[str, Any]:
     """The part of a record that is known before the work."""
     return {
         "participant_id": visit.participant_id,
         "session_id": visit.session_id,
         "Settings": options.of_images(),
-        "Stamps": stamps(visit),
+        "Stamps": stamps(visit, first),
         "Version": __version__,
     }
 

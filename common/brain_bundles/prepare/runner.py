@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import json
 import logging
 import multiprocessing
 import os
@@ -13,9 +14,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from brain_bundles.data.bids import write_dataset_description
+from brain_bundles.data.bids import read_json, write_dataset_description
 from brain_bundles.data.bids_scans import Labels
-from brain_bundles.data.problems import DatasetError, grouped
+from brain_bundles.data.problems import DatasetError, first_names, grouped
 from brain_bundles.data.volumes import VOLUMES
 from brain_bundles.evaluation.measurement import measure_file
 from brain_bundles.prepare.layouts import read_download
@@ -27,16 +28,20 @@ from brain_bundles.prepare.results import (
     about_visit,
     image_file,
     is_done,
+    mask_file,
     picture_path,
     read_record,
     record_name,
+    record_path,
+    remove_visit,
     write_record,
     write_visit,
 )
 from brain_bundles.prepare.scans import Download, Scan, Visit, selected
 from brain_bundles.prepare.tables import write_tables
 from brain_bundles.prepare.visit import prepare_visit
-from brain_bundles.utils.workers import end_with_parent, num_cores
+from brain_bundles.utils.atomic import remove_stale_temporaries, write_json
+from brain_bundles.workers import end_with_parent, num_cores
 
 logger = logging.getLogger(__name__)
 LEVELS = ("participant", "group", "all")
@@ -93,20 +98,24 @@ def prepare(
     _log_left_out(download)
     if not every:
         raise FileNotFoundError(f"{source}: no scans of {', '.join(options.contrasts or ['a known contrast'])} in it.")
-    _describe(dest, source)
     chosen = selected(every, participants, sessions)
+    failed: dict[str, dict[str, Any]] = {}
     if level != "group":
-        _check_settings(dest, every, options)
-        todo = [visit for visit in chosen if not is_done(dest, visit, options)]
-        if len(todo) < len(chosen):
-            logger.info("%d of %d visits are done, continuing with the rest.", len(chosen) - len(todo), len(chosen))
-        jobs = [(visit, _first_reference(visit, every, options), source, dest, options) for visit in todo]
+        _begin(dest, every, options)
+        _describe(dest, source)
+        firsts = [(visit, _first_reference(visit, every, options)) for visit in chosen]
+        jobs = [(*pair, source, dest, options) for pair in firsts if not is_done(dest, *pair, options)]
+        if len(jobs) < len(chosen):
+            logger.info("%d of %d visits are done, continuing with the rest.", len(chosen) - len(jobs), len(chosen))
+        remove_stale_temporaries({path.parent for visit, *_ in jobs for path in _places(dest, visit)})
         for record in tqdm(_run(jobs, num_workers), total=len(jobs), desc="prepare", unit="visit"):
             for text in record["Warnings"] if options.checks else ():
                 logger.warning("%s: %s", record["participant_id"], text)
             if record["Problem"]:
+                failed[record_name(record)] = record
                 logger.error("%s: %s", record["participant_id"], record["Problem"])
-    records = {visit.name: read_record(dest, visit) for visit in every}
+    # A visit whose process was ended has no record of its own.
+    records = {visit.name: failed.get(visit.name) or read_record(dest, visit) for visit in every}
     here = [records[visit.name] for visit in chosen]
     missing = [name for name, record in records.items() if record is None]
     if level == "group" and missing:
@@ -133,14 +142,14 @@ def _run(jobs: Sequence[tuple[Any, ...]], num_workers: int | None) -> Iterator[d
     with concurrent.futures.ProcessPoolExecutor(workers, context, end_with_parent, (os.getpid(),)) as pool:
         futures = {pool.submit(prepare_one, *job): job for job in jobs}
         for future in concurrent.futures.as_completed(futures):
-            visit = futures[future][0]
+            visit, first, *_, options = futures[future]
             try:
                 yield future.result()
             except concurrent.futures.process.BrokenProcessPool:
                 problem = (
                     "its process was ended from outside, perhaps for lack of memory; start again with fewer workers"
                 )
-                yield {**about_visit(visit, futures[future][4]), "Warnings": [], "Problem": problem}
+                yield {**about_visit(visit, first, options), "Warnings": [], "Problem": problem}
 
 
 def prepare_one(visit: Visit, first: Scan | None, source: Path, dest: Path, options: Options) -> dict[str, Any]:
@@ -151,15 +160,16 @@ def prepare_one(visit: Visit, first: Scan | None, source: Path, dest: Path, opti
     # Sums depend on the number of threads; visits are what runs in parallel.
     torch.set_num_threads(1)
     SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    remove_visit(dest, visit)
     try:
         made = prepare_visit(visit, first, options)
-        record = write_visit(dest, source, visit, made, options)
+        record = write_visit(dest, source, visit, first, made, options)
         record["Volumes"] = _volumes(dest, visit, record) if options.volumes and made.mask is not None else None
         save_picture(picture_path(dest, visit), made.heads_whole, made.mask, visit.name)
     except Exception as error:  # one bad visit must not end the others
         logger.debug("%s", visit.name, exc_info=True)
         text = str(error) or type(error).__name__
-        record = {**about_visit(visit, options), "Warnings": [], "Problem": text}
+        record = {**about_visit(visit, first, options), "Warnings": [], "Problem": text}
     write_record(dest, visit, record)
     return record
 
@@ -185,6 +195,11 @@ def _first_reference(visit: Visit, every: Sequence[Visit], options: Options) -> 
     return first.scans[options.reference_of(list(first.scans))]
 
 
+def _places(dest: Path, visit: Visit) -> list[Path]:
+    images = [image_file(visit, contrast) for contrast in visit.scans]
+    return [dest / file for file in (*images, mask_file(visit))] + [record_path(dest, visit), picture_path(dest, visit)]
+
+
 def _only(visit: Visit, contrasts: Sequence[str] | None) -> Visit:
     if contrasts is None:
         return visit
@@ -192,13 +207,28 @@ def _only(visit: Visit, contrasts: Sequence[str] | None) -> Visit:
     return Visit(visit.participant_id, visit.session_id, scans, visit.masks)
 
 
-def _check_settings(dest: Path, every: Sequence[Visit], options: Options) -> None:
-    for visit in every:
-        record = read_record(dest, visit)
-        if record and record["Settings"] != options.of_images():
-            before, now = record["Settings"], options.of_images()
-            other = [f"{key} {before.get(key)!r}, now {now[key]!r}" for key in now if before.get(key) != now[key]]
-            raise DatasetError(dest, [("prepared with other settings", f"{visit.name}: {', '.join(other)}")])
+def _begin(dest: Path, every: Sequence[Visit], options: Options) -> None:
+    """Record the settings; of several first starts at once one does, and the others must have the same.
+
+    Raises:
+        DatasetError: if the folder was begun with other settings, or holds visits of another source alone.
+    """
+    now = json.loads(json.dumps(options.of_images()))
+    try:
+        write_json(dest / OWN / "settings.json", now, exclusive=True)
+    except FileExistsError:
+        before = read_json(dest / OWN / "settings.json")
+        other = [f"{key} {before.get(key)!r} there, {now[key]!r} now" for key in now if before.get(key) != now[key]]
+        if other:
+            what = f"{', '.join(other)}; give these settings to continue, or another folder"
+            raise DatasetError(dest, [("prepared with other settings", what)]) from None
+    there = {path.stem for path in (dest / OWN / "records").glob("*.json")}
+    gone = sorted(there - {visit.name for visit in every})
+    if gone and len(gone) == len(there):
+        what = f"{first_names(gone)}; give another folder"
+        raise DatasetError(dest, [("it holds visits of another source", what)])
+    if gone:
+        logger.warning("Prepared before, but no longer in the source, so not in the tables: %s", first_names(gone))
 
 
 def _describe(dest: Path, source: Path) -> None:

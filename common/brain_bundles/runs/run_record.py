@@ -150,7 +150,8 @@ class RunRecord:
         for a, b in pairs:
             cells = [f"{key} {a.get(key)} there, {b.get(key)} now" for key in b if a.get(key) != b[key]]
             if cells:
-                problems.append(("other conditions", f"{a.get('participant_id')}: {'; '.join(cells)}"))
+                name = b.get("file", b.get("participant_id"))
+                problems.append(("other conditions", f"{name}: {'; '.join(cells)}"))
         return problems
 
 

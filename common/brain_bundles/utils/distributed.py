@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from brain_bundles.utils.workers import end_forked_with_this_process, end_with_parent
+from brain_bundles.workers import end_forked_with_this_process, end_with_parent
 
 logger = logging.getLogger(__name__)
 

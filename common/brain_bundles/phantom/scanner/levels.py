@@ -12,9 +12,9 @@ import torch
 from brain_bundles.phantom.acquisition import WHITEST
 from brain_bundles.phantom.heads.structures import STRUCTURES
 from brain_bundles.phantom.heads.tissues import tissue_of
-from brain_bundles.phantom.mr_signal import Sequence, Tissue
+from brain_bundles.phantom.mr_signal import Tissue
 from brain_bundles.phantom.scanner.draws import Range, happens, log_normal, one_of, uniform
-from brain_bundles.phantom.scanner.sequences import SequenceFamily, nominal_families
+from brain_bundles.phantom.scanner.sequences import NominalSequence, SequenceFamily, nominal_families
 from brain_bundles.utils.seeding import derive_seed, generator_for
 
 REFERENCE = ("cortex", "white_matter", "csf")  # the brightest of them has the level WHITEST
@@ -66,7 +66,6 @@ class SignalLevels(Levels):
         dose: Range = (1.0, 1.0),
     ) -> None:
         self.families = families or nominal_families()
-        self.nominal = families is None
         self.tesla, self.people_std, self.dose = tuple(tesla), people_std, dose
 
     def draw(
@@ -92,9 +91,8 @@ class SignalLevels(Levels):
             )
 
         # Nominal images are scaled by the nominal sequence, so that its jitter may change their brightness.
-        scale = self._nominal_scale(contrast, family) if self.nominal else None
-        if scale is None:
-            scale = WHITEST / max(family.signal(name, tissue(name, 40.0), sequence) for name in REFERENCE)
+        fixed = family.sequence if isinstance(family, NominalSequence) else sequence
+        scale = WHITEST / max(family.signal(name, tissue(name, 40.0), fixed) for name in REFERENCE)
         levels, slopes = {}, {}
         for name in names:
             flow, own = FLOWS_LIKE.get(name, name), tissue(name, age)
@@ -104,11 +102,6 @@ class SignalLevels(Levels):
                 slopes[name] = (slower - levels[name]) / TEXTURE_STD
         record = {"family": type(family).__name__, **asdict(sequence), "tesla": tesla, "dose": dose}
         return levels, slopes, record
-
-    @staticmethod
-    def _nominal_scale(contrast: str, family: SequenceFamily) -> float:
-        sequence: Sequence = family.sequence  # type: ignore[attr-defined]
-        return WHITEST / max(family.signal(name, tissue_of(name, 40.0), sequence) for name in REFERENCE)
 
     def _people(self, subject: int) -> Any:
         """A function from a structure to the factors of its T1 and T2 in one person."""

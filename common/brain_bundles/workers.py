@@ -1,4 +1,7 @@
-"""Worker processes: how many, and that they end with the process that started them."""
+"""Worker processes: how many, and that they end with the process that started them.
+
+The module lies here and needs nothing, so that a new process watches its parent before it imports torch, for seconds.
+"""
 
 from __future__ import annotations
 
