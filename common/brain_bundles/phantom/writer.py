@@ -141,12 +141,14 @@ def write_phantoms(
     """
     folder = Path(dataset_dir)
     suffixes = (suffixes,) if isinstance(suffixes, str) else tuple(suffixes)
+    if not 0.5 <= spacing <= 8.0:
+        raise ValueError(f"spacing is {spacing} mm, expected 0.5 to 8; the template has 1 mm.")
     if spatial_size is None:
         spatial_size = [
             round(mm / spacing) for mm in (TURNED_MM if acquisition_of(acquisition).max_turn_deg else SIZE_MM)
         ]
     size = (int(spatial_size[0]), int(spatial_size[1]), int(spatial_size[2]))
-    _check(num_subjects, suffixes, spacing, size, tumour_probability, val_fraction, test_fraction)
+    _check(num_subjects, suffixes, size, tumour_probability, val_fraction, test_fraction)
     if with_vessels is None:
         with_vessels = any(suffix in VESSEL_SUFFIXES for suffix in suffixes)
     spec = PhantomSpec(
@@ -251,7 +253,6 @@ def _refuse_head_options(*options: bool | float) -> None:
 def _check(
     num_subjects: int,
     suffixes: tuple[str, ...],
-    spacing: float,
     size: tuple[int, int, int],
     tumour_probability: float,
     val_fraction: float,
@@ -263,8 +264,6 @@ def _check(
         raise ValueError(f"unknown contrasts {unknown}, known are {', '.join(SEQUENCES)}.")
     if not suffixes:
         raise ValueError(f"suffixes is empty, choose from {', '.join(SEQUENCES)}.")
-    if not 0.5 <= spacing <= 8.0:
-        raise ValueError(f"spacing is {spacing} mm, expected 0.5 to 8; the template has 1 mm.")
     if min(size) < 2:
         raise ValueError(f"spatial_size is {size}, expected at least 2 voxels along each axis.")
     if not 0.0 <= tumour_probability <= 1.0:

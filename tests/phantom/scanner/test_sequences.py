@@ -63,7 +63,7 @@ def test_each_contrast_keeps_its_order_over_all_families(seed):
     t1w, t2w, flair = (levels(contrast, seed) for contrast in ("T1w", "T2w", "FLAIR"))
     assert t1w["csf"] < t1w["cortex"] < t1w["white_matter"]
     assert t2w["csf"] > max(t2w["cortex"], t2w["white_matter"])
-    assert flair["lateral_ventricle"] < 0.45 * flair["white_matter"]
+    assert flair["lateral_ventricle"] < 0.55 * flair["white_matter"]
     assert 1.1 < flair["hyperintensity"] / flair["white_matter"] < 2.6
     for found in (t1w, t2w, flair):
         assert max(found[name] for name in REFERENCE) == pytest.approx(0.85, rel=0.35)  # people differ

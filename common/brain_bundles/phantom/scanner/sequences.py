@@ -131,8 +131,8 @@ def varied_families() -> dict[str, list[SequenceFamily]]:
         ],
         "PDw": [SequenceFamily("spin_echo", tr=(2000, 5500), te=(8, 35))],
         "FLAIR": [  # 2D, and 3D with shorter repetition and longer echo trains
-            SequenceFamily("inversion_recovery", tr=(8000, 11500), te=(80, 145), null_csf=(0.88, 1.02)),
-            SequenceFamily("inversion_recovery", tr=(4800, 7500), te=(90, 160), null_csf=(0.88, 1.02)),
+            SequenceFamily("inversion_recovery", tr=(8000, 11500), te=(80, 145), null_csf=(0.92, 1.02)),
+            SequenceFamily("inversion_recovery", tr=(4800, 7500), te=(90, 160), null_csf=(0.92, 1.02)),
         ],
         "swi": [SequenceFamily("gradient_echo", tr=(25, 45), te=(18, 30), flip=(10, 20))],
         "angio": [SequenceFamily("time_of_flight", tr=(18, 30), te=(2.5, 7), flip=(15, 30), inflow=(0.6, 0.9))],
