@@ -86,7 +86,8 @@ def test_copies_of_training_brains_are_noticed(evaluate, tmp_path):
     reference = write_set(tmp_path / "reference", 8, ["train"] * 4 + ["test"] * 4)
     memorisation = evaluate(reference, num_pairs=1)[0]["memorisation"]
     assert memorisation["share_above"] == 1
-    assert memorisation["generated_max"] == pytest.approx(1, abs=1e-3)  # int16 files
+    # The reference is clipped at percentiles, generated brains are taken as they are written.
+    assert memorisation["generated_max"] == pytest.approx(1, abs=2e-3)
     assert memorisation["closest_generated"] == memorisation["closest_training"]
 
 

@@ -212,7 +212,7 @@ def write_phantoms(
         logger.info("%s: %d phantoms are finished, continuing with the rest.", folder, len(rows))
     jobs = [(unfinished, *job) for job in zip(ids, people, seeds, specs, strict=True)]
     tasks = [[jobs[index] for index in group if ids[index] not in rows] for group in _groups(specs)]
-    tasks = [task for task in tasks if task]
+    tasks = sorted((task for task in tasks if task), key=len, reverse=True)  # the last ones are short: all end together
     if anatomies is None:
         load_atlas(spec.spacing)  # before the workers fork, so that they share it
     workers = min(len(tasks), num_workers if num_workers is not None else num_cores())

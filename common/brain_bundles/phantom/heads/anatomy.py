@@ -143,8 +143,9 @@ def render(
     where = motion.widened(points.reshape(-1, 3)[index], shape.widening)
     smooth = sample(atlas.smooth[:4], where, step=STEP)
     width = spacing / shape.scale
-    found = layers(sample(atlas.levels, where), smooth, shape.csf, width)
-    white = ramp(found.white_level - shape.grey, width)
+    levels = sample(atlas.levels, where)
+    found = layers(levels, smooth, shape.csf, width)
+    white = ramp(levels[2] - shape.grey, width)
     share = shares(atlas.regions, where, width, uniform=atlas.uniform)
     fluid = lookup(atlas.fluid, where)
     values: dict[str, torch.Tensor] = {}

@@ -8,6 +8,7 @@ are voxels of the map at 1 mm, cropped to ``box``.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -49,14 +50,22 @@ class Surroundings:
     """The whole head of a map, uncropped.
 
     Attributes:
-        codes: (D, H, W) uint8.
+        codes: (D, H, W) uint8; soft tissue near the skin is fat, below it is muscle.
         uniform: (D, H, W) bool, where all neighbours have the same code.
         offset: (3,) voxels from the cropped map to this one.
     """
 
-    codes: torch.Tensor
-    uniform: torch.Tensor
+    map_codes: torch.Tensor
     offset: torch.Tensor
+
+    # Both at their first use: most populations show brains alone.
+    @cached_property
+    def codes(self) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(_with_fat(self.map_codes.numpy())))
+
+    @cached_property
+    def uniform(self) -> torch.Tensor:
+        return _uniform(self.codes.numpy())
 
 
 @dataclass(frozen=True)
@@ -135,9 +144,8 @@ def build_atlas(head: LabelMap) -> HeadAtlas:
     centre = (turned.min(0) + turned.max(0)) / 2 @ frame
     surroundings = None
     if has_head:
-        whole = np.ascontiguousarray(_with_fat(head_codes))
         offset = torch.tensor([float(axis.start - MARGIN_MM) for axis in box])
-        surroundings = Surroundings(torch.from_numpy(whole), _uniform(whole), offset)
+        surroundings = Surroundings(torch.from_numpy(head_codes.copy()), offset)
     return HeadAtlas(
         regions=torch.from_numpy(regions),
         uniform=_uniform(regions),
@@ -154,10 +162,18 @@ def build_atlas(head: LabelMap) -> HeadAtlas:
 
 def _uniform(codes: np.ndarray) -> torch.Tensor:
     """True where a voxel and all its neighbours have one code."""
-    highest, lowest = (
-        filter_(codes, 3, mode="nearest") for filter_ in (ndimage.maximum_filter, ndimage.minimum_filter)
-    )
-    return torch.from_numpy(highest == lowest)
+    return torch.from_numpy(_extreme(np.maximum, codes) == _extreme(np.minimum, codes))
+
+
+def _extreme(larger: np.ufunc, codes: np.ndarray) -> np.ndarray:
+    """Maximum or minimum of each voxel and its 26 neighbours; ten times as fast as scipy's filters for bytes."""
+    for axis in range(codes.ndim):
+        here = np.moveaxis(codes, axis, 0)
+        found = here.copy()
+        larger(found[1:], here[:-1], out=found[1:])
+        larger(found[:-1], here[1:], out=found[:-1])
+        codes = np.moveaxis(found, 0, axis)
+    return np.ascontiguousarray(codes)
 
 
 def _with_fat(codes: np.ndarray) -> np.ndarray:
@@ -175,10 +191,11 @@ def template_frame(codes: np.ndarray, right: np.ndarray) -> np.ndarray:
     """
     found, expected = [], []
     for name, (x, y, z) in MNI_CENTRES_MM.items():
+        voxels = np.argwhere(codes == CODE[name])
+        on_the_right = right[tuple(voxels.T)]
         for is_right in (False, True):
-            voxels = np.argwhere((codes == CODE[name]) & (right == is_right))
-            if len(voxels) > 50:
-                found.append(voxels.mean(0))
+            if (side := on_the_right == is_right).sum() > 50:
+                found.append(voxels[side].mean(0))
                 expected.append((x if is_right else -x, y, z))
     if len(found) < 3:
         return np.eye(3)

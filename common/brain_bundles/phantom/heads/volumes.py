@@ -57,7 +57,6 @@ class Layers:
     ventricle: torch.Tensor
     tissue: torch.Tensor
     intracranial: torch.Tensor
-    white_level: torch.Tensor
 
 
 def ramp(level: torch.Tensor, width: float) -> torch.Tensor:
@@ -69,7 +68,7 @@ def layers(levels: torch.Tensor, smooth: torch.Tensor, csf: float, width: float)
     """Fractions of ventricles, tissue and intracranial space; CSF is what is left.
 
     Args:
-        levels: (3, ...) as in HeadAtlas.
+        levels: (2 or 3, ...), the first as in HeadAtlas.
         smooth: (5, ...) as in HeadAtlas.
         csf: as in :class:`Shape`.
         width: voxel size in mm of the map.
@@ -80,7 +79,7 @@ def layers(levels: torch.Tensor, smooth: torch.Tensor, csf: float, width: float)
     brain = torch.maximum(ramp(levels[1] + recession * smooth[2], width), ventricle)
     skull = torch.lerp(smooth[0], smooth[1], towards_hull) if towards_hull else smooth[0]
     intracranial = torch.maximum(ramp(skull, width), brain)
-    return Layers(ventricle, brain - ventricle, intracranial, levels[2])
+    return Layers(ventricle, brain - ventricle, intracranial)
 
 
 def solve(motion: Motion, person: Person, *, spacing: float, exact: bool = True) -> Shape:
@@ -152,8 +151,8 @@ class _Head:
     """The levels of a head with one widening, and the other two parameters that meet a request."""
 
     def __init__(self, motion: Motion, points: torch.Tensor, width: float) -> None:
-        self.width = width
-        self.levels = sample(motion.atlas.levels, points)
+        self.atlas, self.points, self.width = motion.atlas, points, width
+        self.levels = sample(motion.atlas.levels[:2], points)
         self.smooth = sample(motion.atlas.smooth[:3], points, step=STEP)
         self.codes = lookup(motion.atlas.regions, points).long()
 
@@ -178,9 +177,10 @@ class _Head:
         folded = FOLDED[self.codes]
         deep = float((found.tissue * GREY[self.codes] * (1.0 - folded)).double().sum())
         sheet, total = found.tissue * folded, float(found.tissue.double().sum())
+        white_level = sample(self.atlas.levels[2:], self.points)[0]
 
         def grey(shift: float) -> float:
-            white = ramp(found.white_level - shift, self.width)
+            white = ramp(white_level - shift, self.width)
             return (float((sheet * (1.0 - white)).double().sum()) + deep) / total
 
         most, least = grey(GREY_RANGE_MM[0]), grey(GREY_RANGE_MM[1])
