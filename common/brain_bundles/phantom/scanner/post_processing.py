@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 from brain_bundles.phantom.acquisition import WHITEST
 from brain_bundles.phantom.deformation import random_field
+from brain_bundles.phantom.heads.distance import signed_distance
 from brain_bundles.phantom.scanner.artefact import Artefact, Settings, Signal
 from brain_bundles.phantom.scanner.draws import Range, happens, log_uniform, one_of, uniform
 
@@ -102,8 +103,6 @@ def grown(mask: torch.Tensor, voxels: int) -> torch.Tensor:
 
 def border_distance(mask: torch.Tensor, spacing: float) -> torch.Tensor:
     """Signed Euclidean distance to the border of a mask, mm, negative inside."""
-    from brain_bundles.phantom.heads.distance import signed_distance
-
     return torch.from_numpy(signed_distance(mask.numpy(), spacing=spacing))
 
 
