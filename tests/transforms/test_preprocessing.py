@@ -59,6 +59,8 @@ def test_every_orientation_arrives_at_the_same_volume_and_goes_back(tmp_path, na
     assert image.dtype == torch.float32
     assert float(image.min()) == 0
     assert 0.5 < float(image.max()) < 1
+    clipped = image_preprocessing("image", SPACING, SIZE, intensity_scale="percentiles")({"image": path})["image"]
+    assert (float(clipped.min()), float(clipped.max())) == (0.0, 1.0)
     # The grid is centred on the brain to half a voxel, and one more where the box' ends fall between voxels.
     middle = apply_affine(image.affine.numpy(), (np.array(SIZE) - 1) / 2)
     assert np.abs(middle - CENTRE).max() <= SPACING

@@ -127,6 +127,10 @@ state = torch.load({str(downloaded / GENERATOR / "models" / "model.pt")!r}, weig
 assert network.state_dict().keys() == state.keys()
 found = network.state_dict()
 assert all(torch.equal(found[name], value) for name, value in state.items() if not name.startswith("recipe."))
+from brain_bundles.utils import read_recipe
+from brain_bundles.utils.recipe import recipe_of
+
+assert recipe_of(network) == read_recipe([{str(downloaded / GENERATOR / "models" / "model.pt")!r}])
 
 os.chdir(here)
 for name, options in (({GENERATOR!r}, dict(num_samples=1)), ({TRANSLATOR!r}, dict(input={str(brain)!r}))):

@@ -6,7 +6,7 @@ import json
 
 import pytest
 import torch
-from brain_bundles.phantom.heads import HeadOptions, Person, render_subject
+from brain_bundles.phantom.heads import HeadOptions, HeadSubject, Person, render_subject
 from brain_bundles.phantom.scanner import Acquisition, BrainMask, Gamma, Scan, SignalLevels, acquisition_of
 
 PERSON = Person(50.0, "F", 25.0, 1150.0, 1350.0, 620.0)
@@ -75,7 +75,22 @@ def test_an_own_acquisition_takes_any_artefact_once():
         acquisition_of("real")
 
 
-def test_no_tissue_is_flat(head):
+def test_no_tissue_is_flat_and_outside_of_the_mask_is_exactly_0():
+    mask = torch.zeros(40, 40, 40, dtype=torch.bool)
+    mask[10:30, 10:30, 10:30] = True
+    fractions = {"cortex": mask.float(), "white_matter": torch.zeros(mask.shape)}
+    right = torch.zeros(mask.shape, dtype=torch.uint8)
+    cube = HeadSubject(fractions, mask.float(), right, {}, age=50.0, seed=1, spacing=2.0)
+    nominal = acquisition_of("nominal")
+    image = nominal.image(cube, nominal.draw(cube, "T1w"))
+    assert int((image[~mask] != 0).sum()) == 0
+    smooth = torch.nn.functional.avg_pool3d(image[10:30, 10:30, 10:30][None, None], 5)
+    assert float(smooth.std() / smooth.mean()) > 0.015  # noise alone would leave 0.002
+    with pytest.raises(ValueError, match="unknown contrast 'DWI'"):
+        nominal.draw(cube, "DWI")
+
+
+def test_texture_alone_varies_a_structure(head):
     acquisition = Acquisition(SignalLevels())  # no noise, no bias field
     image = acquisition.image(head, acquisition.draw(head, "T1w"))
     white = image[head.fractions["white_matter"] > 0.999]
