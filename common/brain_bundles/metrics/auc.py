@@ -17,9 +17,7 @@ def auc(negative: np.ndarray, positive: np.ndarray) -> float:
     """
     if not len(negative) or not len(positive):
         return float("nan")
-    ranks = stats.rankdata(np.concatenate([negative, positive]))
-    above = ranks[len(negative) :].sum() - len(positive) * (len(positive) + 1) / 2
-    return float(above / (len(negative) * len(positive)))
+    return float(stats.mannwhitneyu(positive, negative).statistic / (len(negative) * len(positive)))
 
 
 def auc_interval(value: float, num_negative: int, num_positive: int, confidence: float = 0.95) -> tuple[float, float]:

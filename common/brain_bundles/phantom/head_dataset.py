@@ -85,8 +85,9 @@ def write_head_subject(
 
 def within_one(image: torch.Tensor) -> torch.Tensor:
     """The image within [0, 1], scaled if a tissue is above 1, such as fat; single bright voxels are cut."""
-    brightest = float(np.quantile(image.numpy(), BRIGHTEST))
-    return (image / max(1.0, brightest)).clamp(0.0, 1.0)
+    if float(image.max()) > 1.0:  # else there is nothing to sort
+        image = image / max(1.0, float(np.quantile(image.numpy(), BRIGHTEST)))
+    return image.clamp(0.0, 1.0)
 
 
 def scan_sidecar(scan: Scan, spec: PhantomSpec) -> dict[str, object]:

@@ -143,10 +143,9 @@ def write_phantoms(
     suffixes = (suffixes,) if isinstance(suffixes, str) else tuple(suffixes)
     if not 0.5 <= spacing <= 8.0:
         raise ValueError(f"spacing is {spacing} mm, expected 0.5 to 8; the template has 1 mm.")
+    needed = TURNED_MM if acquisition_of(acquisition).max_turn_deg else SIZE_MM
     if spatial_size is None:
-        spatial_size = [
-            round(mm / spacing) for mm in (TURNED_MM if acquisition_of(acquisition).max_turn_deg else SIZE_MM)
-        ]
+        spatial_size = [round(mm / spacing) for mm in needed]
     size = (int(spatial_size[0]), int(spatial_size[1]), int(spatial_size[2]))
     _check(num_subjects, suffixes, size, tumour_probability, val_fraction, test_fraction)
     if with_vessels is None:

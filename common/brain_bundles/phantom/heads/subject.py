@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from brain_bundles.phantom.deformation import random_field
 from brain_bundles.phantom.heads.anatomy import HeadAnatomy, render_head, summed
 from brain_bundles.phantom.heads.lesions import hyperintensities, plaques, replace_tissue, stroke, tumour
 from brain_bundles.phantom.heads.people import Person
@@ -18,6 +20,8 @@ from brain_bundles.phantom.heads.structures import STRUCTURES, freesurfer_number
 from brain_bundles.phantom.vessels import vessels
 from brain_bundles.utils.seeding import generator_for
 
+TEXTURE_STD = 0.05  # of log T1, T2 and T2* within a structure; cortex and bundles differ from place to place
+TEXTURE_KNOTS_MM = (24.0, 7.0)
 FINEST_RENDERING_MM = 2.0  # coarser grids are averages of one at most this coarse: levels are linear over one voxel
 # Labels of the segmentation of tissues; the first ten are those of the template population.
 LABELS: Mapping[int, tuple[str, ...]] = {
@@ -99,6 +103,23 @@ class HeadSubject:
     age: float
     seed: int
     spacing: float
+
+    @cached_property
+    def texture(self) -> torch.Tensor:
+        """Relative change of the tissue times in each voxel, (D, H, W); the same in all scans of the person."""
+        generator = generator_for(self.seed, "texture")
+        fields = [
+            random_field(
+                self.intracranial.shape, channels=1, spacing=self.spacing, knot_spacing=knots, generator=generator
+            )[0]
+            for knots in TEXTURE_KNOTS_MM
+        ]
+        return TEXTURE_STD * torch.stack(fields).sum(0) / len(fields) ** 0.5
+
+    @cached_property
+    def tissue(self) -> torch.Tensor:
+        """Fraction of grey matter, white matter and lateral ventricles, (D, H, W)."""
+        return summed(self.fractions[name] for name in in_group("grey", "white", "ventricle") if name in self.fractions)
 
     @property
     def brain_mask(self) -> torch.Tensor:

@@ -7,7 +7,7 @@ from brain_bundles.phantom.scanner.levels import Levels, RandomLevels, SignalLev
 from brain_bundles.phantom.scanner.post_processing import BrainMask, FieldOfView, Gamma
 from brain_bundles.phantom.scanner.receive_coil import BiasField, Noise
 from brain_bundles.phantom.scanner.resolution import Blur, ThickSlices
-from brain_bundles.phantom.scanner.sequences import Mprage, SequenceFamily, varied_families
+from brain_bundles.phantom.scanner.sequences import Mprage, SequenceFamily, SequenceRanges, varied_families
 from brain_bundles.phantom.scanner.settings import Scan
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "RandomLevels",
     "Scan",
     "SequenceFamily",
+    "SequenceRanges",
     "Signal",
     "SignalLevels",
     "ThickSlices",

@@ -8,13 +8,11 @@ from dataclasses import replace
 import torch
 
 from brain_bundles.phantom.acquisition import BIAS_KNOTS_MM, BIAS_STD, NOISE_STD
-from brain_bundles.phantom.deformation import random_field
-from brain_bundles.phantom.heads.structures import in_group
 from brain_bundles.phantom.heads.subject import HeadOptions, HeadSubject
 from brain_bundles.phantom.scanner.artefact import Artefact, Signal
 from brain_bundles.phantom.scanner.draws import uniform
 from brain_bundles.phantom.scanner.k_space import Ghosting, Gibbs, Motion
-from brain_bundles.phantom.scanner.levels import TEXTURE_STD, Levels, RandomLevels, SignalLevels
+from brain_bundles.phantom.scanner.levels import Levels, RandomLevels, SignalLevels
 from brain_bundles.phantom.scanner.post_processing import BrainMask, FieldOfView, Gamma
 from brain_bundles.phantom.scanner.receive_coil import BiasField, Noise
 from brain_bundles.phantom.scanner.resolution import Blur, ThickSlices, to_grid
@@ -22,10 +20,8 @@ from brain_bundles.phantom.scanner.sequences import varied_families
 from brain_bundles.phantom.scanner.settings import Scan
 from brain_bundles.utils.seeding import derive_seed, generator_for
 
-TEXTURE_KNOTS_MM = (24.0, 7.0)
 MAX_TURN_DEG = 15.0
 NOMINAL_FWHM_MM = 1.4  # brings the power of nominal T1w in the three bands to that of people's scans
-TISSUE = ("grey", "white", "ventricle")
 BRIGHTNESS = ("cortex", "white_matter")  # their mean level is what noise is relative to
 
 
@@ -103,13 +99,9 @@ class Acquisition:
             if name in scan.slopes:
                 varying.add_(fraction, alpha=scan.slopes[name])
         # Signal that varies with the person, not with the scan: the same places in all its scans.
-        volume = (volume + varying * texture(tuple(volume.shape), head.seed, head.spacing)).clamp(min=0.0)
-        tissue = torch.zeros_like(volume)
-        for name in in_group(*TISSUE):
-            if name in head.fractions:
-                tissue += head.fractions[name]
+        volume = (volume + varying * head.texture).clamp(min=0.0)
         brightness = sum(scan.levels[name] for name in BRIGHTNESS) / len(BRIGHTNESS)
-        signal = Signal(volume, (head.spacing,) * 3, head.intracranial, tissue, brightness)
+        signal = Signal(volume, (head.spacing,) * 3, head.intracranial, head.tissue, brightness)
         signal = to_grid(self._applied(signal, scan, self.artefacts))
         after = [artefact for artefact in self.after if not (whole_head and isinstance(artefact, BrainMask))]
         return self._applied(signal, scan, after).volume.clamp(min=0.0)
@@ -120,16 +112,6 @@ class Acquisition:
             if (settings := scan.artefacts.get(artefact.name)) is not None:
                 signal = artefact.apply(signal, settings, generator_for(scan.seed, "artefact", artefact.name))
         return signal
-
-
-def texture(shape: tuple[int, ...], seed: int, spacing: float) -> torch.Tensor:
-    """Relative change of the tissue times in each voxel (D, H, W) of one person."""
-    generator = generator_for(seed, "texture")
-    fields = [
-        random_field(shape, channels=1, spacing=spacing, knot_spacing=knots, generator=generator)[0]
-        for knots in TEXTURE_KNOTS_MM
-    ]
-    return TEXTURE_STD * torch.stack(fields).sum(0) / len(fields) ** 0.5
 
 
 def nominal() -> Acquisition:

@@ -11,14 +11,14 @@ import torch
 
 from brain_bundles.phantom.acquisition import WHITEST
 from brain_bundles.phantom.heads.structures import STRUCTURES
+from brain_bundles.phantom.heads.subject import TEXTURE_STD
 from brain_bundles.phantom.heads.tissues import tissue_of
 from brain_bundles.phantom.mr_signal import Tissue
 from brain_bundles.phantom.scanner.draws import Range, happens, log_normal, one_of, uniform
-from brain_bundles.phantom.scanner.sequences import NominalSequence, SequenceFamily, nominal_families
+from brain_bundles.phantom.scanner.sequences import SequenceFamily, nominal_families
 from brain_bundles.utils.seeding import derive_seed, generator_for
 
 REFERENCE = ("cortex", "white_matter", "csf")  # the brightest of them has the level WHITEST
-TEXTURE_STD = 0.05  # of log T1, T2 and T2* within a structure; cortex and bundles differ from place to place
 VENTRICLES = ("lateral_ventricle", "third_ventricle", "fourth_ventricle", "csf")
 FLUID = (*VENTRICLES, "eye", "artery", "vein", "neck_vessel")
 FLOWS_LIKE = {"neck_vessel": "artery"}
@@ -76,10 +76,9 @@ class SignalLevels(Levels):
         family = one_of(self.families[contrast], generator)
         sequence = family.draw(generator)
         tesla, dose = one_of(self.tesla, generator), uniform(self.dose, generator)
-        factors = self._people(subject)
 
         def tissue(name: str, age: float) -> Tissue:
-            t1, t2 = factors(name)
+            t1, t2 = self._factors(subject, name)
             found = tissue_of(name, age)
             field = tesla / TABLE_TESLA
             return replace(
@@ -90,9 +89,8 @@ class SignalLevels(Levels):
                 gadolinium=found.gadolinium * dose,
             )
 
-        # Nominal images are scaled by the nominal sequence, so that its jitter may change their brightness.
-        fixed = family.sequence if isinstance(family, NominalSequence) else sequence
-        scale = WHITEST / max(family.signal(name, tissue(name, 40.0), fixed) for name in REFERENCE)
+        reference = family.reference(sequence)
+        scale = WHITEST / max(family.signal(name, tissue(name, 40.0), reference) for name in REFERENCE)
         levels, slopes = {}, {}
         for name in names:
             flow, own = FLOWS_LIKE.get(name, name), tissue(name, age)
@@ -103,23 +101,19 @@ class SignalLevels(Levels):
         record = {"family": type(family).__name__, **asdict(sequence), "tesla": tesla, "dose": dose}
         return levels, slopes, record
 
-    def _people(self, subject: int) -> Any:
-        """A function from a structure to the factors of its T1 and T2 in one person."""
-
-        def factors(name: str) -> tuple[float, float]:
-            if self.people_std == 0.0 or name in FLUID:  # water is water
-                return 1.0, 1.0
-            # What all structures of a group share, and what is a structure's own.
-            group = STRUCTURES[name].group if name in STRUCTURES else name
-            shared, own = (generator_for(derive_seed(subject, "tissue"), key) for key in (group, f"only {name}"))
-            t1, t2 = (log_normal(self.people_std, shared) * log_normal(0.5 * self.people_std, own) for _ in range(2))
-            return t1, t2
-
-        return factors
+    def _factors(self, subject: int, name: str) -> tuple[float, float]:
+        """Factors of T1 and T2 of a structure in one person."""
+        if self.people_std == 0.0 or name in FLUID:  # water is water
+            return 1.0, 1.0
+        # What all structures of a group share, and what is a structure's own.
+        group = STRUCTURES[name].group if name in STRUCTURES else name
+        shared, own = (generator_for(derive_seed(subject, "tissue"), key) for key in (group, f"only {name}"))
+        t1, t2 = (log_normal(self.people_std, shared) * log_normal(0.5 * self.people_std, own) for _ in range(2))
+        return t1, t2
 
 
 class RandomLevels(Levels):
-    """Levels drawn at random, whatever the contrast: for networks that must read any (Billot et al. 2023, section 3.2).
+    """Levels drawn at random, whatever the contrast: for networks that must read any (Billot et al. 2023).
 
     Args:
         level: range of the levels.
