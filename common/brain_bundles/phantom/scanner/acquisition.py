@@ -21,7 +21,7 @@ from brain_bundles.phantom.scanner.settings import Scan
 from brain_bundles.utils.seeding import derive_seed, generator_for
 
 MAX_TURN_DEG = 15.0
-NOMINAL_FWHM_MM = 1.4  # brings the power of nominal T1w in the three bands to that of people's scans
+NOMINAL_FWHM_MM = 1.4  # without it heads were sharper than people, see decision 98
 BRIGHTNESS = ("cortex", "white_matter")  # their mean level is what noise is relative to
 
 
