@@ -10,12 +10,12 @@ from brain_bundles.data.bids import (
 from brain_bundles.data.bids_index import BidsIndex, Scan
 from brain_bundles.data.bids_names import BidsName, parse_name
 from brain_bundles.data.checks import check_image, check_images, image_problem
+from brain_bundles.data.contrast_datalist import contrast_datalist
 from brain_bundles.data.contrast_spellings import contrast_of
 from brain_bundles.data.covariates import Covariates, CovariateScaler
 from brain_bundles.data.datalists import (
     bids_datalist,
     checked_datalist,
-    contrast_datalist,
     image_datalist,
     paired_datalist,
 )

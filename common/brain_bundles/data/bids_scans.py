@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from brain_bundles.data.bids import select_participants
 from brain_bundles.data.bids_index import BidsIndex, Scan
@@ -117,3 +118,9 @@ def _with_session(folder: Path, scan: Scan, row: Row, covariates: Sequence[str],
             if value is not None:
                 merged[name] = value
     return merged
+
+
+def scan_ids(scan: Scan, with_sessions: bool) -> dict[str, Any]:
+    """The ids of a visit: batches need equal keys, so all items of a list have a session if any has one."""
+    session = {"session_id": scan.session_id or ""} if with_sessions else {}
+    return {"participant_id": scan.participant_id, **session}
