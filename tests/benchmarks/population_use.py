@@ -130,8 +130,8 @@ class ChannelNorm(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.scale = nn.Parameter(torch.ones(channels, 1, 1, 1))
-        self.shift = nn.Parameter(torch.zeros(channels, 1, 1, 1))
+        self.scale = nn.Parameter(torch.ones(1, channels, 1, 1, 1))
+        self.shift = nn.Parameter(torch.zeros(1, channels, 1, 1, 1))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-5) * self.scale + self.shift
