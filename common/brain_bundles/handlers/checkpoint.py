@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,6 @@ from torch.optim.lr_scheduler import LRScheduler
 from brain_bundles.data.epoch_sampler import EpochSampler
 from brain_bundles.utils.distributed import (
     is_main_process,
-    largest_of_all_ranks,
     rank,
     same_on_all_ranks,
     unwrap,
@@ -29,6 +26,7 @@ from brain_bundles.utils.loading import read_plain, state_dict_problems
 from brain_bundles.utils.random_state import random_states, restore_random_states
 from brain_bundles.utils.resumed_rates import load_optimizer, load_schedule
 from brain_bundles.utils.saving import save_atomically, to_plain
+from brain_bundles.utils.stop_signals import StopSignals
 
 logger = logging.getLogger(__name__)
 TRAINING = "training"  # entry of the file for the state of the training itself
@@ -84,13 +82,9 @@ class ResumableCheckpoint:
                     f"ResumableCheckpoint: object {name!r} ({type(item).__name__}) needs state_dict and "
                     f"load_state_dict, and a name other than {TRAINING!r}."
                 )
-        if unknown := [name for name in signals if not hasattr(signal, name)]:
-            raise ValueError(f"ResumableCheckpoint: unknown signals {unknown}; for example SIGTERM, SIGUSR1.")
         self.objects, self.path, self.interval, self.resume = dict(objects), Path(path), interval, resume
         self.evaluators = dict(evaluators or {})
-        self.signals = [getattr(signal, name) for name in signals]
-        self._received: int | None = None
-        self._previous: dict[int, Any] = {}
+        self.signals = StopSignals(signals)
         self._pending_random: Mapping[str, Any] | None = None
         self._restore_at: Events = Events.EPOCH_STARTED
         self._late = False
@@ -116,15 +110,15 @@ class ResumableCheckpoint:
             engine.add_event_handler(Events.GET_BATCH_STARTED, self._restore_random, Events.GET_BATCH_STARTED)
             engine.add_event_handler(Events.ITERATION_COMPLETED, self._iteration_completed)
             engine.add_event_handler(Events.EPOCH_COMPLETED, self._epoch_completed)
-            engine.add_event_handler(Events.COMPLETED | Events.TERMINATE, self._remove_signal_handlers)
+            engine.add_event_handler(Events.COMPLETED | Events.TERMINATE, self.signals.remove)
             self._late = True
-        self._install_signal_handlers()
+        self.signals.install()
 
     # Writing
 
     def _iteration_completed(self, engine: Engine) -> None:
         done = engine.state.iteration % _epoch_length(engine)
-        if done == 0 or not self._told_to_stop(engine):
+        if done == 0 or not self.signals.received():
             return  # the end of an epoch is left to _epoch_completed, after validation and schedules
         if _sampler(engine) is None:
             logger.warning(
@@ -133,14 +127,14 @@ class ResumableCheckpoint:
             )
         else:
             self.save(engine)
-        self._stop()
+        self.signals.stop()
 
     def _epoch_completed(self, engine: Engine) -> None:
-        stop = self._told_to_stop(engine)
+        stop = self.signals.received()
         if stop or engine.state.epoch % self.interval == 0 or engine.state.epoch == engine.state.max_epochs:
             self.save(engine)
         if stop:
-            self._stop()
+            self.signals.stop()
 
     def save(self, engine: Engine) -> None:
         """Write the file now; with several processes, all of them must call this."""
@@ -238,38 +232,6 @@ class ResumableCheckpoint:
 
     def _engines(self, engine: Engine) -> dict[str, Engine]:
         return {"trainer": engine, **self.evaluators}
-
-    # Signals
-
-    def _install_signal_handlers(self) -> None:
-        if threading.current_thread() is not threading.main_thread():
-            return  # Python hands signals to the main thread only
-        for number in self.signals:
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                self._previous[number] = signal.signal(number, self._receive)
-
-    def _remove_signal_handlers(self, engine: Engine | None = None) -> None:
-        while self._previous:
-            number, previous = self._previous.popitem()
-            signal.signal(number, previous)
-
-    def _receive(self, number: int, frame: Any) -> None:
-        self._received = number  # nothing else here: the interrupted code may be in the middle of an update
-
-    def _told_to_stop(self, engine: Engine) -> bool:
-        number = largest_of_all_ranks(self._received or 0)
-        self._received = number or None
-        return bool(number)
-
-    def _stop(self) -> None:
-        assert self._received is not None
-        number, self._received = self._received, None
-        logger.warning("Stopping on %s; start again with resume to continue.", signal.Signals(number).name)
-        previous = self._previous.get(number)
-        self._remove_signal_handlers()
-        if callable(previous):
-            signal.raise_signal(number)  # the handler that was there before decides
-        raise SystemExit(128 + number)
 
 
 def _plain_object(item: Any) -> Any:
