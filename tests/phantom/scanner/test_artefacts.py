@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from brain_bundles.phantom.heads.distance import signed_distance
 from brain_bundles.phantom.scanner import (
     BiasField,
     Blur,
@@ -19,6 +20,7 @@ from brain_bundles.phantom.scanner import (
     Signal,
     ThickSlices,
 )
+from brain_bundles.phantom.scanner.post_processing import border_distance
 from brain_bundles.phantom.scanner.resolution import slice_profile, to_grid
 
 ALL = (BiasField, Motion, Ghosting, ThickSlices, Blur, Gibbs, Noise, Gamma, BrainMask, FieldOfView)
@@ -135,6 +137,16 @@ def test_a_brain_mask_is_too_wide_or_too_tight_by_the_asked_margin(margin):
     mask = BrainMask().apply(everywhere, settings, generator()).volume
     radius = (3 * float(mask.sum()) / (4 * math.pi)) ** (1 / 3)
     assert radius == pytest.approx(15.0 + margin / 2, abs=0.6)
+
+
+@pytest.mark.parametrize("reach", [-2.0, 0.0, 4.3])
+def test_distances_near_a_mask_are_those_of_the_whole_grid(reach):
+    mask = torch.zeros((40, 50, 36), dtype=torch.bool)
+    mask[12:30, 8:30, 0:20] = torch.rand(18, 22, 20, generator=torch.Generator().manual_seed(0)) > 0.1
+    whole = torch.from_numpy(signed_distance(mask.numpy(), spacing=2.0))
+    near = border_distance(mask, 2.0, reach=reach)
+    assert torch.equal(near[near.isfinite()], whole[near.isfinite()])
+    assert bool((whole[~near.isfinite()] > reach).all())
 
 
 def test_a_mask_without_csf_ends_at_the_brain():

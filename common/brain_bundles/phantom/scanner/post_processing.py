@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -88,12 +89,26 @@ class BrainMask(Artefact):
             generator=generator,
         )[0]
         margin = settings["margin_mm"] + settings["roughness_mm"] * rough
-        return signal.with_volume(signal.volume * (border_distance(inside, signal.spacing[0]) < margin))
+        kept = border_distance(inside, signal.spacing[0], reach=float(margin.max())) < margin
+        return signal.with_volume(signal.volume * kept)
 
 
-def border_distance(mask: torch.Tensor, spacing: float) -> torch.Tensor:
-    """Signed Euclidean distance to the border of a mask, mm, negative inside."""
-    return torch.from_numpy(signed_distance(mask.numpy(), spacing=spacing))
+def border_distance(mask: torch.Tensor, spacing: float, *, reach: float) -> torch.Tensor:
+    """Signed Euclidean distance to the border of a mask, mm, negative inside; infinite far from it.
+
+    Args:
+        mask: (D, H, W) bool.
+        spacing: voxel size, mm.
+        reach: distances above it may be infinite: most of a grid lies far from the head and costs time.
+    """
+    margin = math.ceil(max(reach, 0.0) / spacing) + 1
+    box = tuple(
+        slice(max(0, int(found[0]) - margin), int(found[-1]) + margin + 1)
+        for found in (torch.nonzero(mask.any(a).any(b))[:, 0] for a, b in ((2, 1), (2, 0), (1, 0)))
+    )
+    distance = torch.full(mask.shape, math.inf)
+    distance[box] = torch.from_numpy(signed_distance(mask[box].numpy(), spacing=spacing))
+    return distance
 
 
 class FieldOfView(Artefact):
