@@ -3,9 +3,10 @@
 python tests/benchmarks/population_use.py ANATOMIES REAL OUTPUT_DIR [--minutes 30] [--populations template,nominal ...]
 
 A 3D UNet without any diffusion learns T1w, T2w and FLAIR at once from one of them and a token of which one it is, or
-from one of unknown contrast. Each population has as many people and trains for as many minutes. REAL is a BIDS dataset
-of brain-extracted people (tests/real/population_realism.py lays one out). Nothing is fitted to it but the curves that
-the table names. Volumes of a population are kept in OUTPUT_DIR, and so is each network: a later start goes on.
+from one of unknown contrast. Each population has as many people and trains for as many minutes of two cores, counted in
+the processor time of the training, so that other work does not matter. REAL is a BIDS dataset of brain-extracted people
+(tests/real/population_realism.py lays one out). Nothing is fitted to it but the curves that the table names. Volumes of
+a population are kept in OUTPUT_DIR, and so is each network: a later start goes on.
 """
 
 from __future__ import annotations
@@ -138,37 +139,37 @@ class ChannelNorm(nn.Module):
 
 
 def block(inputs: int, outputs: int) -> nn.Sequential:
-    parts: list[nn.Module] = []
-    for channels in (inputs, outputs):
-        parts += [nn.Conv3d(channels, outputs, 3, padding=1), ChannelNorm(outputs), nn.SiLU()]
-    return nn.Sequential(*parts)
+    return nn.Sequential(nn.Conv3d(inputs, outputs, 3, padding=1), ChannelNorm(outputs), nn.SiLU())
 
 
 class UNet(nn.Module):
-    """16 to 128 channels over four resolutions; one source and its token in, three contrasts out."""
+    """16 to 128 channels over four resolutions; one source and its token in, three contrasts out.
+
+    Skips are added, and features come up through 1x1x1 convolutions at the lower resolution: in fp32 on the CPU a step
+    takes two fifths of the time that concatenation takes.
+    """
 
     WIDTHS = (16, 32, 64, 128)
 
     def __init__(self) -> None:
         super().__init__()
-        inputs = (1 + UNKNOWN + 1, *self.WIDTHS[:-1])
-        self.down = nn.ModuleList(block(i, o) for i, o in zip(inputs, self.WIDTHS, strict=True))
         pairs = list(zip(self.WIDTHS[:-1], self.WIDTHS[1:], strict=True))
-        self.up = nn.ModuleList(block(small + large, small) for small, large in pairs)
+        self.stem = block(1 + UNKNOWN + 1, self.WIDTHS[0])
+        self.down = nn.ModuleList(nn.Sequential(block(high, low), block(low, low)) for high, low in pairs)
+        self.narrow = nn.ModuleList(nn.Conv3d(low, high, 1) for high, low in pairs)
+        self.up = nn.ModuleList(block(high, high) for high, _ in pairs)
         self.out = nn.Conv3d(self.WIDTHS[0], len(CONTRASTS), 1)
 
     def forward(self, source: torch.Tensor, token: torch.Tensor) -> torch.Tensor:
         """(B, 1, D, H, W) and (B,) -> (B, 3, D, H, W), 0 where the source is 0."""
-        planes = (
-            F.one_hot(token, UNKNOWN + 1).to(source.dtype)[:, :, None, None, None].expand(-1, -1, *source.shape[2:])
-        )
-        x = torch.cat([source, planes], dim=1)
-        kept = []
-        for level, part in enumerate(self.down):
-            x = part(F.avg_pool3d(x, 2) if level else x)
+        planes = F.one_hot(token, UNKNOWN + 1).to(source.dtype)[:, :, None, None, None]
+        x = self.stem(torch.cat([source, planes.expand(-1, -1, *source.shape[2:])], dim=1))
+        kept = [x]
+        for part in self.down:
+            x = part(F.avg_pool3d(x, 2))
             kept.append(x)
         for level in reversed(range(len(self.up))):
-            x = self.up[level](torch.cat([kept[level], F.interpolate(x, scale_factor=2, mode="nearest")], dim=1))
+            x = self.up[level](kept[level] + F.interpolate(self.narrow[level](x), scale_factor=2, mode="nearest"))
         return self.out(x) * (source > 0)
 
 
@@ -196,32 +197,31 @@ def batches(volumes: Volumes, seed: int) -> Iterator[tuple[torch.Tensor, torch.T
 
 
 def train(volumes: Volumes, minutes: float, path: Path, seed: int = 0) -> UNet:
-    """Train for some minutes of wall time with a cosine of the learning rate."""
+    """Train for some minutes of two cores with a cosine of the learning rate."""
     torch.manual_seed(seed)
-    network = UNet().to(memory_format=torch.channels_last_3d)
+    network = UNet()
     if path.is_file():
         network.load_state_dict(torch.load(path, weights_only=True))
         return network.eval()
     optimizer = torch.optim.AdamW(network.parameters(), lr=RATE)
-    start, step, losses = time.monotonic(), 0, []
-    bar = tqdm(total=round(minutes * 60), desc=path.stem, unit="s")
+    start, step, losses = time.process_time(), 0, []
+    bar = tqdm(total=round(minutes * 120), desc=path.stem, unit="s")
     for source, token, target in batches(volumes, seed):
-        part = (time.monotonic() - start) / (60.0 * minutes)
+        part = (time.process_time() - start) / (120.0 * minutes)
         if part >= 1.0:
             break
         for group in optimizer.param_groups:
             group["lr"] = RATE * min(1.0, (step + 1) / 50) * 0.5 * (1.0 + math.cos(math.pi * part))
-        with torch.autocast("cpu", torch.bfloat16):
-            predicted = network(source.contiguous(memory_format=torch.channels_last_3d), token)
+        predicted = network(source, token)
         inside = (source > 0) & (target > 0)
-        loss = ((predicted.float() - target).abs() * inside).sum() / inside.sum().clamp(min=1)
+        loss = ((predicted - target).abs() * inside).sum() / inside.sum().clamp(min=1)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         losses.append(loss.item())
         step += 1
-        bar.n = round(time.monotonic() - start)
+        bar.n = round(time.process_time() - start)
         bar.set_postfix(step=step, loss=f"{np.mean(losses[-100:]):.4f}")
     print(f"{path.stem}: {step} steps, loss {np.mean(losses[-100:]):.4f}", flush=True)
     torch.save(network.state_dict(), path)
