@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -180,4 +181,42 @@ def test_two_populations_are_compared(tmp_path, monkeypatch, caplog):
 )
 def test_a_comparison_checks_its_options_first(tmp_path, option, message, caplog):
     assert cli.main(["compare-populations", str(tmp_path), str(tmp_path), option]) == 2
+    assert message in caplog.text
+
+
+def test_bundles_run_by_a_word(tmp_path, monkeypatch, caplog):
+    """Generated brains are translated; a folder that is a dataset is read as one."""
+    monkeypatch.chdir(Path(__file__).parents[1])
+    brains, made = tmp_path / "brains", tmp_path / "made"
+    words = ["generate", "--age", "70", "--num_samples", "1", "--num_inference_steps", "2", "--device", "cpu"]
+    with caplog.at_level("INFO"):
+        assert cli.main([*words, "--output_dir", str(brains)]) == 0
+    assert f"1 images in {brains}" in caplog.text
+    assert "70" in (brains / "participants.tsv").read_text().splitlines()[1].split("\t")
+    options = ["--source", "T1w", "--targets", "T2w", "--output_dir", str(made)]
+    assert cli.main(["translate", str(brains), *options]) == 0
+    assert (made / "sub-0001" / "anat" / "sub-0001_desc-synth_T2w.nii.gz").is_file()
+    scan = brains / "sub-0001" / "anat" / "sub-0001_T1w.nii.gz"
+    options = ["--source", "T1w", "--targets", "T2w,FLAIR", "--output_dir", str(tmp_path / "one")]
+    assert cli.main(["translate", str(scan), *options]) == 0
+    assert sorted(p.name for p in (tmp_path / "one").glob("*.nii.gz")) == [
+        "sub-0001_T1w_FLAIR.nii.gz",
+        "sub-0001_T1w_T2w.nii.gz",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["generate", "--agee", "70"], 2, "no option 'agee'; did you mean age"),
+        (["generate", "--age", "-5"], 1, "age is -5, possible are 0 to 130 years"),
+        (["generate", "--bundle", "nope"], 1, "there is no bundle 'nope'"),
+        (["translate", "no.nii.gz", "--targets", "T2w"], 1, "no.nii.gz"),
+        (["translate", "no.nii.gz", "--bundle", "brain_mri_generator", "--targets", "T2w"], 2, "is no translator"),
+        (["translate"], 2, ""),
+    ],
+)
+def test_wrong_runs_of_bundles_say_what_is_wrong(tmp_path, monkeypatch, caplog, words, code, message):
+    monkeypatch.chdir(Path(__file__).parents[1])
+    assert cli.main([*words, *(["--output_dir", str(tmp_path)] if len(words) > 1 else [])]) == code
     assert message in caplog.text

@@ -21,6 +21,7 @@ ROWS = (
     ("evaluation",),
     ("prepare",),
     ("zoo",),
+    ("bundle",),
     ("cli", "__main__"),
 )
 ROW_OF = {place: number for number, row in enumerate(ROWS) for place in row}

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 from brain_bundles.version import __version__
 
 if TYPE_CHECKING:
+    from brain_bundles.bundle import load
     from brain_bundles.utils.user_warning import BrainBundlesWarning
 
-__all__ = ["BrainBundlesWarning", "__version__"]
+__all__ = ["BrainBundlesWarning", "__version__", "load"]
 
 
 def __getattr__(name: str) -> object:
@@ -16,4 +17,8 @@ def __getattr__(name: str) -> object:
         from brain_bundles.utils.user_warning import BrainBundlesWarning
 
         return BrainBundlesWarning
+    if name == "load":
+        from brain_bundles.bundle import load
+
+        return load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,6 +16,7 @@ from brain_bundles.cli.arguments import UsageError
 from brain_bundles.cli.bundle_commands import convert, pack, recipe, verify
 from brain_bundles.cli.compare_commands import compare_populations
 from brain_bundles.cli.data_commands import measure, phantom, prepare
+from brain_bundles.cli.run_commands import generate, get, translate
 
 logger = logging.getLogger("brain_bundles")
 
@@ -23,11 +24,14 @@ logger = logging.getLogger("brain_bundles")
 COMMANDS: dict[str, Callable[..., None]] = {
     "compare-populations": compare_populations,
     "convert": convert,
+    "generate": generate,
+    "get": get,
     "measure": measure,
     "pack": pack,
     "phantom": phantom,
     "prepare": prepare,
     "recipe": recipe,
+    "translate": translate,
     "verify": verify,
 }
 
@@ -40,7 +44,10 @@ def check_flags(arguments: Sequence[str]) -> None:
     """
     if not arguments or arguments[0] not in COMMANDS:
         return
-    known = list(inspect.signature(COMMANDS[arguments[0]]).parameters)
+    parameters = inspect.signature(COMMANDS[arguments[0]]).parameters
+    if any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+        return  # the keys of a config, which the bundle checks
+    known = list(parameters)
     for argument in arguments[1:]:
         if argument == "--":
             return  # Fire's own flags follow

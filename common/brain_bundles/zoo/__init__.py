@@ -1,7 +1,9 @@
-"""Bundles for release: packing, publishing, and converting published weights."""
+"""Bundles for release: packing, fetching and finding them, and converting published weights."""
 
 from brain_bundles.zoo.bundle_files import bundle_files
 from brain_bundles.zoo.convert import convert
+from brain_bundles.zoo.find_bundle import find_bundle
+from brain_bundles.zoo.get_bundle import get_bundle
 from brain_bundles.zoo.pack import Packed, check_version, pack, write_zip
 
 __all__ = [
@@ -9,6 +11,8 @@ __all__ = [
     "bundle_files",
     "check_version",
     "convert",
+    "find_bundle",
+    "get_bundle",
     "pack",
     "write_zip",
 ]

@@ -1,0 +1,8 @@
+"""Bundles as objects to call from Python, with the results of their commands."""
+
+from brain_bundles.bundle.bundle import Bundle
+from brain_bundles.bundle.generator import GeneratedBrain, Generator
+from brain_bundles.bundle.load import load
+from brain_bundles.bundle.translator import Translator
+
+__all__ = ["Bundle", "GeneratedBrain", "Generator", "Translator", "load"]

@@ -1,0 +1,93 @@
+"""Commands that run bundles: fetch one, generate, translate."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from brain_bundles.cli.arguments import UsageError, several, text, truth
+
+logger = logging.getLogger("brain_bundles")
+
+
+def get(url: str, *, sha256: str | None = None, replace: bool = False) -> None:
+    """Fetch a bundle's release, check and verify it, and keep it to be used by its name, offline.
+
+    Example: python -m brain_bundles get https://HOST/brain_mri_generator_v0.1.0.zip
+
+    Args:
+        url: address of the zip.
+        sha256: hash that it must have; the index of the release names it.
+        replace: replace a bundle of that name that is there.
+    """
+    from brain_bundles.zoo import get_bundle
+
+    hash_value = None if sha256 is None else text("sha256", sha256)
+    print(get_bundle(text("url", url), sha256=hash_value, replace=truth("replace", replace)))
+
+
+def generate(*, output_dir: str = "generated", bundle: str = "brain_mri_generator", **options: Any) -> None:
+    """Generate brains with given age (years), sex (M, F) and volumes (mL), as a BIDS dataset.
+
+    Every key of the bundle's configs/inference.json is an option, such as num_samples, age, sex, ventricular_volume,
+    brain_volume, conditions, seed, sampler, num_inference_steps, device.
+
+    Example: python -m brain_bundles generate --age 80 --sex F --num_samples 4 --output_dir brains
+
+    Args:
+        output_dir: folder for the results; a run that was stopped goes on there.
+        bundle: name, folder or zip of the bundle.
+    """
+    _run(bundle, output_dir, options)
+
+
+def translate(
+    scans: str,
+    *,
+    targets: str | list[str] | None = None,
+    source: str | None = None,
+    output_dir: str = "translated",
+    bundle: str = "brain_mri_adaptive_translator",
+    **options: Any,
+) -> None:
+    """Translate scans from one contrast to others, each in its own space.
+
+    Every key of the bundle's configs/inference.json is an option, such as extract_brain, strict, seed, num_draws.
+
+    Example: python -m brain_bundles translate scan_T1w.nii.gz --source T1w --targets T2w,FLAIR
+
+    Args:
+        scans: a NIfTI file, a folder of them, or a BIDS dataset.
+        targets: contrasts to make, or "missing" for what each subject of a dataset lacks; by default the bundle's.
+        source: contrast of the scans; by default the bundle's.
+        output_dir: folder for the results; a run that was stopped goes on there.
+        bundle: name, folder or zip of the bundle.
+    """
+    from pathlib import Path
+
+    from brain_bundles.bundle import Translator, load
+
+    path = text("scans", scans)
+    is_dataset = (Path(path) / "dataset_description.json").is_file()
+    options |= {"dataset_dir": path, "input": None} if is_dataset else {"dataset_dir": None, "input": path}
+    if source is not None:
+        options["source"] = text("source", source)
+    words = several("targets", targets)
+    if words is not None:
+        loaded = load(text("bundle", bundle))
+        if not isinstance(loaded, Translator):
+            raise UsageError(f"{bundle} is no translator.")
+        options |= {"targets": "missing"} if words == ["missing"] else loaded.target_option(words)
+    _run(bundle, output_dir, options)
+
+
+def _run(bundle: str, output_dir: str, options: dict[str, Any]) -> None:
+    from brain_bundles.bundle import load
+
+    loaded = load(text("bundle", bundle))
+    try:
+        loaded.check(options)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    output = loaded.run(text("output_dir", output_dir), **options)
+    logger.info("%d images in %s, a picture in %s", len(output.rows), output.output_dir, output.log_dir)
