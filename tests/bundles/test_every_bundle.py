@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 import torch
+import yaml
 from brain_bundles.version import __version__
 from bundle_verify.verify import SCHEMA
 from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, verify_metadata, verify_net_in_out
@@ -69,6 +70,14 @@ def test_a_training_as_it_ships_has_every_property_and_needs_no_data_to_show_the
     workflow.initialize()
     assert workflow.check_properties() == []
     assert {item: item.stat().st_mtime_ns for item in tmp_path.rglob("*")} == before
+
+
+def test_citation_and_changelog_are_of_this_version():
+    root = Path(__file__).parents[2]
+    citation = yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == __version__
+    assert len(citation["references"]) == 3  # a paper for each method
+    assert f"\n## {__version__}\n" in (root / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
