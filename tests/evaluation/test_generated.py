@@ -8,7 +8,7 @@ import pytest
 import torch
 
 pytest.importorskip("matplotlib")
-from brain_bundles.data import write_nifti, write_participants
+from brain_bundles.data import DatasetError, write_nifti, write_participants
 from brain_bundles.evaluation import SamplerRow, evaluate_generated, measurement
 from brain_bundles.evaluation.generated_report import markdown
 from brain_bundles.evaluation.tables import finite_json
@@ -100,6 +100,18 @@ def test_a_reference_without_a_split_is_one_set(evaluate, tmp_path):
     metrics, out = evaluate(write_set(tmp_path / "reference", 2, seed=1), num_pairs=1)
     assert (metrics["num_reference"], metrics["reference_split"], metrics["memorisation"]) == (2, None, None)
     assert "Memorisation" not in (out / "metrics.md").read_text()
+
+
+def test_reference_images_are_checked_like_those_of_a_training(evaluate, tmp_path, caplog):
+    reference = write_set(tmp_path / "reference", 3, seed=1)
+    evaluate(reference, num_pairs=1)
+    assert "Doubtful images, which are used" in caplog.text  # balls of 268 mL are no brains
+    with pytest.raises(DatasetError, match=r"(?s)sub-01_T1w.*sub-03_T1w"):
+        evaluate(reference, num_pairs=1, strict=True)
+    damaged = reference / "sub-02" / "anat" / "sub-02_T1w.nii.gz"
+    damaged.write_bytes(damaged.read_bytes()[:500])
+    with pytest.raises(DatasetError, match="sub-02_T1w"):
+        evaluate(reference, num_pairs=1)
 
 
 def test_missing_folders_are_named(tmp_path):

@@ -15,6 +15,8 @@ import torch
 
 from brain_bundles.data.bids_index import scan_of
 from brain_bundles.data.participants import SPLITS, read_participants
+from brain_bundles.data.problems import raise_problems
+from brain_bundles.data.subject_checks import subject_problems
 from brain_bundles.evaluation.generated_report import draw_requested_vs_measured, markdown
 from brain_bundles.evaluation.measurement import fidelity_of, find_images, measure_folder, write_measurements
 from brain_bundles.evaluation.sampler_table import SamplerRow
@@ -36,6 +38,7 @@ def evaluate_generated(
     *,
     suffix: str = "T1w",
     entities: Mapping[str, object] | None = None,
+    strict: bool = False,
     num_pairs: int = 1000,
     seed: int = 0,
     spacing: float = 2.0,
@@ -57,6 +60,7 @@ def evaluate_generated(
         output_dir: folder of the results; made if missing.
         suffix: contrast.
         entities: labels of the images to choose in ``reference_dir``, see :func:`brain_bundles.data.bids_datalist`.
+        strict: refuse reference images that do not look like one brain without skull; otherwise the log names them.
         num_pairs: pairs per set for MS-SSIM; all pairs if there are fewer.
         seed: seed of the choice of pairs.
         spacing: voxel size of the grid for MS-SSIM and correlations, mm; both sets are resampled to it.
@@ -71,10 +75,12 @@ def evaluate_generated(
 
     Raises:
         FileNotFoundError: if a folder is missing or empty.
-        DatasetError: if a dataset is incomplete.
+        DatasetError: if a dataset is incomplete, or images of the reference cannot be used, with all of them.
     """
     generated = [path for _, path, _ in find_images(generated_dir, suffix)]
     train, held_out, split = _reference_images(reference_dir, suffix, entities)
+    reference = [{"participant_id": path.name, "image": str(path)} for path in (*train, *held_out)]
+    raise_problems(os.fspath(reference_dir), subject_problems(reference, ["image"], strict=strict))
     measurements = measure_folder(generated_dir, suffix)
     grid: dict[str, Any] = {"spacing": spacing, "spatial_size": spatial_size, "warn_cut": None}
     scaled = image_preprocessing(
