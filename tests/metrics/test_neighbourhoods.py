@@ -1,4 +1,5 @@
 import numpy as np
+import prdc
 import pytest
 import torch
 from brain_bundles.metrics import expected_coverage, neighbourhood_scores
@@ -34,8 +35,6 @@ def test_the_definitions_vector_by_vector(n, m, k, shift):
 
 
 def test_it_agrees_with_the_authors_package():
-    """The package prdc."""
-    import prdc
     x, y = gaussian(60, 8, 0), 1.2 * gaussian(40, 8, 1) + 0.2
     theirs = prdc.compute_prdc(x.numpy(), y.numpy(), nearest_k=5)
     assert neighbourhood_scores(x, y).means() == pytest.approx(theirs)
