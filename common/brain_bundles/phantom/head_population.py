@@ -44,8 +44,8 @@ class HeadPopulation:
         spacing: voxel size, mm.
         spatial_size: (D, H, W) of the images.
         seed: seed of the people.
-        whole_head: True for whole heads, False for brains, or the share of the people who are shown as whole heads; with
-            a share, label maps of a brain alone give brains.
+        whole_head: True for whole heads, False for brains, or the share of the people who are whole heads; with a
+            share, label maps of a brain alone give brains.
         tumour_probability, stroke_probability, sclerosis_probability, with_vessels: as for
             :func:`brain_bundles.phantom.write_phantoms`.
         cache_dir: folder that keeps prepared label maps, 150 MB each; without it each start prepares them, 7 s each.

@@ -31,9 +31,9 @@ class ScaleForeground(Transform):
     them. ``median`` and ``upper_quartile`` keep 0 and bring that quantile of the brain, an intensity of its tissue, to
     0.5. They are linear up to 0.75, 1.5 times the quantile. Above it x becomes 1 - 1 / (16 x - 8), with the same slope
     at 0.75, so that every intensity keeps a value of its own below 1. Images with negative tissue, such as z-scores,
-    begin at their 0.5th percentile instead of 0. ``head_median`` is the median of the foreground of a whole head, or of a
-    brain, which :func:`~brain_bundles.transforms.head_foreground.head_foreground` tells from air with noise; the air is
-    scaled, too.
+    begin at their 0.5th percentile instead of 0. ``head_median`` takes the median of the foreground of a whole head, or
+    of a brain, which :func:`~brain_bundles.transforms.head_foreground.head_foreground` tells from air with noise; the
+    air is scaled, too.
 
     MONAI's ``ScaleIntensityRangePercentiles`` takes percentiles of all voxels, which depend on the amount of air.
 

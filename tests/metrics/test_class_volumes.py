@@ -1,0 +1,24 @@
+"""Volumes by hand: borders count by their parts, what is far away does not count."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from brain_bundles.metrics.class_volumes import class_volumes
+
+
+def test_a_cube_of_10_mm_with_a_soft_border_is_its_sum():
+    """A cube of 5x5x5 voxels of 2 mm is 1 mL; a shell of halves beside one face adds 25 halves."""
+    probability = torch.zeros(12, 12, 12)
+    probability[3:8, 3:8, 3:8] = 1.0
+    probability[8, 3:8, 3:8] = 0.5
+    probability[0, 0, 0] = 0.4  # far away
+    probabilities = torch.stack([1 - probability, probability, torch.zeros_like(probability)])
+    indices = (probability > 0.5).long()
+    volumes = class_volumes(probabilities, indices, 0.008)
+    assert float(volumes[1]) == pytest.approx((125 + 12.5) * 0.008)
+    assert float(volumes[2]) == 0.0
+    half = torch.zeros(12, 12, 12, dtype=torch.bool)
+    half[:, :, 5:] = True
+    parts = [float(class_volumes(probabilities, indices, 0.008, where)[1]) for where in (half, ~half)]
+    assert parts == pytest.approx([(125 + 12.5) * 0.008 * share for share in (0.6, 0.4)])
