@@ -157,6 +157,8 @@ def test_a_share_of_the_people_are_whole_heads(anatomies):
         assert (float((outside > 0.05).float().mean()) > 0.1) == head.whole_head
         assert any(name == "skin" for name in head.fractions) == head.whole_head
     assert people.settings != HeadPopulation(anatomies, num_subjects=12, whole_head=True, **GRID).settings
+    everybody = [HeadPopulation(anatomies, whole_head=share, **GRID).settings for share in (True, 1, 1.0)]
+    assert len(set(everybody)) == 1
     with pytest.raises(ValueError, match=r"whole_head is 1\.5, expected True, False or a share"):
         HeadPopulation(anatomies, whole_head=1.5)
 

@@ -96,7 +96,7 @@ class HeadPopulation:
         self.spacing, self.seed = float(spacing), seed
         self.spatial_size = (int(spatial_size[0]), int(spatial_size[1]), int(spatial_size[2]))
         self.options = HeadOptions(
-            whole_head=whole_head is True,
+            whole_head=self.head_share == 1,
             tumour_probability=tumour_probability,
             stroke_probability=stroke_probability,
             sclerosis_probability=sclerosis_probability,
