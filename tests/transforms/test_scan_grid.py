@@ -29,7 +29,7 @@ GRIDS = {
 }
 
 
-@pytest.mark.parametrize("values", [2**24, 3000])
+@pytest.mark.parametrize("values", [2**24, 400])
 @pytest.mark.parametrize("name", GRIDS)
 def test_a_linear_volume_has_its_values_at_every_voxel(name, values, monkeypatch):
     monkeypatch.setattr(scan_grid, "SLAB_VALUES", values)
@@ -38,7 +38,7 @@ def test_a_linear_volume_has_its_values_at_every_voxel(name, values, monkeypatch
     volume = torch.from_numpy(linear(places(SHAPE, MODEL))).float()
     slabs = list(to_scan_grid(volume, MODEL, shape, affine))
     assert [first for first, _ in slabs] == np.cumsum([0, *(slab.shape[1] for _, slab in slabs[:-1])]).tolist()
-    assert (len(slabs) > 1) == (values == 3000)
+    assert (len(slabs) > 1) == (values == 400)
     found = torch.cat([slab for _, slab in slabs], 1)
     assert found.shape == (2, *shape)
     world = places(shape, affine)

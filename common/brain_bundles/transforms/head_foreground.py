@@ -26,7 +26,10 @@ TOP_MARGIN_MM = 8.0  # air above a head that is higher than the grid
 
 
 def otsu_threshold(values: NDArray[np.float32]) -> float:
-    """The level that divides values into two classes with the largest variance between them (Otsu 1979)."""
+    """The level that divides values into two classes with the largest variance between them (Otsu 1979).
+
+    Between two groups that lie apart all levels are equal; it is the middle of them.
+    """
     counts, edges = np.histogram(values, bins=_BINS)
     middles = (edges[:-1] + edges[1:]) / 2
     below = np.cumsum(counts).astype(float)
@@ -34,7 +37,8 @@ def otsu_threshold(values: NDArray[np.float32]) -> float:
     sums = np.cumsum(counts * middles)
     with np.errstate(divide="ignore", invalid="ignore"):
         between = below * above * (sums / below - (sums[-1] - sums) / above) ** 2
-    return float(edges[1 + np.nanargmax(np.nan_to_num(between[:-1]))])
+    between = np.nan_to_num(between[:-1])
+    return float(edges[1 + np.flatnonzero(between >= between.max() * (1 - 1e-9))].mean())
 
 
 def head_foreground(volume: torch.Tensor) -> NDArray[np.bool_]:
@@ -69,9 +73,12 @@ def head_foreground(volume: torch.Tensor) -> NDArray[np.bool_]:
 
 
 def _air(means: NDArray[np.float32]) -> float:
-    """Median on the faces of the part that is not 0, without the lowest one, where the neck leaves the image."""
-    place = tuple(slice(int(n.min()), int(n.max()) + 1) for n in means.nonzero())
-    part = means[place]
+    """Median on the faces of the part that is not 0, without the lowest one, where the neck leaves the image.
+
+    The outermost blocks may be a part of noise and a part of zeros: the faces lie one block inside.
+    """
+    ends = [(int(n.min()), int(n.max()) + 1) for n in means.nonzero()]
+    part = means[tuple(slice(a + 1, b - 1) if b - a > 2 else slice(a, b) for a, b in ends)]
     faces = (part[0], part[-1], part[:, 0], part[:, -1], part[:, :, -1])
     return float(np.median(np.concatenate([face.ravel() for face in faces])))
 
