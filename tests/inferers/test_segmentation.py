@@ -101,6 +101,15 @@ def test_what_lies_apart_from_the_brain_is_left_out(probabilities):
     assert not found.numbers[:6, :6, :6].any()
 
 
+def test_a_hole_in_the_brain_is_brain(probabilities, indices):
+    hole = probabilities.clone()
+    place = (slice(None), slice(60, 63), slice(56, 59), slice(60, 63))
+    hole[place] = 0.0
+    hole[0][place[1:]] = 1.0
+    assert indices[place[1:]].all()
+    assert segment(hole, AFFINE, SHAPE, AFFINE).brain_mask[place[1:]].all()
+
+
 def uniform(background: float) -> torch.Tensor:
     probabilities = torch.full((NUM_CLASSES, 48, 48, 48), (1 - background) / (NUM_CLASSES - 1))
     probabilities[0] = background

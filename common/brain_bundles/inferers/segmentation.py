@@ -67,8 +67,10 @@ def classify(probabilities: torch.Tensor) -> torch.Tensor:
     Args:
         probabilities: (C, D, H, W).
     """
-    brain = _brain(probabilities)
-    return (probabilities[1:].argmax(0) + 1) * brain
+    inside = 1 - probabilities[:1]
+    if not bool((inside > 0.5).any()):
+        return torch.zeros(inside.shape[1:], dtype=torch.int64, device=inside.device)
+    return (probabilities[1:].argmax(0) + 1) * foreground(inside, 0.5)[0].to(inside.device)
 
 
 def segment(
@@ -95,28 +97,26 @@ def segment(
             head has, or a low score.
         ValueError: for another number of classes.
     """
-    probabilities, matrix = plain_tensor(probabilities).float(), np.asarray(affine, dtype=np.float64)
+    probabilities = plain_tensor(probabilities).float()
     if len(probabilities) != NUM_CLASSES:
         raise ValueError(f"the network gives {len(probabilities)} channels, the segmenter has {NUM_CLASSES} classes.")
     indices = classify(probabilities)
     if not bool(indices.any()):
         raise NoHeadError("nothing in it looks like a brain")
+    # From here on, only the box around the brain is looked at.
+    box = tuple(slice(max(0, int(n.min()) - 2), int(n.max()) + 3) for n in indices.nonzero(as_tuple=True))
+    probabilities, indices = probabilities[(slice(None), *box)], indices[box]
+    matrix = np.asarray(affine, dtype=np.float64) @ _shift([part.start for part in box])
     plain = indices.cpu().numpy()
     quality = group_scores(probabilities, indices, quality_groups())
     quality[QUALITY] = float(np.mean(list(quality.values())))
     plane = fit_middle_plane(plain, matrix, paired=paired_classes(), midline=midline_classes())
     volumes = _volumes(probabilities, indices, matrix, plane)
     _refuse(plain, matrix, quality[QUALITY], volumes["intracranial_volume"], minimum_quality)
-    numbers, mask = _on_scan(probabilities, matrix, shape, np.asarray(scan_affine, dtype=np.float64), plane)
+    scan = np.asarray(scan_affine, dtype=np.float64)
+    numbers, mask = _on_scan(probabilities, indices > 0, matrix, shape, scan, plane)
     flags = tuple(name for name, score in quality.items() if name != QUALITY and score < flag_quality)
     return Segmentation(numbers, mask, volumes, quality, flags)
-
-
-def _brain(probabilities: torch.Tensor) -> torch.Tensor:
-    inside = 1 - probabilities[:1]
-    if not bool((inside > 0.5).any()):
-        return torch.zeros(inside.shape[1:], dtype=torch.bool, device=inside.device)
-    return foreground(inside, 0.5)[0].to(inside.device)
 
 
 def _refuse(
@@ -138,10 +138,7 @@ def _volumes(
 ) -> dict[str, float]:
     voxel = abs(float(np.linalg.det(affine[:3, :3]))) / 1000
     right = torch.from_numpy(plane.right_of_grid(indices.shape, affine)).to(indices.device)
-    sides = {
-        side: class_volumes(probabilities, indices, voxel, where)
-        for side, where in (("left", ~right), ("right", right))
-    }
+    sides = dict(zip(("left", "right"), class_volumes(probabilities, indices, right, voxel), strict=True))
     both = sides["left"] + sides["right"]
     volumes = {
         "intracranial_volume": float(both[1:].sum()),
@@ -159,16 +156,18 @@ def _volumes(
 
 def _on_scan(
     probabilities: torch.Tensor,
+    brain: torch.Tensor,
     affine: NDArray[np.float64],
     shape: Sequence[int],
     scan_affine: NDArray[np.float64],
     plane: MiddlePlane,
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """FreeSurfer's numbers and the brain mask on the scan's grid; only the box around the brain is looked at."""
-    brain = _brain(probabilities)
     # What lies apart from the brain stays out; the next voxels are part of the border that is interpolated.
     near = torch.nn.functional.max_pool3d(brain[None, None].float(), 3, stride=1, padding=1)[0]
-    inside = torch.cat([(1 - probabilities[:1]) * near, probabilities[1:]])
+    # Holes that were filled stay filled: a little more than a half.
+    filled = torch.maximum((1 - probabilities[:1]) * near, 0.51 * brain[None].float())
+    inside = torch.cat([filled, probabilities[1:]])
     box = _box(brain.cpu().numpy(), affine, shape, scan_affine)
     own = scan_affine @ _shift([part.start for part in box])
     size = [part.stop - part.start for part in box]
