@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 GENERATOR := bundles/brain_mri_generator
 TRANSLATOR := bundles/brain_mri_slice2volume_translator
 ADAPTIVE := bundles/brain_mri_adaptive_translator
+SEGMENTER := bundles/brain_mri_segmenter
 DEMO_DIR := output/demo
 # One worker for each core, up to 8, and one thread in each (tests/conftest.py). UTF-8, whatever a library does to the locale.
 PYTEST = PYTHONUTF8=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 8

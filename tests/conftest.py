@@ -38,6 +38,8 @@ LONGEST_FIRST = (
     "faults/test_kill.py",
     "bundles/brain_mri_adaptive_translator/test_inference.py",
     "bundles/brain_mri_slice2volume_translator/test_training.py",
+    "bundles/brain_mri_segmenter/test_training.py",
+    "bundles/brain_mri_segmenter/test_inference.py",
     "bundles/brain_mri_generator/test_evaluation.py",
     "bundles/brain_mri_adaptive_translator/test_evaluation.py",
     "real/test_real_volumes.py",

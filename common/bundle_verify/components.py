@@ -42,6 +42,7 @@ OUR_PACKAGES: Mapping[str, tuple[str, ...] | None] = {
     "brain_mri_generator": None,
     "brain_mri_slice2volume_translator": None,
     "brain_mri_adaptive_translator": None,
+    "brain_mri_segmenter": None,
 }
 # Installed packages in which one thing has several names.
 _LOOKED_UP = ("monai", "torch", "numpy", "ignite")

@@ -24,6 +24,8 @@ from brain_bundles.phantom.scanner import acquisition_of
 from brain_bundles.transforms import ReadImaged, image_preprocessing
 from monai.data import CacheDataset, DataLoader, Dataset
 
+from .conftest import write_map
+
 GRID = {"spatial_size": (52, 56, 52), "spacing": 4.0}
 
 
@@ -144,3 +146,54 @@ def test_latents_of_a_population_are_cached_under_a_key_that_use_does_not_change
     other = HeadPopulation(anatomies, num_subjects=6, num_held_out=2, acquisition="nominal", **GRID)
     other_items = bids_datalist(other, "T1w", "val")
     assert CachedLatents(other_items, preprocessing, Halves(), cache_dir=tmp_path).key != first.key
+
+
+def test_a_share_of_the_people_are_whole_heads(anatomies):
+    people = HeadPopulation(anatomies, num_subjects=12, whole_head=0.5, acquisition="random", **GRID)
+    heads = [people.subject("train", index) for index in range(12)]
+    assert 2 <= sum(head.whole_head for head in heads) <= 10
+    for index, head in enumerate(heads):
+        image = torch.from_numpy(people.items(["T1w"], "train")[index]["image"].render()[0])
+        outside = image[head.intracranial < 0.01]
+        assert (float((outside > 0.05).float().mean()) > 0.1) == head.whole_head
+        assert any(name == "skin" for name in head.fractions) == head.whole_head
+    assert people.settings != HeadPopulation(anatomies, num_subjects=12, whole_head=True, **GRID).settings
+    everybody = [HeadPopulation(anatomies, whole_head=share, **GRID).settings for share in (True, 1, 1.0)]
+    assert len(set(everybody)) == 1
+    with pytest.raises(ValueError, match=r"whole_head is 1\.5, expected True, False or a share"):
+        HeadPopulation(anatomies, whole_head=1.5)
+
+
+def test_a_share_of_whole_heads_takes_maps_of_brains_as_brains(tmp_path, numbers):
+    brain = numbers.copy()
+    brain[numbers >= 500] = 0
+    write_map(tmp_path / "training_seg_01.nii.gz", brain)
+    people = HeadPopulation(tmp_path, num_subjects=4, num_held_out=0, whole_head=0.9, **GRID)
+    assert not any(people.subject("train", index).whole_head for index in range(4))
+    with pytest.raises(ValueError, match="this label map has a brain alone"):
+        HeadPopulation(tmp_path, num_subjects=4, num_held_out=0, whole_head=True, **GRID).subject("train", 0)
+
+
+def test_an_item_with_its_segmentation(population):
+    items = population.segmentations(["T1w", "FLAIR"], "train")
+    assert len(items) == 6
+    assert items[0].keys() == {"participant_id", "image", "label"}
+    assert {item["image"].contrast for item in items} == {"T1w", "FLAIR"}
+    assert isinstance(items[0]["label"], RenderedImage)
+    label, affine = items[0]["label"].render()
+    image, other = items[0]["image"].render()
+    assert label.shape == image.shape
+    assert (affine == other).all()
+    assert label.max() < 100
+    inside = population.subject("train", 0).brain_mask.numpy()
+    assert ((label > 0) == inside).all()
+    assert str(items[0]["label"]) == "sub-train000000_dseg"
+    assert len({item["label"].fingerprint() for item in items} | {item["image"].fingerprint() for item in items}) == 12
+
+
+def test_people_without_label_maps_are_asked_for_them_when_they_are_needed():
+    people = HeadPopulation(None)
+    assert isinstance(people, RenderedDataset)
+    assert str(people) == "a population of 0 label maps, seed 0"
+    with pytest.raises(ValueError, match=r"anatomies is None: people are made from label maps.*docs/population\.md"):
+        people.segmentations(["T1w"], "train")

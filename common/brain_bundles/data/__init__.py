@@ -9,6 +9,7 @@ from brain_bundles.data.bids import (
 )
 from brain_bundles.data.bids_index import BidsIndex, Scan
 from brain_bundles.data.bids_names import BidsName, parse_name
+from brain_bundles.data.brain_classes import class_names
 from brain_bundles.data.checks import check_image, check_images, image_problem
 from brain_bundles.data.contrast_datalist import contrast_datalist
 from brain_bundles.data.contrast_spellings import contrast_of
@@ -31,6 +32,7 @@ from brain_bundles.data.problems import DatasetError, ImageError
 from brain_bundles.data.read_image import Image, read_header, read_image, read_values, to_ras
 from brain_bundles.data.rendered import RenderedDataset, RenderedImage, RenderedItems, image_dataset
 from brain_bundles.data.seeded_dataset import SeededDataset
+from brain_bundles.data.segmentation_datalist import segmentation_datalist
 from brain_bundles.data.skip_unusable_dataset import SkipUnusableDataset
 from brain_bundles.data.training_data import TrainingData
 from brain_bundles.data.volumes import write_volumes
@@ -59,6 +61,7 @@ __all__ = [
     "check_image",
     "check_images",
     "checked_datalist",
+    "class_names",
     "contrast_datalist",
     "contrast_of",
     "derived_path",
@@ -77,6 +80,7 @@ __all__ = [
     "read_participants",
     "read_tsv",
     "read_values",
+    "segmentation_datalist",
     "segmentation_path",
     "to_ras",
     "write_dataset_description",

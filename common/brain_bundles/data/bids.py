@@ -66,6 +66,32 @@ def derived_path(source: BidsName, contrast: str) -> Path:
     return Path(f"sub-{entities['sub']}", session, folder, str(name))
 
 
+def segmentation_name(source: BidsName, suffix: str, desc: str | None = None) -> Path:
+    """Path of a segmentation of the scan ``source``, relative to its derivative dataset.
+
+    BIDS has no entity for the contrast of what was segmented, and a visit may have several scans: the contrast stands
+    at the end of ``acq-``, as in ``sub-01/anat/sub-01_acq-3DT1w_desc-brain_mask.nii.gz``. The source's session,
+    ``ce-``, ``rec-``, ``run-`` and ``space-`` are kept.
+
+    Args:
+        source: name of the scan.
+        suffix: ``mask`` or ``dseg``.
+        desc: label of ``desc-``, such as brain.
+    """
+    entities = {key: label for key, label in source.entities.items() if key in (*KEPT_ENTITIES, "ce")}
+    entities["acq"] = f"{entities.get('acq', '')}{source.suffix}"
+    if desc is not None:
+        entities["desc"] = desc
+    session = f"ses-{entities['ses']}" if "ses" in entities else ""
+    return Path(f"sub-{entities['sub']}", session, "anat", str(BidsName(entities, suffix)))
+
+
+def write_label_names(path: str | os.PathLike[str], labels: Mapping[int, str]) -> None:
+    """Write the names of the labels of segmentations, BIDS's dseg.tsv."""
+    lines = ["index\tname\n", *(f"{index}\t{label}\n" for index, label in sorted(labels.items()))]
+    atomic_write(path, "".join(lines))
+
+
 def _folder(contrast: str) -> str:
     """Folder of a contrast's images in the folder of a participant or session."""
     folder = FOLDERS.get(re.sub(r"^([a-z]+-[A-Za-z0-9]+_)+", "", contrast))
@@ -164,8 +190,7 @@ def write_segmentation_description(
     """Describe ``derivatives/<name>``: its dataset_description.json and dseg.tsv with the names of ``labels``."""
     folder = Path(dataset_dir) / "derivatives" / name
     write_dataset_description(folder, title or f"{name} segmentation", derivative=True)
-    lines = ["index\tname\n", *(f"{index}\t{label}\n" for index, label in sorted(labels.items()))]
-    atomic_write(folder / "dseg.tsv", "".join(lines))
+    write_label_names(folder / "dseg.tsv", labels)
 
 
 def select_participants(

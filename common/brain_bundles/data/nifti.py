@@ -61,8 +61,18 @@ def write_nifti(
     _write(path, data.astype(dtype), affine, slope, like, description, 1.0)
 
 
-def write_labels(path: str | os.PathLike[str], labels: ArrayLike, affine: ArrayLike, *, description: str = "") -> None:
+def write_labels(
+    path: str | os.PathLike[str],
+    labels: ArrayLike,
+    affine: ArrayLike,
+    *,
+    like: NiftiHeader | None = None,
+    description: str = "",
+) -> None:
     """Write an integer segmentation (D, H, W) with labels 0 to 255 as uint8, atomically.
+
+    ``like`` is the header of the image that was segmented: the file has its forms, unit and version, as with
+    :func:`write_nifti`.
 
     Raises:
         ValueError: if a label is not a whole number from 0 to 255, or as for :func:`write_nifti`.
@@ -71,7 +81,7 @@ def write_labels(path: str | os.PathLike[str], labels: ArrayLike, affine: ArrayL
     whole = data.astype(np.uint8)
     if not np.array_equal(whole, data):
         raise ValueError(f"{path}: labels must be whole numbers from 0 to 255, got {np.unique(data)[:10].tolist()}.")
-    _write(path, whole, affine, 1.0, None, description, float(whole.max(initial=0)))
+    _write(path, whole, affine, 1.0, like, description, float(whole.max(initial=0)))
 
 
 def _write(

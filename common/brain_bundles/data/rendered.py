@@ -37,6 +37,12 @@ class RenderedDataset(Protocol):
     def images(self, contrasts: Sequence[str], split: str | None) -> RenderedItems:
         """One item per person and contrast, with the image as ``image``."""
 
+    def segmentations(self, contrasts: Sequence[str], split: str | None) -> RenderedItems:
+        """One item per person, with an image of one of the contrasts as ``image`` and its segmentation as ``label``.
+
+        Segmentations have FreeSurfer's numbers.
+        """
+
 
 class RenderedItems(Sequence[Mapping[str, Any]]):
     """A datalist of any length whose items are made when they are asked for.

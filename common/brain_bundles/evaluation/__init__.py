@@ -5,6 +5,7 @@ from brain_bundles.evaluation.measurement import Measurement, measure_folder
 from brain_bundles.evaluation.populations import compare_populations
 from brain_bundles.evaluation.sampler_benchmark import benchmark_samplers
 from brain_bundles.evaluation.sampler_table import SamplerRow
+from brain_bundles.evaluation.segmentation_comparison import evaluate_segmentation
 from brain_bundles.evaluation.translation_comparison import compare_translations
 from brain_bundles.evaluation.translation_method import NetworkMethod, TranslationMethod, pair_methods
 from brain_bundles.evaluation.translation_subject import with_segmentations
@@ -19,6 +20,7 @@ __all__ = [
     "compare_populations",
     "compare_translations",
     "evaluate_generated",
+    "evaluate_segmentation",
     "load_ventricle_atlas",
     "measure_folder",
     "pair_methods",

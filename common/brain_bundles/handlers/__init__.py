@@ -8,6 +8,8 @@ from brain_bundles.handlers.latent_statistics import LatentStatisticsHandler
 from brain_bundles.handlers.model_saver import ModelSaver
 from brain_bundles.handlers.progress_bar import ProgressBar
 from brain_bundles.handlers.sample_saver import SampleSaver
+from brain_bundles.handlers.segmentation_saver import SegmentationSaver
+from brain_bundles.handlers.structure_dice import StructureDice
 from brain_bundles.handlers.tracking import MLflowTracking, TensorBoardTracking
 from brain_bundles.handlers.translation_saver import TranslationSaver
 from brain_bundles.handlers.volume_saver import VolumeSaver
@@ -22,6 +24,8 @@ __all__ = [
     "ProgressBar",
     "ResumableCheckpoint",
     "SampleSaver",
+    "SegmentationSaver",
+    "StructureDice",
     "TensorBoardTracking",
     "TranslationSaver",
     "VolumeSaver",

@@ -88,5 +88,5 @@ def _flatten(images: Any, labels: Sequence[str] | None) -> tuple[list[torch.Tens
 
 
 def _single(volume: torch.Tensor) -> torch.Tensor:
-    """(1, D, H, W) or (D, H, W) to (D, H, W)."""
-    return volume[0] if volume.ndim == 4 else volume
+    """(1, D, H, W) or (D, H, W) to (D, H, W); (D, H, W, 3) has colours and stays."""
+    return volume[0] if volume.ndim == 4 and volume.shape[0] == 1 else volume

@@ -1,5 +1,6 @@
-"""Networks on top of MONAI's, for all three bundles."""
+"""Networks on top of MONAI's, for all bundles."""
 
+from brain_bundles.networks.check_spatial_size import check_spatial_size
 from brain_bundles.networks.latent_autoencoder_kl import LatentAutoencoderKL
 from brain_bundles.networks.latent_shape import check_grid, latent_shape
 from brain_bundles.networks.latent_statistics import LatentStatistics
@@ -19,6 +20,7 @@ __all__ = [
     "VectorQuantiser",
     "VelocityPreconditioning",
     "check_grid",
+    "check_spatial_size",
     "decode_in_slabs",
     "latent_shape",
     "measure_preconditioning",

@@ -2,7 +2,8 @@
 
 from brain_bundles.phantom.anatomy import Anatomy, render_anatomy
 from brain_bundles.phantom.default_dataset import PhantomDataset
-from brain_bundles.phantom.head_population import HeadImage, HeadPopulation
+from brain_bundles.phantom.head_images import HeadImage, HeadSegmentation
+from brain_bundles.phantom.head_population import HeadPopulation
 from brain_bundles.phantom.population import PopulationModel
 from brain_bundles.phantom.writer import write_phantoms
 
@@ -10,6 +11,7 @@ __all__ = [
     "Anatomy",
     "HeadImage",
     "HeadPopulation",
+    "HeadSegmentation",
     "PhantomDataset",
     "PopulationModel",
     "render_anatomy",

@@ -4,69 +4,27 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from brain_bundles.data.covariates import COVARIATES
-from brain_bundles.data.grid import grid_affine
 from brain_bundles.data.rendered import RenderedItems
-from brain_bundles.phantom.heads.prepared import load_heads
+from brain_bundles.phantom.head_images import HeadImage, HeadSegmentation
+from brain_bundles.phantom.heads.prepared import load_head, load_heads
 from brain_bundles.phantom.heads.source import MAX_DRAWS, HeadSource, draw_person
 from brain_bundles.phantom.heads.split import split_of
 from brain_bundles.phantom.heads.subject import HeadOptions, HeadSubject, render_subject
 from brain_bundles.phantom.heads.volumes import ImpossibleHeadError
 from brain_bundles.phantom.mr_signal import SEQUENCES
-from brain_bundles.phantom.scanner import Acquisition, Scan, acquisition_of
+from brain_bundles.phantom.scanner import Acquisition, acquisition_of
 from brain_bundles.utils.fingerprint import describe
 from brain_bundles.utils.seeding import derive_seed
 
 logger = logging.getLogger(__name__)
 
 SPATIAL_SIZE = (96, 104, 96)
-
-
-@dataclass(frozen=True)
-class HeadImage:
-    """One scan of one person of a population, made when it is read.
-
-    Attributes:
-        population: the people.
-        split, index: which person.
-        contrast: what the scan is asked for.
-        role: "source" or "target", which chooses the acquisition.
-    """
-
-    population: HeadPopulation
-    split: str
-    index: int
-    contrast: str
-    role: str = "source"
-
-    def __str__(self) -> str:
-        return f"{self.population.participant_id(self.split, self.index)}_{self.contrast} ({self.role})"
-
-    def fingerprint(self) -> str:
-        """Text of the settings, the person and the scan."""
-        return f"{self.population.settings}|{self.split}|{self.index}|{self.contrast}|{self.role}"
-
-    @property
-    def scan(self) -> Scan:
-        """Record of the scan: its sequence, levels and artefacts."""
-        head = self.population.subject(self.split, self.index)
-        return self.population.acquisition(self.role, self.split, self.index).draw(head, self.contrast, key=self.role)
-
-    def render(self) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """Scan the person: (D, H, W) float32, brain-extracted but for whole heads."""
-        people = self.population
-        head = people.subject(self.split, self.index)
-        acquisition = people.acquisition(self.role, self.split, self.index)
-        volume = acquisition.image(head, self.scan, whole_head=people.options.whole_head).numpy()
-        return volume, grid_affine(people.spacing, volume.shape)
 
 
 class HeadPopulation:
@@ -76,7 +34,8 @@ class HeadPopulation:
     the first of them is read; an image depends on the settings here and the index alone, not on workers or order.
 
     Args:
-        anatomies: folder of label maps with FreeSurfer's numbers.
+        anatomies: folder of label maps with FreeSurfer's numbers; None for a config that names none yet, which has to
+            before people are asked for.
         num_subjects: number of people of the split "train"; each is seen once per round of the sampler.
         num_held_out: number of people of each of the splits "val" and "test".
         acquisition: how sources are scanned: "nominal", "varied", "random", or an ``Acquisition``.
@@ -85,21 +44,23 @@ class HeadPopulation:
         spacing: voxel size, mm.
         spatial_size: (D, H, W) of the images.
         seed: seed of the people.
-        whole_head, tumour_probability, stroke_probability, sclerosis_probability, with_vessels: as for
+        whole_head: True for whole heads, False for brains, or the share of the people who are whole heads; with a
+            share, label maps of a brain alone give brains.
+        tumour_probability, stroke_probability, sclerosis_probability, with_vessels: as for
             :func:`brain_bundles.phantom.write_phantoms`.
         cache_dir: folder that keeps prepared label maps, 150 MB each; without it each start prepares them, 7 s each.
         exact: True searches each head's volumes to 1 %; else they may be off by some per cent, in a third of the time.
 
     Raises:
         FileNotFoundError: if ``anatomies`` is no folder with label maps.
-        ValueError: for an unknown acquisition or a number out of range.
+        ValueError: for an unknown acquisition or a number out of range; when people are asked for, without label maps.
     """
 
     _last: tuple[tuple[str, int], HeadSubject] | None = None
 
     def __init__(
         self,
-        anatomies: str | os.PathLike[str],
+        anatomies: str | os.PathLike[str] | None,
         *,
         num_subjects: int = 100_000,
         num_held_out: int = 16,
@@ -109,7 +70,7 @@ class HeadPopulation:
         spacing: float = 2.0,
         spatial_size: Sequence[int] = SPATIAL_SIZE,
         seed: int = 0,
-        whole_head: bool = False,
+        whole_head: bool | float = False,
         tumour_probability: float = 0.1,
         stroke_probability: float = 0.1,
         sclerosis_probability: float = 0.1,
@@ -121,7 +82,9 @@ class HeadPopulation:
             raise ValueError(
                 f"num_subjects is {num_subjects} and num_held_out {num_held_out}; expected 1 and 0 or more."
             )
-        self.source = HeadSource.from_folder(anatomies)
+        if not 0 <= whole_head <= 1:
+            raise ValueError(f"whole_head is {whole_head}, expected True, False or a share from 0 to 1.")
+        self._source = None if anatomies is None else HeadSource.from_folder(anatomies)
         self.num_subjects, self.num_held_out = num_subjects, num_held_out
         self.acquisitions = {
             "source": acquisition_of(acquisition),
@@ -129,10 +92,11 @@ class HeadPopulation:
             "random": acquisition_of("random"),
         }
         self.random_share, self.cache_dir = random_share, cache_dir
+        self.head_share = float(whole_head)
         self.spacing, self.seed = float(spacing), seed
         self.spatial_size = (int(spatial_size[0]), int(spatial_size[1]), int(spatial_size[2]))
         self.options = HeadOptions(
-            whole_head=whole_head,
+            whole_head=self.head_share == 1,
             tumour_probability=tumour_probability,
             stroke_probability=stroke_probability,
             sclerosis_probability=sclerosis_probability,
@@ -141,15 +105,31 @@ class HeadPopulation:
         )
 
     def __str__(self) -> str:
-        return f"a population of {len(self.source.maps)} label maps, seed {self.seed}"
+        number = 0 if self._source is None else len(self._source.maps)
+        return f"a population of {number} label maps, seed {self.seed}"
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_last"}  # not the last head
 
+    @property
+    def source(self) -> HeadSource:
+        """The label maps.
+
+        Raises:
+            ValueError: without a folder of label maps.
+        """
+        if self._source is None:
+            raise ValueError(
+                "anatomies is None: people are made from label maps with FreeSurfer's numbers, which do not ship; give "
+                "a folder of them (docs/population.md says where 25 are), or another dataset_dir."
+            )
+        return self._source
+
     @cached_property
     def settings(self) -> str:
         """Text of all settings and of the contents of the label maps."""
-        own = (self.acquisitions, self.random_share, self.spacing, self.seed, self.spatial_size, self.options)
+        shown = self.options if self.head_share in (0, 1) else (self.options, self.head_share)
+        own = (self.acquisitions, self.random_share, self.spacing, self.seed, self.spatial_size, shown)
         return describe([*own, self.source.hashes()], depth=20)
 
     def participant_id(self, split: str, index: int) -> str:
@@ -187,6 +167,9 @@ class HeadPopulation:
         acquisition = self.acquisition("source", split, index)
         for draw in range(MAX_DRAWS):
             options = self.source.options_of(self._anatomy_seed(split, index, draw), split, self.options)
+            if 0 < self.head_share < 1:
+                shown = derive_seed(seed, "whole head") / 2**63 < self.head_share
+                options = replace(options, whole_head=shown and load_head(options.anatomy).surroundings is not None)
             try:
                 return render_subject(
                     person,
@@ -224,6 +207,23 @@ class HeadPopulation:
         """Items with the source as ``image`` and the target as ``label``; raises as :meth:`items`."""
         return self._items(split, [{"image": (source, "source"), "label": (target, "target")}])
 
+    def segmentations(self, contrasts: Sequence[str], split: str | None) -> RenderedItems:
+        """Items with an image as ``image`` and its segmentation as ``label``; raises as :meth:`items`.
+
+        The contrast of a person is drawn from ``contrasts``; where levels are random, it is but a name.
+        """
+        number = self.number(split)
+        assert split is not None
+        self._check(split, contrasts)
+
+        def make(index: int) -> Mapping[str, Any]:
+            seed = self.subject_seed(split, index)
+            contrast = contrasts[derive_seed(seed, "contrast") % len(contrasts)]
+            image, label = HeadImage(self, split, index, contrast), HeadSegmentation(self, split, index)
+            return {"participant_id": self.participant_id(split, index), "image": image, "label": label}
+
+        return RenderedItems(number, make)
+
     def images(self, contrasts: Sequence[str], split: str | None) -> RenderedItems:
         """One item per person and contrast, with the image as ``image``; raises as :meth:`items`."""
         return self._items(split, [{"image": (name, "source")} for name in contrasts])
@@ -232,15 +232,7 @@ class HeadPopulation:
         """For each person an item of each kind: contrast and role by the key of the image."""
         number = self.number(split)
         assert split is not None
-        if number:
-            # Here, once, not in each worker that is forked later.
-            load_heads((self.source.maps[name] for name in self.source.in_split(split)), self.cache_dir)
-        if number and not self.source.in_split(split):
-            listed = ", ".join(f"{name} ({split_of(name)})" for name in self.source.maps)
-            raise ValueError(f"no label map is for {split}: {listed}; add maps, or set num_held_out to 0.")
-        for contrast in {contrast for kind in kinds for contrast, _ in kind.values()}:
-            if contrast not in SEQUENCES:
-                raise ValueError(f"unknown contrast {contrast!r}, known are {', '.join(SEQUENCES)}.")
+        self._check(split, {contrast for kind in kinds for contrast, _ in kind.values()})
 
         def make(number: int) -> Mapping[str, Any]:
             index, kind = divmod(number, len(kinds))
@@ -250,3 +242,15 @@ class HeadPopulation:
             return {"participant_id": self.participant_id(split, index), **covariates, **images}
 
         return RenderedItems(number * len(kinds), make)
+
+    def _check(self, split: str, contrasts: Iterable[str]) -> None:
+        """Load the label maps of a split, here and once, not in each worker that is forked later."""
+        names = self.source.in_split(split)
+        if self.number(split):
+            load_heads((self.source.maps[name] for name in names), self.cache_dir)
+            if not names:
+                listed = ", ".join(f"{name} ({split_of(name)})" for name in self.source.maps)
+                raise ValueError(f"no label map is for {split}: {listed}; add maps, or set num_held_out to 0.")
+        for contrast in contrasts:
+            if contrast not in SEQUENCES:
+                raise ValueError(f"unknown contrast {contrast!r}, known are {', '.join(SEQUENCES)}.")

@@ -82,7 +82,7 @@ def _nifti_files(inputs: Sequence[Path], source: str, unknown: list[str]) -> Ite
                 logger.warning("%s is used as %s, as asked, but by its name it is %s.", path, source, contrast)
             yield path, Path()
             continue
-        for file in _walk(path):
+        for file in nifti_files(path):
             contrast = contrast_of(file, also=source)
             if contrast == source:
                 yield file, file.parent.relative_to(path)
@@ -92,7 +92,7 @@ def _nifti_files(inputs: Sequence[Path], source: str, unknown: list[str]) -> Ite
                 logger.info("%s is not translated: by its name it is %s, not %s.", file, contrast, source)
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def nifti_files(folder: Path) -> Iterator[Path]:
     """Yield the NIfTI files of a folder and of those below it, in order, without hidden ones."""
     for place, folders, files in os.walk(folder, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith("."))

@@ -33,7 +33,7 @@ ABOUT_FILES = ("image", "file", "source_sha256", "source", "target", "skull_stri
 # Entries of an item with one value per image -> name of that value in the row of the image.
 PER_IMAGE = {"files": "file", "targets": "target", "seeds": "seed"}
 # Files in an output folder that are not BIDS: our own, and those of the evaluation.
-NOT_BIDS = (RUN_FILE, "preview*.png", "metrics*", "*.log")
+NOT_BIDS = (RUN_FILE, "preview*.png", "metrics*", "*.log", "volumes.tsv", "quality.tsv")
 
 
 class RunOutput:
@@ -59,6 +59,7 @@ class RunOutput:
         spatial_size: (D, H, W) voxels; None with ``spacing``.
         suffix: contrast of the images, see :func:`image_path`.
         name: title of the dataset.
+        about: what the images are, for the description of the dataset; None for images that a model synthesised.
         bids: write participants.tsv and the other files of a BIDS dataset.
         source_dir: BIDS dataset of the sources of a derivative, which its description links to as ``source``. It may
             have moved since an earlier start.
@@ -88,13 +89,14 @@ class RunOutput:
         spatial_size: Sequence[int] | None = None,
         suffix: str = "T1w",
         name: str = "Generated brain MRI",
+        about: str | None = None,
         bids: bool = True,
         source_dir: str | os.PathLike[str] | None = None,
     ) -> None:
         self.output_dir = Path(output_dir)
         self.items = [dict(item) for item in items]
         self.rows = [row for item in self.items for row in image_rows(item)]
-        self.suffix, self.name, self.bids = suffix, name, bids
+        self.suffix, self.name, self.about, self.bids = suffix, name, about, bids
         self.source_dir = None if source_dir is None else Path(source_dir)
         self.derived = any("image" in row for row in self.rows)
         self.spatial_size: tuple[int, ...] | None = None
@@ -246,7 +248,8 @@ class RunOutput:
         if not path.is_file():
             where = self.record.path.relative_to(self.output_dir).as_posix()
             how = "derived from other images" if self.derived else "sampled from a model"
-            text = f"Synthetic images, {how}; no person was scanned for them. Settings and conditions are in {where}."
+            content = self.about or f"Synthetic images, {how}; no person was scanned for them."
+            text = f"{content} Settings and conditions are in {where}."
             if not self.derived:  # one sidecar for all images
                 what = f"{self.suffix} volume, sampled from a model; not acquired"
                 write_json(self.output_dir / f"{self.suffix}.json", {"Description": what})

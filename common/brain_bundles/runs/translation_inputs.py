@@ -40,6 +40,7 @@ class TranslationInputs:
         bids: True if the items are of a BIDS dataset.
         where: the dataset or the files, for messages.
         dataset_dir: the BIDS dataset, None for files.
+        done: what became of the volumes that were not left out, for messages.
     """
 
     items: list[dict[str, Any]]
@@ -47,6 +48,7 @@ class TranslationInputs:
     bids: bool
     where: str
     dataset_dir: str | None = None
+    done: str = "translated"
 
     def raise_skipped(self) -> None:
         """Raise an error that names the volumes that were left out, after the others are done.
@@ -59,7 +61,7 @@ class TranslationInputs:
         if dist.is_available() and dist.is_initialized():
             dist.barrier()
         if self.problems:
-            done = f"{self.where}: these volumes were left out, the others are translated"
+            done = f"{self.where}: these volumes were left out, the others are {self.done}"
             raise DatasetError(done, self.problems)
 
 

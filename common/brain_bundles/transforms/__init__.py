@@ -8,6 +8,7 @@ from brain_bundles.transforms.intensity import ScaleForeground, ScaleForegroundd
 from brain_bundles.transforms.preprocessing import image_preprocessing, invert_preprocessing
 from brain_bundles.transforms.random_slices import RandSlicesd
 from brain_bundles.transforms.read_image import ReadImaged
+from brain_bundles.transforms.segmentation_preprocessing import segmentation_preprocessing
 
 __all__ = [
     "CentreBraind",
@@ -22,4 +23,5 @@ __all__ = [
     "foreground",
     "image_preprocessing",
     "invert_preprocessing",
+    "segmentation_preprocessing",
 ]

@@ -10,14 +10,15 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform, Transform
 
+from brain_bundles.transforms.head_foreground import head_foreground
 from brain_bundles.transforms.source_file import file_of
 from brain_bundles.utils.plain_tensor import plain_tensor
 
-PERCENTILES = "percentiles"
+PERCENTILES, HEAD = "percentiles", "head_median"
 DEFAULT_PERCENTILES = (0.5, 99.5)
 # Scale -> percentile of the brain's voxels that becomes LEVEL.
 REFERENCES: Mapping[str, float] = {"median": 50.0, "upper_quartile": 75.0}
-SCALES = (PERCENTILES, *REFERENCES)
+SCALES = (PERCENTILES, *REFERENCES, HEAD)
 DEFAULT_SCALE = "median"
 # A reference becomes LEVEL. Up to KNEE the scale is linear; above it approaches 1, so that nothing is clipped.
 LEVEL, KNEE = 0.5, 0.75
@@ -30,7 +31,9 @@ class ScaleForeground(Transform):
     them. ``median`` and ``upper_quartile`` keep 0 and bring that quantile of the brain, an intensity of its tissue, to
     0.5. They are linear up to 0.75, 1.5 times the quantile. Above it x becomes 1 - 1 / (16 x - 8), with the same slope
     at 0.75, so that every intensity keeps a value of its own below 1. Images with negative tissue, such as z-scores,
-    begin at their 0.5th percentile instead of 0.
+    begin at their 0.5th percentile instead of 0. ``head_median`` takes the median of the foreground of a whole head, or
+    of a brain, which :func:`~brain_bundles.transforms.head_foreground.head_foreground` tells from air with noise; the
+    air is scaled, too.
 
     MONAI's ``ScaleIntensityRangePercentiles`` takes percentiles of all voxels, which depend on the amount of air.
 
@@ -68,6 +71,8 @@ class ScaleForeground(Transform):
         low, high = _percentile(inside, self.lower), _percentile(inside, self.upper)
         if not high > low:
             raise ValueError(f"{file_of(img)}: the non-zero voxels have one value, {float(low):g}; not an image.")
+        if self.scale == HEAD:
+            inside = values[:, torch.from_numpy(head_foreground(values))].flatten().sort().values
         if self.scale == PERCENTILES:
             scaled = ((values - low) / (high - low)).clamp(0, 1)
         else:
@@ -81,7 +86,7 @@ class ScaleForeground(Transform):
 
     def _by_reference(self, img: torch.Tensor, values: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
         low = _percentile(inside, self.lower).clamp(max=0)
-        reference = _percentile(inside, REFERENCES[self.scale])
+        reference = _percentile(inside, REFERENCES.get(self.scale, 50.0))
         if not reference > low:
             raise ValueError(
                 f"{file_of(img)}: the {self.scale} of its brain is {float(reference):g}, expected more than "

@@ -20,7 +20,7 @@ from brain_bundles.transforms.intensity import DEFAULT_SCALE, ScaleForegroundd
 from brain_bundles.transforms.read_image import ReadImaged
 
 # MONAI's labels of the two directions of each axis; given here, since MONAI warns about its default.
-_RAS_LABELS = (("L", "R"), ("P", "A"), ("I", "S"))
+RAS_LABELS = (("L", "R"), ("P", "A"), ("I", "S"))
 
 
 def image_preprocessing(
@@ -65,7 +65,7 @@ def image_preprocessing(
     steps = [
         ReadImaged(keys, **missing),
         *([ExtractBraind(first, extract_brain)] if extract_brain is not False else []),
-        Orientationd([first], axcodes="RAS", labels=_RAS_LABELS, **missing),
+        Orientationd([first], axcodes="RAS", labels=RAS_LABELS, **missing),
         Spacingd([first], pixdim=pixdim, **resample),
         *([ResampleToMatchd(others, key_dst=first, **resample)] if others else []),
         CentreBraind(keys, spatial_size, warn_cut, **missing),

@@ -28,13 +28,13 @@ def plane_image(volume: np.ndarray, plane: str, index: int) -> np.ndarray:
     """One slice as a picture (rows, columns), top left first: anterior or superior up, radiological left to right.
 
     Args:
-        volume: (D, H, W), RAS.
+        volume: (D, H, W), or (D, H, W, 3) with colours, RAS.
         plane: axial, coronal or sagittal.
         index: position along the axis that is cut.
     """
     # A slice has axes (columns, rows) that run to the right or front and to the front or top; the axes of a picture run
     # the other way.
-    return np.take(volume, index, axis=_LAYOUT[plane][2]).T[::-1, ::-1]
+    return np.take(volume, index, axis=_LAYOUT[plane][2]).swapaxes(0, 1)[::-1, ::-1]
 
 
 def save_montage(
@@ -52,7 +52,7 @@ def save_montage(
 
     Args:
         path: path of the PNG, which is written to a temporary name and renamed.
-        volumes: (N, D, H, W) or N volumes (D, H, W), RAS.
+        volumes: (N, D, H, W) or N volumes (D, H, W), RAS; those of (D, H, W, 3) have colours in [0, 1].
         labels: one text per volume, above its slices.
         title: text above all volumes.
         spacing: voxel size (D, H, W) in mm, one for all volumes or one for each; only the ratios matter, so that no
@@ -68,7 +68,7 @@ def save_montage(
     arrays = [np.asarray(v.detach().float().cpu() if isinstance(v, torch.Tensor) else v) for v in volumes]
     if not arrays:
         raise ValueError("save_montage: no volumes to show.")
-    if wrong := [array.shape for array in arrays if array.ndim != 3]:
+    if wrong := [array.shape for array in arrays if array.ndim != 3 and array.shape[3:] != (3,)]:
         raise ValueError(f"save_montage: volumes must be (D, H, W), got {wrong[0]}; take the channel axis away.")
     if labels is not None and len(labels) != len(arrays):
         raise ValueError(f"save_montage: {len(labels)} labels for {len(arrays)} volumes.")

@@ -94,6 +94,7 @@ class HeadSubject:
         right: (D, H, W) uint8, 1 on the right side.
         volumes: mL of ventricles, brain, intracranial space and grey matter, as rendered. Lesions are parts of the
             tissue that they replaced, vessels parts of where they lie.
+        whole_head: True if images show what is around the brain.
     """
 
     fractions: Mapping[str, torch.Tensor]
@@ -103,6 +104,7 @@ class HeadSubject:
     age: float
     seed: int
     spacing: float
+    whole_head: bool = False
 
     @cached_property
     def texture(self) -> torch.Tensor:
@@ -130,7 +132,7 @@ class HeadSubject:
         """``LABELS`` of the tissue with the largest fraction, uint8 (D, H, W); 0 outside of the brain mask."""
         present = {i: [n for n in names if n in self.fractions] for i, names in LABELS.items()}
         stack = {i: summed(self.fractions[n] for n in names) for i, names in present.items() if names}
-        return (_largest(stack.values(), list(stack))[0] * self.brain_mask).numpy()
+        return (largest(stack.values(), list(stack))[0] * self.brain_mask).numpy()
 
     def freesurfer_labels(self) -> np.ndarray:
         """FreeSurfer's number of the structure with the largest fraction, uint8 (D, H, W); 0 outside of the brain."""
@@ -140,11 +142,11 @@ class HeadSubject:
             FREESURFER_EXTRA.get(name) or (freesurfer_number(name, right=False), freesurfer_number(name, right=True))
             for name in names
         ]
-        left, right = _largest((self.fractions[n] for n in names), [n[0] for n in both], [n[1] for n in both])
+        left, right = largest((self.fractions[n] for n in names), [n[0] for n in both], [n[1] for n in both])
         return (torch.where(self.right > 0, right, left) * self.brain_mask).numpy()
 
 
-def _largest(parts: Iterable[torch.Tensor], *numbers: Sequence[int]) -> list[torch.Tensor]:
+def largest(parts: Iterable[torch.Tensor], *numbers: Sequence[int]) -> list[torch.Tensor]:
     """For each list of numbers, a uint8 volume with the number of the largest part."""
     most: torch.Tensor | None = None
     for position, part in enumerate(parts):
@@ -231,6 +233,7 @@ def render_subject(
         age=person.age,
         seed=seed,
         spacing=spacing,
+        whole_head=options.whole_head,
     )
 
 
