@@ -9,16 +9,22 @@ import torch
 
 from brain_bundles.bundle.bundle import Bundle
 from brain_bundles.bundle.generator import Generator
+from brain_bundles.bundle.segmenter import Segmenter
 from brain_bundles.bundle.translator import Translator
 from brain_bundles.zoo.find_bundle import find_bundle
 
 # What a bundle does, by a key that its inference.json has.
-KINDS: dict[str, type[Bundle]] = {"conditions": Generator, "targets": Translator, "target": Translator}
+KINDS: dict[str, type[Bundle]] = {
+    "conditions": Generator,
+    "targets": Translator,
+    "target": Translator,
+    "flag_quality": Segmenter,
+}
 
 
 def load(
     bundle: str | os.PathLike[str], *, device: str | torch.device | None = None, **options: Any
-) -> Generator | Translator:
+) -> Generator | Translator | Segmenter:
     """Load a bundle of this collection, to call it from Python.
 
     A config can run any code: look at bundles of others with ``python -m brain_bundles verify`` first.
@@ -29,7 +35,7 @@ def load(
         **options: keys of ``configs/inference.json`` for all calls, such as ``ckpt_dir``.
 
     Returns:
-        an object with ``generate`` or ``translate``.
+        an object with ``generate``, ``translate`` or ``segment``.
 
     Raises:
         FileNotFoundError: if there is no such bundle.

@@ -16,7 +16,7 @@ from brain_bundles.cli.arguments import UsageError
 from brain_bundles.cli.bundle_commands import convert, pack, recipe, verify
 from brain_bundles.cli.compare_commands import compare_populations
 from brain_bundles.cli.data_commands import measure, phantom, prepare
-from brain_bundles.cli.run_commands import generate, get, translate
+from brain_bundles.cli.run_commands import generate, get, segment, translate
 
 logger = logging.getLogger("brain_bundles")
 
@@ -31,6 +31,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "phantom": phantom,
     "prepare": prepare,
     "recipe": recipe,
+    "segment": segment,
     "translate": translate,
     "verify": verify,
 }

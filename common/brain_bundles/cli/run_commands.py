@@ -1,4 +1,4 @@
-"""Commands that run bundles: fetch one, generate, translate."""
+"""Commands that run bundles: fetch one, generate, translate, segment."""
 
 from __future__ import annotations
 
@@ -63,13 +63,9 @@ def translate(
         output_dir: folder for the results; a run that was stopped goes on there.
         bundle: name, folder or zip of the bundle.
     """
-    from pathlib import Path
-
     from brain_bundles.bundle import Translator, load
 
-    path = text("scans", scans)
-    is_dataset = (Path(path) / "dataset_description.json").is_file()
-    options |= {"dataset_dir": path, "input": None} if is_dataset else {"dataset_dir": None, "input": path}
+    options |= _scans(scans)
     if source is not None:
         options["source"] = text("source", source)
     words = several("targets", targets)
@@ -79,6 +75,31 @@ def translate(
             raise UsageError(f"{bundle} is no translator.")
         options |= {"targets": "missing"} if words == ["missing"] else loaded.target_option(words)
     _run(bundle, output_dir, options)
+
+
+def segment(scans: str, *, output_dir: str = "segmented", bundle: str = "brain_mri_segmenter", **options: Any) -> None:
+    """Find the brain and its parts in scans of any contrast, whole heads or brains, each in its own space.
+
+    Every key of the bundle's configs/inference.json is an option, such as flip, minimum_quality, device.
+
+    Example: python -m brain_bundles segment scan.nii.gz --output_dir segmented
+
+    Args:
+        scans: a NIfTI file, a folder of them, or a BIDS dataset.
+        output_dir: folder for the results; a run that was stopped goes on there.
+        bundle: name, folder or zip of the bundle.
+    """
+    _run(bundle, output_dir, {**options, **_scans(scans)})
+
+
+def _scans(scans: str) -> dict[str, Any]:
+    """The options that name the scans: a dataset, or files."""
+    from pathlib import Path
+
+    path = text("scans", scans)
+    if (Path(path) / "dataset_description.json").is_file():
+        return {"dataset_dir": path, "input": None}
+    return {"dataset_dir": None, "input": path}
 
 
 def _run(bundle: str, output_dir: str, options: dict[str, Any]) -> None:

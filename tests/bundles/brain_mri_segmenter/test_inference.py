@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import brain_bundles
 import nibabel as nib
 import numpy as np
 import pytest
@@ -115,6 +116,21 @@ def test_files_alone_are_segmented_beside_their_names(learned, dataset, tmp_path
         "sub-01_T1w_dseg.nii.gz",
     ]
     assert (tmp_path / "out" / "volumes.tsv").is_file()
+
+
+def test_it_is_called_from_python(learned, dataset, segmented, tmp_path):
+    options = learned.overrides("inference", tmp_path, minimum_quality=0.4, **NETWORK)
+    del options["output_dir"]
+    segmenter = brain_bundles.load(learned.root, **options)
+    found = segmenter.segment(image_path(dataset, "sub-01", "T1w"))
+    command = nib.load(segmented[0] / "sub-01" / "anat" / "sub-01_acq-T1w_dseg.nii.gz")
+    assert np.array_equal(found.structures[0].numpy(), np.asarray(command.dataobj))
+    assert np.allclose(found.structures.affine, command.affine)
+    assert np.array_equal(found.brain_mask[0].numpy() > 0, found.structures[0].numpy() > 0)
+    assert 500 < found.volumes["brain_volume"] < found.volumes["intracranial_volume"] < 2600
+    assert found.quality["quality"] > 0.4
+    with pytest.raises(DatasetError, match=r"(?s)no head found.*sub-02_FLAIR"):
+        segmenter.segment(image_path(dataset, "sub-02", "FLAIR"))
 
 
 def test_a_head_upside_down_in_its_header_is_refused(learned, dataset, tmp_path):
