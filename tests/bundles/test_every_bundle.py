@@ -20,7 +20,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, verify_metad
 BUNDLES = sorted(path for path in (Path(__file__).parents[2] / "bundles").iterdir() if (path / "configs").is_dir())
 FILES = [path for bundle in BUNDLES for path in sorted((bundle / "configs").glob("*.json"))]
 TOOL_FILES = {"meta": "metadata", "config": "inference"}  # what MONAI's tools read
-ENTRIES = [path for path in FILES if "initialize" in json.loads(path.read_text())]  # what is no overlay
+ENTRIES = [path for path in FILES if "bundle_root" in json.loads(path.read_text())]  # what is no overlay
 OVERLAID = [path for path in ENTRIES if path.with_name("paper.json").is_file()]  # the segmenter has no published size
 SAMPLING = [
     bundle for bundle in BUNDLES if "scheduler" in json.loads((bundle / "configs" / "inference.json").read_text())

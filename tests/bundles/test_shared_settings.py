@@ -40,7 +40,7 @@ OWN_BLOCKS = {("brain_mri_segmenter", "spatial_size"), ("brain_mri_segmenter", "
 def entries(bundle: Path) -> dict[str, dict[str, Any]]:
     """File -> content of the configs that are no overlays."""
     contents = {path.name: json.loads(path.read_text()) for path in sorted((bundle / "configs").glob("*.json"))}
-    return {name: content for name, content in contents.items() if "initialize" in content}
+    return {name: content for name, content in contents.items() if "bundle_root" in content}
 
 
 def look_up(config: Any, key: str) -> tuple[Any, bool]:
