@@ -161,7 +161,7 @@ def freesurfer_numbers(indices: ArrayLike, right: ArrayLike) -> NDArray[np.uint8
 
 def freesurfer_names() -> dict[int, str]:
     """Name of each number that :func:`freesurfer_numbers` gives, for a table beside the files."""
-    names = {}
+    names: dict[int, str] = {}
     for name, one in BRAIN_CLASSES.items():
         if one.right:
             names |= {one.left[0]: f"left_{name}", one.right[0]: f"right_{name}"}

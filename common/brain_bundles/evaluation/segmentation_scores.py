@@ -69,12 +69,12 @@ def score_segmentation(
         index = CLASS_INDEX[name]
         one = BRAIN_CLASSES[name]
         volume = sum(found.volumes[part] for part in ([f"left_{name}", f"right_{name}"] if one.right else [name]))
-        both = (dice(own == index, true == index) for own, true in ((own_model, true_model), (own_scan, true_scan)))
-        scores.append(StructureScore(name, *both, volume, float(counts[index])))
+        model, scan = dice(own_model == index, true_model == index), dice(own_scan == index, true_scan == index)
+        scores.append(StructureScore(name, model, scan, volume, float(counts[index])))
     if "csf" in names:
-        both = (dice(own > 0, true > 0) for own, true in ((own_model, true_model), (found.brain_mask, true_scan)))
+        model, scan = dice(own_model > 0, true_model > 0), dice(found.brain_mask, true_scan > 0)
         inside = float(counts[1:].sum())
-        scores.append(StructureScore(BRAIN_MASK, *both, found.volumes["intracranial_volume"], inside))
+        scores.append(StructureScore(BRAIN_MASK, model, scan, found.volumes["intracranial_volume"], inside))
         brain = float(counts[classes_of(tissue=("grey", "white", "lesion"))].sum())
         scores.append(StructureScore("brain_volume", np.nan, np.nan, found.volumes["brain_volume"], brain))
     return scores
