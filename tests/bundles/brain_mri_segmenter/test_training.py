@@ -84,7 +84,8 @@ def test_a_grid_that_does_not_fit_the_network_is_named(maps, tmp_path):
 def test_training_goes_on_from_weights(trained, tmp_path):
     bundle = trained.copy_to(tmp_path / "models")
     shipped = str(trained.ckpt_dir / "model.pt")
-    bundle.run("train", tmp_path / "out", initial_weights=shipped, max_epochs=1, learning_rate=0.0, ema_decay=0.0)
+    options = {"initial_weights": shipped, "max_epochs": 1, "learning_rate": 0.0, "ema_decay": 0.0}
+    bundle.run("train", tmp_path / "out", **options, **{"dataset_dir::num_subjects": 5})  # other people
     before, after = (torch.load(one.ckpt_dir / "model.pt", weights_only=True) for one in (trained, bundle))
     assert all(torch.equal(before[name], after[name]) for name in before if not name.startswith("recipe"))
     assert len(read_recipe([bundle.ckpt_dir / "model.pt"])["trained_on"]) == 2
