@@ -41,10 +41,10 @@ demo: install ## generate 8 brains and translate 4 phantoms, into output/demo
 	@echo "  conditions: $(DEMO_DIR)/generated/participants.tsv"
 	@echo "  volumes:    $(DEMO_DIR)/generated/sub-*/anat/*_T1w.nii.gz"
 	@echo "4 phantoms, T1w to T2w: $(DEMO_DIR)/translated"
-	@echo "  picture:    $(DEMO_DIR)/translated/preview.png"
+	@echo "  picture:    $(DEMO_DIR)/translated/logs/preview.png"
 	@echo "  volumes:    $(DEMO_DIR)/translated/sub-*/anat/*_T2w.nii.gz"
 	@echo "the same 4, what they lack (T2w, FLAIR, T1w with contrast agent): $(DEMO_DIR)/filled_in"
-	@echo "  picture:    $(DEMO_DIR)/filled_in/preview.png"
+	@echo "  picture:    $(DEMO_DIR)/filled_in/logs/preview.png"
 	@echo "  volumes:    $(DEMO_DIR)/filled_in/sub-*/anat/*.nii.gz, each with a .json that says what it was made from"
 
 lint: install ## formatting, linting and types
