@@ -52,7 +52,58 @@ def brain_bounds(
     return torch.tensor(first), torch.tensor(last)
 
 
-class CentreBraind(MapTransform, InvertibleTransform):
+class CropToWindowd(MapTransform, InvertibleTransform):
+    """Crop or pad to ``spatial_size`` by whole voxels, where :meth:`first_voxels` of the first key says; invertible.
+
+    Args:
+        keys: volumes (C, D, H, W) on one grid.
+        spatial_size: (D, H, W) voxels of the result.
+        allow_missing_keys: leave out keys that an item lacks; the first present key is the reference.
+
+    Raises:
+        ValueError: for a malformed ``spatial_size``; when called, if keys differ in shape.
+    """
+
+    def __init__(self, keys: KeysCollection, spatial_size: Sequence[int], allow_missing_keys: bool = False) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.spatial_size = tuple(int(n) for n in spatial_size)
+        if len(self.spatial_size) != 3 or min(self.spatial_size) < 1:
+            raise ValueError(f"spatial_size is {list(spatial_size)}, expected three sizes of at least 1.")
+        self.pad, self.crop = Pad(), Crop()  # inversion finds operations by the identity of the transform
+
+    def first_voxels(self, reference: torch.Tensor) -> torch.Tensor:
+        """First voxel (3,) of the window along each axis; it may be negative."""
+        raise NotImplementedError
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        d = dict(data)
+        keys = list(self.key_iterator(d))
+        if not keys:
+            return d
+        reference = d[keys[0]]
+        for key in keys:
+            if d[key].shape[1:] != reference.shape[1:]:
+                raise ValueError(
+                    f"{file_of(d[key])}: shape {tuple(d[key].shape[1:])}, but {file_of(reference)} has "
+                    f"{tuple(reference.shape[1:])}; resample them to one grid first."
+                )
+        start, grid = self.first_voxels(reference), torch.tensor(self.spatial_size)
+        size = torch.tensor(reference.shape[1:])
+        low, high = (-start).clamp(min=0), (start + grid - size).clamp(min=0)
+        to_pad: Any = [(0, 0), *zip(low.tolist(), high.tolist(), strict=True)]
+        slices = Crop.compute_slices(roi_start=start + low, roi_end=start + low + grid)
+        for key in keys:
+            d[key] = self.crop(self.pad(d[key], to_pad=to_pad), slices=slices)
+        return d
+
+    def inverse(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        d = dict(data)
+        for key in self.key_iterator(d):
+            d[key] = self.pad.inverse(self.crop.inverse(d[key]))
+        return d
+
+
+class CentreBraind(CropToWindowd):
     """Crop or pad to ``spatial_size`` so that the brain's bounding box is in the middle, by whole voxels.
 
     Whole voxels keep the values: a volume with a centred brain comes out unchanged. The box is found in
@@ -79,25 +130,10 @@ class CentreBraind(MapTransform, InvertibleTransform):
         warn_cut: float | None = 0.02,
         allow_missing_keys: bool = False,
     ) -> None:
-        super().__init__(keys, allow_missing_keys)
-        self.spatial_size = tuple(int(n) for n in spatial_size)
-        if len(self.spatial_size) != 3 or min(self.spatial_size) < 1:
-            raise ValueError(f"spatial_size is {list(spatial_size)}, expected three sizes of at least 1.")
+        super().__init__(keys, spatial_size, allow_missing_keys)
         self.warn_cut = warn_cut
-        self.pad, self.crop = Pad(), Crop()  # inversion finds operations by the identity of the transform
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        d = dict(data)
-        keys = list(self.key_iterator(d))
-        if not keys:
-            return d
-        reference = d[keys[0]]
-        for key in keys:
-            if d[key].shape[1:] != reference.shape[1:]:
-                raise ValueError(
-                    f"{file_of(d[key])}: shape {tuple(d[key].shape[1:])}, but {file_of(reference)} has "
-                    f"{tuple(reference.shape[1:])}; resample them to one grid first."
-                )
+    def first_voxels(self, reference: torch.Tensor) -> torch.Tensor:
         first, last = brain_bounds(reference)
         grid = torch.tensor(self.spatial_size)
         length = last - first + 1
@@ -107,19 +143,6 @@ class CentreBraind(MapTransform, InvertibleTransform):
                 f"{list(self.spatial_size)}; its ends are cut off. Extract the brain if this is a whole head, "
                 "else use a larger spatial_size or spacing.",
                 BrainBundlesWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
-        start = torch.div(first + last + 1 - grid, 2, rounding_mode="floor")
-        size = torch.tensor(reference.shape[1:])
-        low, high = (-start).clamp(min=0), (start + grid - size).clamp(min=0)
-        to_pad: Any = [(0, 0), *zip(low.tolist(), high.tolist(), strict=True)]
-        slices = Crop.compute_slices(roi_start=start + low, roi_end=start + low + grid)
-        for key in keys:
-            d[key] = self.crop(self.pad(d[key], to_pad=to_pad), slices=slices)
-        return d
-
-    def inverse(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        d = dict(data)
-        for key in self.key_iterator(d):
-            d[key] = self.pad.inverse(self.crop.inverse(d[key]))
-        return d
+        return torch.div(first + last + 1 - grid, 2, rounding_mode="floor")

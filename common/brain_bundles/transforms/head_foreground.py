@@ -5,16 +5,15 @@ Volumes are (C, D, H, W); after ``Orientationd(axcodes="RAS")`` the axes run to 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from monai.config import KeysCollection
-from monai.transforms import Crop, InvertibleTransform, MapTransform, Pad
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from brain_bundles.transforms.centre_brain import CropToWindowd
 from brain_bundles.transforms.source_file import file_of
 from brain_bundles.utils.plain_tensor import plain_tensor
 
@@ -111,7 +110,7 @@ def _ends(mask: NDArray[np.bool_], axis: int) -> tuple[int, int]:
     return int(np.argmax(share > _TAIL)), int(np.argmax(share >= 1 - _TAIL))
 
 
-class CentreHeadd(MapTransform, InvertibleTransform):
+class CentreHeadd(CropToWindowd):
     """Crop or pad to ``spatial_size`` around the head or brain, by whole voxels, see :func:`head_window`.
 
     It is found in the first of ``keys`` and used for all. Heads with long necks keep the top of the head.
@@ -129,42 +128,8 @@ class CentreHeadd(MapTransform, InvertibleTransform):
     def __init__(
         self, keys: KeysCollection, spatial_size: Sequence[int], spacing: float, allow_missing_keys: bool = False
     ) -> None:
-        super().__init__(keys, allow_missing_keys)
-        self.spatial_size = tuple(int(n) for n in spatial_size)
-        if len(self.spatial_size) != 3 or min(self.spatial_size) < 1:
-            raise ValueError(f"spatial_size is {list(spatial_size)}, expected three sizes of at least 1.")
+        super().__init__(keys, spatial_size, allow_missing_keys)
         self.margin = round(TOP_MARGIN_MM / spacing)
-        self.pad, self.crop = Pad(), Crop()  # inversion finds operations by the identity of the transform
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        d = dict(data)
-        keys = list(self.key_iterator(d))
-        if not keys:
-            return d
-        reference = d[keys[0]]
-        for key in keys:
-            if d[key].shape[1:] != reference.shape[1:]:
-                raise ValueError(
-                    f"{file_of(d[key])}: shape {tuple(d[key].shape[1:])}, but {file_of(reference)} has "
-                    f"{tuple(reference.shape[1:])}; resample them to one grid first."
-                )
-        start = head_window(head_foreground(reference), self.spatial_size, self.margin)
-        low = [max(0, -begin) for begin in start]
-        high = [
-            max(0, begin + n - size)
-            for begin, n, size in zip(start, self.spatial_size, reference.shape[1:], strict=True)
-        ]
-        to_pad: Any = [(0, 0), *zip(low, high, strict=True)]
-        begins = [begin + below for begin, below in zip(start, low, strict=True)]
-        slices = Crop.compute_slices(
-            roi_start=begins, roi_end=[begin + n for begin, n in zip(begins, self.spatial_size, strict=True)]
-        )
-        for key in keys:
-            d[key] = self.crop(self.pad(d[key], to_pad=to_pad), slices=slices)
-        return d
-
-    def inverse(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        d = dict(data)
-        for key in self.key_iterator(d):
-            d[key] = self.pad.inverse(self.crop.inverse(d[key]))
-        return d
+    def first_voxels(self, reference: torch.Tensor) -> torch.Tensor:
+        return torch.tensor(head_window(head_foreground(reference), self.spatial_size, self.margin))
