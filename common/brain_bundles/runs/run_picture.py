@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -111,6 +111,16 @@ def write_translation_preview(output: RunOutput, *, max_volumes: int = 4) -> Non
             f"{who}\n{row.get('target', output.suffix)}, synthesised",
         ]
         spacings += [spacing, spacing]
+    save_pairs(output, volumes, labels, spacings)
+
+
+def save_pairs(
+    output: RunOutput,
+    volumes: Sequence[NDArray[np.float32]],
+    labels: Sequence[str],
+    spacings: Sequence[Sequence[float]],
+) -> None:
+    """Write preview.png of sources, each beside what was made of it; a run without the package for it goes on."""
     if volumes:
         try:
             save_montage(output.log_dir / "preview.png", volumes, labels, spacing=spacings, columns=2)

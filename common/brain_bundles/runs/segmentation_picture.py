@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +13,11 @@ from brain_bundles.data.brain_classes import class_indices
 from brain_bundles.data.nifti import is_complete_nifti
 from brain_bundles.data.read_image import read_image, read_values, to_ras
 from brain_bundles.runs.run_output import RunOutput
+from brain_bundles.runs.run_picture import save_pairs
 from brain_bundles.transforms.intensity import HEAD, ScaleForeground
 from brain_bundles.utils.distributed import first_after_all
-from brain_bundles.visualize.montage import save_montage
 from brain_bundles.visualize.overlay import overlay
 
-logger = logging.getLogger(__name__)
 MARGIN = 6  # voxels around the brain that are shown
 
 
@@ -45,8 +43,4 @@ def write_segmentation_preview(output: RunOutput, *, max_scans: int = 6) -> None
         volumes += [grey[box], overlay(grey[box], indices[box])]
         labels += [f"{row['participant_id']}\n{row['source']}", Path(row["file"]).name]
         spacings += [voxel_sizes(scan.affine).tolist()] * 2
-    if volumes:
-        try:
-            save_montage(output.log_dir / "preview.png", volumes, labels, spacing=spacings, columns=2)
-        except ImportError as error:  # the segmentations are the result of the run; their picture is optional
-            logger.warning("No preview.png: %s", error)
+    save_pairs(output, volumes, labels, spacings)
