@@ -19,6 +19,7 @@ from brain_bundles.data import (
     image_dataset,
     paired_datalist,
 )
+from brain_bundles.data.rendered import alternate
 from brain_bundles.phantom import HeadPopulation
 from brain_bundles.phantom.scanner import acquisition_of
 from brain_bundles.transforms import ReadImaged, image_preprocessing
@@ -65,12 +66,12 @@ def test_every_datalist_takes_a_population_in_the_place_of_a_folder(population):
     assert {"T1w", "FLAIR"} <= both[0].keys()
     assert "image" not in both[0]
     each = image_datalist(population, ["T1w", "FLAIR"], "train")
-    assert [(str(item["image"])) for item in each[:2]] == [
+    assert [(str(item["image"])) for item in each[:8:4]] == [
         "sub-train000000_T1w (source)",
         "sub-train000000_FLAIR (source)",
     ]
     assert len(each) == 12
-    assert [item["participant_id"] for item in each[-2:]] == ["sub-train000005"] * 2
+    assert [item["participant_id"] for item in each[-4:]] == ["sub-train000004", "sub-train000005"] * 2
 
 
 def test_a_pair_shows_one_anatomy_by_two_acquisitions(anatomies):
@@ -188,6 +189,36 @@ def test_an_item_with_its_segmentation(population):
     assert ((label > 0) == inside).all()
     assert str(items[0]["label"]) == "sub-train000000_dseg"
     assert len({item["label"].fingerprint() for item in items} | {item["image"].fingerprint() for item in items}) == 12
+
+
+def test_scans_of_a_person_share_the_head_and_nothing_else(anatomies, monkeypatch):
+    people = HeadPopulation(anatomies, num_subjects=6, scans_per_person=3, acquisition="random", **GRID)
+    items = people.segmentations(["T1w", "T2w"], "train")
+    assert len(items) == len(people.pairs("T1w", "T2w", "train")) == 18
+    assert [item["image"].index for item in items] == [0, 1, 2, 3] * 3 + [4, 5] * 3
+    rendered = []
+    render = people._render
+    monkeypatch.setattr(people, "_render", lambda split, index: rendered.append(index) or render(split, index))
+    images = [torch.from_numpy(item["image"].render()[0]) for item in items]
+    assert rendered == [0, 1, 2, 3, 4, 5]
+    own = [image for item, image in zip(items, images, strict=True) if item["image"].index == 5]
+    assert len(own) == 3
+    assert not torch.equal(own[0], own[1])
+    assert not torch.equal(own[1], own[2])
+    assert len({item["image"].fingerprint() for item in items}) == 18
+    once = HeadPopulation(anatomies, num_subjects=6, acquisition="random", **GRID).segmentations(["T1w"], "train")
+    assert (once[5]["label"].render()[0] == items[17]["label"].render()[0]).all()
+
+
+@pytest.mark.parametrize("num_workers", [1, 2, 4])
+def test_workers_render_each_head_once(num_workers):
+    """Loaders give item n to worker n mod ``num_workers``, which keeps its last four heads."""
+    places = [alternate(number, 10, 3, 4) for number in range(30)]
+    assert sorted(places) == [(person, scan) for person in range(10) for scan in range(3)]
+    for worker in range(num_workers):
+        own = [person for person, _ in places[worker:24:num_workers]]
+        assert len(set(own)) == 8 // num_workers
+        assert all(own.count(person) == 3 for person in own)
 
 
 def test_people_without_label_maps_are_asked_for_them_when_they_are_needed():

@@ -48,7 +48,9 @@ class Bundle:
         self.root = Path(root)
         self.name = self.root.name
         self.config_file = self.root / "configs" / "inference.json"
-        self.metadata: dict[str, Any] = json.loads((self.root / "configs" / "metadata.json").read_text(encoding="utf-8"))
+        self.metadata: dict[str, Any] = json.loads(
+            (self.root / "configs" / "metadata.json").read_text(encoding="utf-8")
+        )
         self._parser = ConfigParser(ConfigParser.load_config_file(str(self.config_file)))
         self.options = dict(options)
         if device is not None:

@@ -38,7 +38,7 @@ class RenderedDataset(Protocol):
         """One item per person and contrast, with the image as ``image``."""
 
     def segmentations(self, contrasts: Sequence[str], split: str | None) -> RenderedItems:
-        """One item per person, with an image of one of the contrasts as ``image`` and its segmentation as ``label``.
+        """Items with an image of one of the contrasts as ``image`` and its segmentation as ``label``.
 
         Segmentations have FreeSurfer's numbers.
         """
@@ -65,6 +65,23 @@ class RenderedItems(Sequence[Mapping[str, Any]]):
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
         return map(self.make, range(self.number))
+
+
+def alternate(number: int, people: int, scans: int, at_once: int) -> tuple[int, int]:
+    """Person and scan of an item, where the scans of ``at_once`` people alternate: 0, 1, 2, 3, 0, 1, 2, 3, 4, ...
+
+    Loaders give batches to their workers in turn. With 1, 2 or 4 workers and 4 people at once, all scans of a person
+    come to one worker, soon after each other.
+
+    Args:
+        number: place of the item, from 0.
+        people: number of people; the last ones may be fewer than ``at_once``.
+        scans: number of scans of each.
+        at_once: number of people whose scans alternate.
+    """
+    block, place = divmod(number, at_once * scans)
+    scan, person = divmod(place, min(at_once, people - block * at_once))
+    return block * at_once + person, scan
 
 
 def image_dataset(data: Sequence, transform: Callable, cache_rate: float = 1.0, **options: Any) -> Dataset:

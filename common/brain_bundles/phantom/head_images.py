@@ -25,6 +25,7 @@ class HeadImage:
         split, index: which person.
         contrast: what the scan is asked for.
         role: "source" or "target", which chooses the acquisition.
+        scan_number: number of the scan, of several of one person.
     """
 
     population: HeadPopulation
@@ -32,19 +33,25 @@ class HeadImage:
     index: int
     contrast: str
     role: str = "source"
+    scan_number: int = 0
 
     def __str__(self) -> str:
-        return f"{self.population.participant_id(self.split, self.index)}_{self.contrast} ({self.role})"
+        return f"{self.population.participant_id(self.split, self.index)}_{self.contrast} ({self._key})"
 
     def fingerprint(self) -> str:
         """Text of the settings, the person and the scan."""
-        return f"{self.population.settings}|{self.split}|{self.index}|{self.contrast}|{self.role}"
+        return f"{self.population.settings}|{self.split}|{self.index}|{self.contrast}|{self._key}"
+
+    @property
+    def _key(self) -> str:
+        """What tells scans of one contrast and person apart."""
+        return f"{self.role} {self.scan_number}" if self.scan_number else self.role
 
     @property
     def scan(self) -> Scan:
         """Record of the scan: its sequence, levels and artefacts."""
         head = self.population.subject(self.split, self.index)
-        return self.population.acquisition(self.role, self.split, self.index).draw(head, self.contrast, key=self.role)
+        return self.population.acquisition(self.role, self.split, self.index).draw(head, self.contrast, key=self._key)
 
     def render(self) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """Scan the person: (D, H, W) float32, brain-extracted but for whole heads."""

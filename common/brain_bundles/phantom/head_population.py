@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from brain_bundles.data.covariates import COVARIATES
-from brain_bundles.data.rendered import RenderedItems
+from brain_bundles.data.rendered import RenderedItems, alternate
 from brain_bundles.phantom.head_images import HeadImage, HeadSegmentation
 from brain_bundles.phantom.heads.prepared import load_head, load_heads
 from brain_bundles.phantom.heads.source import MAX_DRAWS, HeadSource, draw_person
@@ -25,19 +26,23 @@ from brain_bundles.utils.seeding import derive_seed
 logger = logging.getLogger(__name__)
 
 SPATIAL_SIZE = (96, 104, 96)
+PEOPLE_AT_ONCE = 4  # their scans alternate, so that 2 or 4 workers each get all scans of their people
 
 
 class HeadPopulation:
     """People of label maps, rendered in training from (seed, split, index): nothing is written.
 
-    It takes the place of a folder as ``dataset_dir`` of a training. A person is rendered with all its contrasts when
-    the first of them is read; an image depends on the settings here and the index alone, not on workers or order.
+    It takes the place of a folder as ``dataset_dir`` of a training. A person is rendered when the first scan is read;
+    an image depends on the settings here and the index alone, not on workers or order. People are in random order
+    already: a sampler that does not shuffle reads all scans of a person within a few items, which saves their head.
 
     Args:
         anatomies: folder of label maps with FreeSurfer's numbers; None for a config that names none yet, which has to
             before people are asked for.
         num_subjects: number of people of the split "train"; each is seen once per round of the sampler.
         num_held_out: number of people of each of the splits "val" and "test".
+        scans_per_person: pairs or segmentations of each person, each with an acquisition of its own. A head costs
+            several times as much as a scan of it.
         acquisition: how sources are scanned: "nominal", "varied", "random", or an ``Acquisition``.
         target_acquisition: how targets of pairs are scanned; as the sources by default.
         random_share: share of the people whose source is scanned with ``random`` levels.
@@ -56,14 +61,13 @@ class HeadPopulation:
         ValueError: for an unknown acquisition or a number out of range; when people are asked for, without label maps.
     """
 
-    _last: tuple[tuple[str, int], HeadSubject] | None = None
-
     def __init__(
         self,
         anatomies: str | os.PathLike[str] | None,
         *,
         num_subjects: int = 100_000,
         num_held_out: int = 16,
+        scans_per_person: int = 1,
         acquisition: str | Acquisition = "varied",
         target_acquisition: str | Acquisition | None = None,
         random_share: float = 0.0,
@@ -82,10 +86,14 @@ class HeadPopulation:
             raise ValueError(
                 f"num_subjects is {num_subjects} and num_held_out {num_held_out}; expected 1 and 0 or more."
             )
+        if scans_per_person < 1:
+            raise ValueError(f"scans_per_person is {scans_per_person}, expected 1 or more.")
         if not 0 <= whole_head <= 1:
             raise ValueError(f"whole_head is {whole_head}, expected True, False or a share from 0 to 1.")
         self._source = None if anatomies is None else HeadSource.from_folder(anatomies)
         self.num_subjects, self.num_held_out = num_subjects, num_held_out
+        self.scans_per_person = scans_per_person
+        self._recent: OrderedDict[tuple[str, int], HeadSubject] = OrderedDict()
         self.acquisitions = {
             "source": acquisition_of(acquisition),
             "target": acquisition_of(acquisition if target_acquisition is None else target_acquisition),
@@ -109,7 +117,7 @@ class HeadPopulation:
         return f"a population of {number} label maps, seed {self.seed}"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_last"}  # not the last head
+        return {**self.__dict__, "_recent": OrderedDict()}  # not the heads
 
     @property
     def source(self) -> HeadSource:
@@ -156,10 +164,13 @@ class HeadPopulation:
         return self.acquisitions[role]
 
     def subject(self, split: str, index: int) -> HeadSubject:
-        """One person; the last one is kept, for its other contrasts."""
-        if self._last is None or self._last[0] != (split, index):
-            self._last = ((split, index), self._render(split, index))
-        return self._last[1]
+        """One person; the last ones are kept, for their other scans."""
+        key = (split, index)
+        if key not in self._recent:
+            while len(self._recent) >= PEOPLE_AT_ONCE:
+                self._recent.popitem(last=False)
+            self._recent[key] = self._render(split, index)
+        return self._recent[key]
 
     def _render(self, split: str, index: int) -> HeadSubject:
         """A person with an anatomy that can have its volumes: an item's covariates are known before its anatomy is."""
@@ -201,47 +212,67 @@ class HeadPopulation:
             ValueError: for an unknown split or contrast, or a split without a label map.
         """
         keys = ["image"] if len(contrasts) == 1 else contrasts
-        return self._items(split, [{key: (name, "source") for key, name in zip(keys, contrasts, strict=True)}])
+
+        def make(split: str, index: int, scan: int) -> Mapping[str, Any]:
+            images = {key: HeadImage(self, split, index, name) for key, name in zip(keys, contrasts, strict=True)}
+            return {**self._covariates(split, index), **images}
+
+        return self._items(split, contrasts, make, scans=1)
 
     def pairs(self, source: str, target: str, split: str | None) -> RenderedItems:
         """Items with the source as ``image`` and the target as ``label``; raises as :meth:`items`."""
-        return self._items(split, [{"image": (source, "source"), "label": (target, "target")}])
+
+        def make(split: str, index: int, scan: int) -> Mapping[str, Any]:
+            image = HeadImage(self, split, index, source, "source", scan)
+            label = HeadImage(self, split, index, target, "target", scan)
+            return {**self._covariates(split, index), "image": image, "label": label}
+
+        return self._items(split, (source, target), make, scans=self.scans_per_person)
 
     def segmentations(self, contrasts: Sequence[str], split: str | None) -> RenderedItems:
         """Items with an image as ``image`` and its segmentation as ``label``; raises as :meth:`items`.
 
-        The contrast of a person is drawn from ``contrasts``; where levels are random, it is but a name.
+        The contrast of a scan is drawn from ``contrasts``; where levels are random, it is but a name.
         """
-        number = self.number(split)
-        assert split is not None
-        self._check(split, contrasts)
 
-        def make(index: int) -> Mapping[str, Any]:
-            seed = self.subject_seed(split, index)
-            contrast = contrasts[derive_seed(seed, "contrast") % len(contrasts)]
-            image, label = HeadImage(self, split, index, contrast), HeadSegmentation(self, split, index)
+        def make(split: str, index: int, scan: int) -> Mapping[str, Any]:
+            drawn = derive_seed(self.subject_seed(split, index), "contrast", scan)
+            image = HeadImage(self, split, index, contrasts[drawn % len(contrasts)], "source", scan)
+            label = HeadSegmentation(self, split, index)
             return {"participant_id": self.participant_id(split, index), "image": image, "label": label}
 
-        return RenderedItems(number, make)
+        return self._items(split, contrasts, make, scans=self.scans_per_person)
 
     def images(self, contrasts: Sequence[str], split: str | None) -> RenderedItems:
         """One item per person and contrast, with the image as ``image``; raises as :meth:`items`."""
-        return self._items(split, [{"image": (name, "source")} for name in contrasts])
 
-    def _items(self, split: str | None, kinds: Sequence[Mapping[str, tuple[str, str]]]) -> RenderedItems:
-        """For each person an item of each kind: contrast and role by the key of the image."""
-        number = self.number(split)
+        def make(split: str, index: int, scan: int) -> Mapping[str, Any]:
+            return {**self._covariates(split, index), "image": HeadImage(self, split, index, contrasts[scan])}
+
+        return self._items(split, contrasts, make, scans=len(contrasts))
+
+    def _covariates(self, split: str, index: int) -> dict[str, Any]:
+        person = draw_person(self.subject_seed(split, index))
+        covariates = {name: getattr(person, name) for name in COVARIATES}
+        return {"participant_id": self.participant_id(split, index), **covariates}
+
+    def _items(
+        self,
+        split: str | None,
+        contrasts: Iterable[str],
+        make: Callable[[str, int, int], Mapping[str, Any]],
+        *,
+        scans: int,
+    ) -> RenderedItems:
+        """Items that ``make`` returns for the split, each person and each of their scans."""
+        people = self.number(split)
         assert split is not None
-        self._check(split, {contrast for kind in kinds for contrast, _ in kind.values()})
+        self._check(split, contrasts)
 
-        def make(number: int) -> Mapping[str, Any]:
-            index, kind = divmod(number, len(kinds))
-            person = draw_person(self.subject_seed(split, index))
-            images = {key: HeadImage(self, split, index, name, role) for key, (name, role) in kinds[kind].items()}
-            covariates = {name: getattr(person, name) for name in COVARIATES}
-            return {"participant_id": self.participant_id(split, index), **covariates, **images}
+        def item(number: int) -> Mapping[str, Any]:
+            return make(split, *alternate(number, people, scans, PEOPLE_AT_ONCE))
 
-        return RenderedItems(number * len(kinds), make)
+        return RenderedItems(people * scans, item)
 
     def _check(self, split: str, contrasts: Iterable[str]) -> None:
         """Load the label maps of a split, here and once, not in each worker that is forked later."""

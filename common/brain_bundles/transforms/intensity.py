@@ -65,14 +65,14 @@ class ScaleForeground(Transform):
         if not torch.isfinite(values).all():
             raise ValueError(f"{file_of(img)}: the volume has NaN or infinite voxels; repair or leave out the file.")
         tissue = values != 0
-        inside = values[tissue].flatten().sort().values
+        inside = values[tissue]
         if inside.numel() == 0:
             raise ValueError(f"{file_of(img)}: the volume is 0 everywhere.")
         low, high = _percentile(inside, self.lower), _percentile(inside, self.upper)
         if not high > low:
             raise ValueError(f"{file_of(img)}: the non-zero voxels have one value, {float(low):g}; not an image.")
         if self.scale == HEAD:
-            inside = values[:, torch.from_numpy(head_foreground(values))].flatten().sort().values
+            inside = values[:, torch.from_numpy(head_foreground(values))].flatten()
         if self.scale == PERCENTILES:
             scaled = ((values - low) / (high - low)).clamp(0, 1)
         else:
@@ -116,6 +116,6 @@ class ScaleForegroundd(MapTransform):
         return d
 
 
-def _percentile(ordered: torch.Tensor, percent: float) -> torch.Tensor:
-    """Nearest percentile of sorted values (N,); torch.quantile refuses more than 2^24 of them."""
-    return ordered[round((ordered.numel() - 1) * percent / 100)]
+def _percentile(values: torch.Tensor, percent: float) -> torch.Tensor:
+    """Nearest percentile of values (N,); torch.quantile sorts, and refuses more than 2^24 of them."""
+    return values.kthvalue(1 + round((values.numel() - 1) * percent / 100)).values

@@ -30,7 +30,7 @@ class Bundle(BundleRunner):
         if name == "train":
             common |= {**TINY, "anatomies": str(self.dataset_dir), "cache_dir": str(self.ckpt_dir / "cache")}
             common |= {"num_held_out": 2, "samples_per_epoch": 4, "max_epochs": 2, "val_interval": 1}
-            common |= {"preview_images": 1, "dataset_dir::num_subjects": 6}
+            common |= {"preview_images": 1, "dataset_dir::num_subjects": 6, "dataset_dir::scans_per_person": 1}
         return {**common, **options}
 
 

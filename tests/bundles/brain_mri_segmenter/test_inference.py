@@ -15,8 +15,13 @@ from monai.bundle import ConfigParser
 from .conftest import TINY, Bundle
 
 # One person and one contrast: some hundred steps of a small network are enough.
-ONE = {"dataset_dir::num_subjects": 1, "dataset_dir::acquisition": "nominal", "dataset_dir::whole_head": True}
-ONE |= {"contrasts": ["T1w"], "train::preprocessing::prob": 0.0, "num_held_out": 1}
+ONE = {
+    "dataset_dir::num_subjects": 1,
+    "dataset_dir::acquisition": "nominal",
+    "dataset_dir::random_share": 0.0,
+    "dataset_dir::whole_head": True,
+}
+ONE |= {"contrasts": ["T1w"], "affine_probability": 0.0, "flip_probability": 0.0, "num_held_out": 1}
 NETWORK = {"network_def::channels": [8, 16, 32]}
 # A minimum_quality of 0.8 lies between the person that the network knows (0.93) and noise or a wrong head (0.48, 0.67).
 HEALTHY = {f"dataset_dir::{name}_probability": 0.0 for name in ("tumour", "stroke", "sclerosis")}

@@ -49,7 +49,7 @@ def test_samples_are_heads_and_brains_of_any_contrast_with_their_classes(trained
 
 
 def test_the_random_transforms_move_image_and_labels_alike(trained, tmp_path):
-    workflow = trained.workflow("train", tmp_path, **{"train::preprocessing::prob": 1.0})
+    workflow = trained.workflow("train", tmp_path, **{"affine_probability": 1.0})
     workflow.initialize()
     moved = workflow.parser.get_parsed_content("train::dataset")[0]
     plain = workflow.parser.get_parsed_content("image_preprocessing")(
@@ -94,7 +94,13 @@ def test_training_goes_on_from_weights(trained, tmp_path):
 def test_a_network_learns_a_head(maps, tmp_path):
     """A network of 30,000 weights tells ten steps' loss from a hundred's: the mean Dice of the large classes rises."""
     bundle = Bundle(maps, tmp_path / "models")
-    options = {"dataset_dir::num_subjects": 1, "dataset_dir::acquisition": "nominal", "train::preprocessing::prob": 0.0}
+    options = {
+        "dataset_dir::num_subjects": 1,
+        "dataset_dir::acquisition": "nominal",
+        "dataset_dir::random_share": 0.0,
+        "affine_probability": 0.0,
+        "flip_probability": 0.0,
+    }
     options |= {"num_held_out": 1, "samples_per_epoch": 40, "max_epochs": 2, "learning_rate": 0.01, "ema_decay": 0.9}
     bundle.run("train", tmp_path / "out", **{"network_def::channels": [8, 16, 32], **options})
     lines = (tmp_path / "out" / "validation.tsv").read_text().splitlines()
