@@ -7,7 +7,7 @@ python tests/real/segmenter_references.py REAL OUT
 - ``heads``: T1w and FLAIR of 15 older adults as scanned. The segmentation of the preprocessed brains is carried over by
   a rigid registration of each raw scan to the preprocessed one.
 - ``brains``: the preprocessed, brain-extracted scans with the same labels.
-- ``oasis``: 15 young adults, brain-extracted, manual labels. Cortex that the tissue labels call CSF has the number 1000.
+- ``oasis``: 15 young adults, brain-extracted, manual labels. Cortex that the tissue labels call CSF is 1000.
 
 Numbers of heads and brains: 1 lateral ventricles, 2 third and fourth, 3 other brain, 4 the rest of the mask.
 """
@@ -41,7 +41,7 @@ def write(out: Path, name: str, contrast: str, scan: Path, labels: np.ndarray, a
 
 
 def carried(labels: np.ndarray, affine: np.ndarray, to: Volume, matrix: np.ndarray) -> np.ndarray:
-    """Labels on the grid of ``to``, by the largest fraction; ``matrix`` leads from the labels' RAS+ mm to those of ``to``."""
+    """Labels on the grid of ``to``, by the largest fraction; ``matrix`` leads from their RAS+ mm to its own."""
     there = np.linalg.inv(affine) @ np.linalg.inv(matrix) @ to.affine
     best, most = np.zeros(to.data.shape, dtype=np.int16), np.full(to.data.shape, 0.0)
     for number in np.unique(labels):

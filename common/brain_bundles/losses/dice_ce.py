@@ -36,24 +36,24 @@ class DiceCELoss(nn.Module):
             raise ValueError(f"lambda_dice is {lambda_dice} and lambda_ce {lambda_ce}, expected 0 or more.")
         self.lambda_dice, self.lambda_ce = lambda_dice, lambda_ce
 
-    def forward(self, input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Scalar loss; the Dice loss is averaged over images and classes, the background included.
 
         Args:
-            input: logits (B, C, D, H, W).
+            logits: (B, C, D, H, W).
             target: indices of the classes (B, 1, D, H, W), from 0 to C - 1.
 
         Raises:
             ValueError: if the shapes do not fit.
         """
-        if target.shape != (len(input), 1, *input.shape[2:]):
+        if target.shape != (len(logits), 1, *logits.shape[2:]):
             raise ValueError(
-                f"logits are {tuple(input.shape)}, so labels must be {(len(input), 1, *input.shape[2:])}, "
+                f"logits are {tuple(logits.shape)}, so labels must be {(len(logits), 1, *logits.shape[2:])}, "
                 f"but are {tuple(target.shape)}."
             )
         # One row per voxel: a view where channels are last in memory. MONAI's metadata has no part in a gradient.
-        logits = plain_tensor(input).movedim(1, -1).flatten(1, -2)
-        return _DiceCE.apply(logits, plain_tensor(target).flatten(1).long(), self.lambda_dice, self.lambda_ce)
+        rows = plain_tensor(logits).movedim(1, -1).flatten(1, -2)
+        return _DiceCE.apply(rows, plain_tensor(target).flatten(1).long(), self.lambda_dice, self.lambda_ce)
 
 
 class _DiceCE(torch.autograd.Function):

@@ -49,7 +49,7 @@ def test_samples_are_heads_and_brains_of_any_contrast_with_their_classes(trained
 
 
 def test_the_random_transforms_move_image_and_labels_alike(trained, tmp_path):
-    workflow = trained.workflow("train", tmp_path, **{"affine_probability": 1.0})
+    workflow = trained.workflow("train", tmp_path, affine_probability=1.0)
     workflow.initialize()
     moved = workflow.parser.get_parsed_content("train::dataset")[0]
     plain = workflow.parser.get_parsed_content("image_preprocessing")(
