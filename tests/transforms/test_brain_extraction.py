@@ -18,7 +18,7 @@ SMALL = {"spacing": 4.0, "shape": (48, 60, 60)}
 @pytest.fixture
 def sphere(monkeypatch):
     """A method that takes what is brighter than 100, for T1w alone."""
-    method = Method(lambda image, affine: image > 100, frozenset({"T1w"}), "numpy", "pip install numpy")
+    method = Method(lambda image, affine: image > 100, frozenset({"T1w"}), lambda: True, "nothing")
     monkeypatch.setattr(brain_extraction, "METHODS", {"sphere": method})
     return method
 
@@ -61,15 +61,15 @@ def test_what_cannot_be_extracted_is_refused_with_what_to_do(sphere, monkeypatch
         extract_brain(*ball(radius=40.0))
     with pytest.raises(ValueError, match="brain extraction by 'hd' is unknown, known are sphere"):
         extract_brain(image, affine, method="hd")
-    missing = Method(sphere.run, sphere.contrasts, "no_such_package", "pip install it")
+    missing = Method(sphere.run, None, lambda: False, "a package: pip install it")
     monkeypatch.setattr(brain_extraction, "METHODS", {"other": missing})
-    with pytest.raises(BrainExtractionError, match="needs no_such_package: pip install it; or give a mask"):
+    with pytest.raises(BrainExtractionError, match="needs a package: pip install it; or give a mask"):
         extract_brain(image, affine)
 
 
 def test_deepbet_finds_the_brain_of_a_made_up_head():
-    assert METHODS["deepbet"].installed
+    assert METHODS["deepbet"].installed()
     image, affine, mask = head("T1w", **SMALL)
-    found, name = extract_brain(np.float32(image), affine)
+    found, name = extract_brain(np.float32(image), affine, method="deepbet")
     assert name == "deepbet"
     assert 2 * (found & mask).sum() / (found.sum() + mask.sum()) > 0.9  # 0.94 at 2 mm: no skull is like this one

@@ -2,7 +2,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from brain_bundles.utils.memory_format import resolve_channels_last, set_channels_last, to_memory_format
+from brain_bundles.utils.memory_format import (
+    resolve_channels_last,
+    set_channels_last,
+    to_device,
+    to_memory_format,
+)
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -41,3 +46,9 @@ def test_weights_are_put_in_place_and_stay_trainable():
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     network[0](torch.zeros(1, 2, 4, 4, 4)).sum().backward()
     assert weight.grad is not None
+
+
+@pytest.mark.parametrize(("precision", "last"), [("fp32", False), ("bf16", True)])
+def test_a_network_comes_to_a_device_with_the_channels_that_are_faster(precision, last):
+    network = to_device(torch.nn.Conv3d(4, 4, 3), "cpu", precision)
+    assert (network.weight.stride(1) == 1) == last

@@ -52,6 +52,15 @@ def test_a_zip_holds_what_runs_by_itself(small_bundles, tmp_path):
     assert found["brain_bundles/version.py"].read_text().strip().endswith(f'"{VERSION}"')
 
 
+def test_each_zip_has_the_weights_of_the_segmenter(small_bundles, tmp_path):
+    own = small_bundles / "brain_mri_segmenter" / "models" / "model.pt"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"weights")
+    path = pack_into(tmp_path, small_bundles, bundles=[NAME])[0]
+    with zipfile.ZipFile(path) as archive:
+        assert archive.read(f"{NAME}/models/segmenter.pt") == b"weights"
+
+
 @pytest.mark.skipif(shutil.which("sha256sum") is None, reason="sha256sum is not installed")
 def test_the_manifest_is_one_that_sha256sum_checks(small_bundles, tmp_path):
     shutil.unpack_archive(pack_into(tmp_path, small_bundles, bundles=[NAME])[0], tmp_path)

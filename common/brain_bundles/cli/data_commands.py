@@ -31,9 +31,11 @@ def measure(
     participant_label: str | int | Sequence[str | int] | None = None,
     session_id: str | int | Sequence[str | int] | None = None,
     merge: str | Sequence[str] | None = None,
+    method: str = "network",
+    segmenter: str | None = None,
     extract_brain: str | bool = False,
 ) -> None:
-    """Measure lateral ventricles and brain (mL) of every brain-extracted T1w volume in a folder.
+    """Measure lateral ventricles and brain (mL) of every brain MRI in a folder, of any contrast, whole head or brain.
 
     To record the volumes in a BIDS dataset without volumes:
     ``python -c "from brain_bundles.data import write_volumes; write_volumes('DIR', 'measured.tsv')"``.
@@ -50,7 +52,9 @@ def measure(
             the work, each with an output_file of its own; all by default.
         session_id: sessions to measure, such as 01 or 01,02; all by default.
         merge: measure nothing, but make one table of those that several runs wrote, such as 'parts/*.tsv'.
-        extract_brain: true for whole heads, auto where the folder has both heads and brains.
+        method: network, the segmenter; or classical, rules for brain-extracted T1w images.
+        segmenter: weights of another segmenter than the one that comes with the collection.
+        extract_brain: for classical: true for whole heads, auto where the folder has both heads and brains.
     """
     from pathlib import Path
 
@@ -70,7 +74,12 @@ def measure(
     options: dict[str, Any] = {"entities": entities, "participant_label": participant_label, "session_id": session_id}
     if merge is None:
         measurements = measure_folder(
-            folder, suffix, extract_brain=extraction("extract_brain", extract_brain), **options
+            folder,
+            suffix,
+            method=text("method", method),
+            segmenter=None if segmenter is None else text("segmenter", segmenter),
+            extract_brain=extraction("extract_brain", extract_brain),
+            **options,
         )
     else:
         patterns = [text("merge", one) for one in ([merge] if isinstance(merge, str) else merge)]
@@ -81,7 +90,7 @@ def measure(
         raise ValueError(f"{folder}: none of {unmeasured} brains could be measured; no table was written.")
     write_measurements(table, measurements, overwrite=overwrite)
     logger.info("Wrote %s: %d brains, %d of them could not be measured", table, len(measurements), unmeasured)
-    if warning := outside_of_checked(measurements):
+    if method == "classical" and (warning := outside_of_checked(measurements)):
         logger.warning("%s", warning)
     for name, f in fidelity_of(measurements).items():
         if f.n == 0:
@@ -176,6 +185,7 @@ def prepare(
     registration: bool = True,
     extract_brain: str | bool = "auto",
     extraction_method: str | None = None,
+    segmenter: str | None = None,
     spacing: float | bool | None = 1.0,
     checks: bool = True,
     volumes: bool = True,
@@ -205,7 +215,8 @@ def prepare(
         bias_field: correct the bias field (N4).
         registration: register contrasts and visits of a person rigidly.
         extract_brain: auto extracts the brain of whole heads, true of every image, false of none.
-        extraction_method: method of brain extraction, such as deepbet.
+        extraction_method: segmenter or deepbet; by default the first one that is there.
+        segmenter: weights of another segmenter than the one that comes with the collection.
         spacing: voxel size of the result, mm; False keeps the grid of the reference.
         checks: warn of what looks doubtful.
         volumes: measure ventricles and brain where the table has none.
@@ -228,6 +239,7 @@ def prepare(
         registration=truth("registration", registration),
         extract_brain=str(extraction("extract_brain", extract_brain)).lower(),
         extraction_method=None if extraction_method is None else text("extraction_method", extraction_method),
+        segmenter=None if segmenter is None else text("segmenter", segmenter),
         spacing=None if spacing is None or spacing is False else number("spacing", spacing, least=0.3, most=5.0),
         checks=truth("checks", checks),
         volumes=truth("volumes", volumes),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -19,6 +21,32 @@ class RenderedImage(Protocol):
 
     def fingerprint(self) -> str:
         """Text that is equal for two images if they are."""
+
+
+@dataclass(frozen=True)
+class ArrayImage:
+    """An image in memory, where a path is expected.
+
+    Attributes:
+        voxels: (D, H, W).
+        affine: (4, 4), voxel to RAS+ mm.
+        name: name in messages.
+    """
+
+    voxels: NDArray[np.float32]
+    affine: NDArray[np.float64]
+    name: str = "the image"
+
+    def __str__(self) -> str:
+        return self.name
+
+    def fingerprint(self) -> str:
+        """Hash of the voxels and the affine."""
+        return hashlib.sha256(self.voxels.tobytes() + self.affine.tobytes()).hexdigest()
+
+    def render(self) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """The image as it is."""
+        return np.asarray(self.voxels, dtype=np.float32), np.asarray(self.affine, dtype=np.float64)
 
 
 @runtime_checkable

@@ -18,7 +18,7 @@ from brain_bundles.data.participants import SPLITS, read_participants
 from brain_bundles.data.problems import raise_problems
 from brain_bundles.data.subject_checks import subject_problems
 from brain_bundles.evaluation.generated_report import draw_requested_vs_measured, markdown
-from brain_bundles.evaluation.measurement import fidelity_of, find_images, measure_folder, write_measurements
+from brain_bundles.evaluation.measurement import CLASSICAL, fidelity_of, find_images, measure_folder, write_measurements
 from brain_bundles.evaluation.sampler_table import SamplerRow
 from brain_bundles.evaluation.tables import finite_json
 from brain_bundles.metrics.memorisation import describe, memorisation
@@ -81,7 +81,7 @@ def evaluate_generated(
     train, held_out, split = _reference_images(reference_dir, suffix, entities)
     reference = [{"participant_id": path.name, "image": str(path)} for path in (*train, *held_out)]
     raise_problems(os.fspath(reference_dir), subject_problems(reference, ["image"], strict=strict))
-    measurements = measure_folder(generated_dir, suffix)
+    measurements = measure_folder(generated_dir, suffix, method=CLASSICAL)
     grid: dict[str, Any] = {"spacing": spacing, "spatial_size": spatial_size, "warn_cut": None}
     scaled = image_preprocessing(
         "image", **grid, intensity_scale=intensity_scale, intensity_percentiles=intensity_percentiles

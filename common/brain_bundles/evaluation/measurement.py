@@ -24,6 +24,7 @@ from brain_bundles.data.problems import ImageError, raise_problems
 from brain_bundles.data.read_image import read_image, to_ras
 from brain_bundles.data.volumes import VOLUMES
 from brain_bundles.evaluation.ventricle_atlas import load_ventricle_atlas
+from brain_bundles.inferers.scan_segmenter import load_segmenter
 from brain_bundles.metrics.brain_volumes import BrainVolumes, measure_volumes
 from brain_bundles.metrics.fidelity import Fidelity, requested_vs_measured
 from brain_bundles.transforms.brain_extraction import extract_brain as find_brain
@@ -33,6 +34,7 @@ from brain_bundles.utils.user_warning import BrainBundlesWarning
 logger = logging.getLogger(__name__)
 # Measured ventricles of the real scans of older adults that were compared with a careful segmentation.
 CHECKED_VENTRICLES_ML = (20.0, 124.0)
+NETWORK, CLASSICAL = METHODS = ("network", "classical")
 _ENDINGS = (".nii.gz", ".nii")
 
 
@@ -107,18 +109,38 @@ def find_images(
     return found
 
 
-def measure_file(path: str | os.PathLike[str], *, extract_brain: bool | str = False) -> BrainVolumes:
+def measure_file(
+    path: str | os.PathLike[str],
+    *,
+    method: str = NETWORK,
+    segmenter: str | os.PathLike[str] | None = None,
+    extract_brain: bool | str = False,
+) -> BrainVolumes:
     """Measure the volumes of one NIfTI file, mL; NaN with a warning if the file or its volume cannot be used.
 
     Args:
-        path: a brain-extracted T1w image, or a whole head with ``extract_brain``.
-        extract_brain: True extracts the brain first, "auto" only that of a whole head.
+        path: any brain MRI; for ``classical`` a brain-extracted T1w image, or a whole head with ``extract_brain``.
+        method: "network", the segmenter, for any contrast and any head; "classical", rules on the histogram of a T1w
+            image, see :func:`~brain_bundles.metrics.measure_volumes`.
+        segmenter: weights of the network; None for those that come with the collection.
+        extract_brain: for ``classical``: True extracts the brain first, "auto" only that of a whole head.
+
+    Raises:
+        FileNotFoundError: if there are no weights of the network.
+        ValueError: for another method.
     """
+    if method not in METHODS:
+        raise ValueError(f"method is {method!r}, allowed are {', '.join(METHODS)}.")
+    network = load_segmenter(segmenter) if method == NETWORK else None
     try:
-        image = to_ras(read_image(path))
+        image = read_image(path)
+        if network is not None:
+            found = network(image.voxels, image.affine).volumes
+            return BrainVolumes(*(found[name] for name in VOLUMES))
+        image = to_ras(image)
         volume = image.voxels
         if extract_brain is True or (extract_brain == "auto" and is_whole_head(volume, image.affine)):
-            volume = volume * find_brain(volume, image.affine)[0]
+            volume = volume * find_brain(volume, image.affine, segmenter=segmenter)[0]
         return measure_volumes(volume, image.affine, load_ventricle_atlas(), name=os.fspath(path))
     except ValueError as error:
         reason = f"{error.kind}: {error.detail}" if isinstance(error, ImageError) else error
@@ -131,16 +153,18 @@ def measure_folder(
     suffix: str = "T1w",
     *,
     progress: bool = True,
+    method: str = NETWORK,
+    segmenter: str | os.PathLike[str] | None = None,
     extract_brain: bool | str = False,
     **options: Any,
 ) -> list[Measurement]:
     """Measure every brain that :func:`find_images` finds with the same ``options``, and raise the same errors.
 
-    If participants.tsv lacks volumes, the log says how to add the measured ones. ``extract_brain`` is that of
-    :func:`measure_file`.
+    If participants.tsv lacks volumes, the log says how to add the measured ones. ``method``, ``segmenter`` and
+    ``extract_brain`` are those of :func:`measure_file`.
     """
     images = find_images(folder, suffix, **options)
-    measure = functools.partial(measure_file, extract_brain=extract_brain)
+    measure = functools.partial(measure_file, method=method, segmenter=segmenter, extract_brain=extract_brain)
     bar = tqdm(images, desc="measure", unit="brain", disable=not progress)
     measurements = [Measurement(name, path, measure(path), recorded) for name, path, recorded in bar]
     unknown = sum(not np.isfinite(m.recorded).all() for m in measurements)

@@ -106,5 +106,11 @@ def brain_of(
     if options.extract_brain == "auto" and not head.whole:
         return object_mask(head.volume.data, head.volume.affine), {**step, "Method": "extracted before"}
     contrast = head.scan.contrast
-    found, method = extract_brain(head.volume.data, head.volume.affine, contrast, method=options.extraction_method)
+    found, method = extract_brain(
+        head.volume.data,
+        head.volume.affine,
+        contrast,
+        method=options.extraction_method,
+        segmenter=options.segmenter,
+    )
     return found, {**step, "Method": method, "On": contrast}

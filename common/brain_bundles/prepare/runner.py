@@ -18,7 +18,7 @@ from brain_bundles.data.bids import read_json, write_dataset_description
 from brain_bundles.data.bids_scans import Labels
 from brain_bundles.data.problems import DatasetError, first_names, grouped
 from brain_bundles.data.volumes import VOLUMES
-from brain_bundles.evaluation.measurement import measure_file
+from brain_bundles.evaluation.measurement import CLASSICAL, measure_file
 from brain_bundles.prepare.layouts import read_download
 from brain_bundles.prepare.options import Options
 from brain_bundles.prepare.page import write_page
@@ -179,7 +179,7 @@ def _volumes(dest: Path, visit: Visit, record: dict[str, Any]) -> dict[str, floa
         return None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        measured = measure_file(dest / image_file(visit, "T1w"))
+        measured = measure_file(dest / image_file(visit, "T1w"), method=CLASSICAL)
     record["Warnings"] += [
         str(w.message).replace(str(dest) + os.sep, "") for w in caught if "measured" in str(w.message)
     ]

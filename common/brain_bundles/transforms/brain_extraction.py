@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from scipy import ndimage
 from brain_bundles.data.anatomy import BRAIN_ML
 
 Mask = NDArray[np.bool_]
+SEGMENTER = "segmenter"
 
 
 class BrainExtractionError(ValueError):
@@ -31,19 +33,44 @@ class Method:
 
     Attributes:
         run: (D, H, W) float32 image and its (4, 4) affine to the mask (D, H, W).
-        contrasts: contrasts that it is for.
-        package: the package that it needs.
-        install: how to install that.
+        contrasts: contrasts that it is for; None for any.
+        installed: returns True if what it needs is there.
+        needs: what that is, and how to get it.
     """
 
     run: Callable[[NDArray[np.float32], NDArray[np.float64]], Mask]
-    contrasts: frozenset[str]
-    package: str
-    install: str
+    contrasts: frozenset[str] | None
+    installed: Callable[[], bool]
+    needs: str
 
-    @property
-    def installed(self) -> bool:
-        return importlib.util.find_spec(self.package) is not None
+    def takes(self, contrast: str) -> bool:
+        """Return True if it is for a contrast."""
+        return self.contrasts is None or contrast in self.contrasts
+
+
+def segmenter_method(path: str | os.PathLike[str] | None = None) -> Method:
+    """The network of the bundle brain_mri_segmenter, for any contrast.
+
+    Args:
+        path: its weights; None for those that come with the collection.
+    """
+
+    def run(image: NDArray[np.float32], affine: NDArray[np.float64]) -> Mask:
+        # Imported here: networks stand above the transforms, and most images need none.
+        from brain_bundles.inferers.scan_segmenter import load_segmenter
+        from brain_bundles.inferers.segmentation import NoHeadError
+
+        try:
+            return load_segmenter(path)(image, affine).brain_mask
+        except NoHeadError as error:
+            raise BrainExtractionError(f"the segmenter found no head: {error}") from error
+
+    def installed() -> bool:
+        from brain_bundles.inferers.scan_segmenter import segmenter_path
+
+        return path is not None or segmenter_path() is not None
+
+    return Method(run, None, installed, "the weights of brain_mri_segmenter, which are not here: give segmenter")
 
 
 @functools.cache
@@ -62,20 +89,25 @@ def run_deepbet(image: NDArray[np.float32], affine: NDArray[np.float64]) -> Mask
     return np.asarray(mask.dataobj) > 0
 
 
-# A network of our own, for any contrast, will stand here first.
 METHODS: Mapping[str, Method] = {
+    SEGMENTER: segmenter_method(),
     "deepbet": Method(
         run_deepbet,
         # Made for T1w; of other contrasts it finds a brain too.
         frozenset({"T1w", "ce-gadolinium_T1w", "T2w", "FLAIR", "PDw"}),
-        "deepbet",
-        "pip install 'brain-bundles[prepare]'",
+        lambda: importlib.util.find_spec("deepbet") is not None,
+        "deepbet: pip install 'brain-bundles[prepare]'",
     ),
 }
 
 
 def extract_brain(
-    image: NDArray[np.float32], affine: NDArray[np.float64], contrast: str = "T1w", *, method: str | None = None
+    image: NDArray[np.float32],
+    affine: NDArray[np.float64],
+    contrast: str = "T1w",
+    *,
+    method: str | None = None,
+    segmenter: str | os.PathLike[str] | None = None,
 ) -> tuple[Mask, str]:
     """Mask of the brain of a whole head, and the name of the method that made it.
 
@@ -83,26 +115,28 @@ def extract_brain(
         image: (D, H, W).
         affine: (4, 4), voxel to RAS+ mm.
         contrast: contrast of the image, such as T1w.
-        method: name of one of :data:`METHODS`; None takes the first one for the contrast.
+        method: name of one of :data:`METHODS`; None takes the first one for the contrast that is installed.
+        segmenter: weights for the method "segmenter"; None for those that come with the collection.
 
     Raises:
         BrainExtractionError: if no method knows the contrast, its package is missing, or what it found is no brain.
         ValueError: for an unknown method.
     """
-    if method is not None and method not in METHODS:
-        raise ValueError(f"brain extraction by {method!r} is unknown, known are {', '.join(METHODS)}.")
-    names = [method] if method else [name for name, one in METHODS.items() if contrast in one.contrasts]
+    methods = METHODS if segmenter is None else {**METHODS, SEGMENTER: segmenter_method(segmenter)}
+    if method is not None and method not in methods:
+        raise ValueError(f"brain extraction by {method!r} is unknown, known are {', '.join(methods)}.")
+    names = [method] if method else [name for name, one in methods.items() if one.takes(contrast)]
     if not names:
-        known = sorted({contrast for one in METHODS.values() for contrast in one.contrasts})
+        known = sorted({contrast for one in methods.values() for contrast in one.contrasts or ()})
         raise BrainExtractionError(
             f"no method extracts the brain of a {contrast} image, only of {', '.join(known)}; give a mask."
         )
-    usable = [name for name in names if METHODS[name].installed]
+    usable = [name for name in names if methods[name].installed()]
     if not usable:
         raise BrainExtractionError(
-            f"brain extraction needs {METHODS[names[0]].package}: {METHODS[names[0]].install}; or give a mask."
+            f"brain extraction needs {' or '.join(methods[n].needs for n in names)}; or give a mask."
         )
-    mask = METHODS[usable[0]].run(image, affine)
+    mask = methods[usable[0]].run(image, affine)
     volume = float(mask.sum()) * abs(float(np.linalg.det(affine[:3, :3]))) / 1000
     low, high = BRAIN_ML
     if not low <= volume <= high:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
@@ -29,16 +30,23 @@ class ExtractBraind(Transform):
         key: key of the image, a MetaTensor (1, D, H, W).
         mode: True extracts the brain of every image, "auto" that of whole heads.
         contrast_key: key of the contrast's name in the item, T1w if there is none.
+        segmenter: weights of the segmenter that finds brains; None for those that come with the collection.
 
     Raises:
         ValueError: for another mode.
         BrainExtractionError: during the run, if the brain cannot be extracted; the message names the file.
     """
 
-    def __init__(self, key: str, mode: bool | str = "auto", contrast_key: str = "source") -> None:
+    def __init__(
+        self,
+        key: str,
+        mode: bool | str = "auto",
+        contrast_key: str = "source",
+        segmenter: str | os.PathLike[str] | None = None,
+    ) -> None:
         if mode not in (True, "auto"):
             raise ValueError(f"extract_brain is {mode!r}, allowed are True, False and 'auto'.")
-        self.key, self.mode, self.contrast_key = key, mode, contrast_key
+        self.key, self.mode, self.contrast_key, self.segmenter = key, mode, contrast_key, segmenter
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         d = dict(data)
@@ -48,7 +56,8 @@ class ExtractBraind(Transform):
         if self.mode == "auto" and not is_whole_head(voxels, affine):
             return d
         try:
-            mask, d[BRAIN_EXTRACTION] = extract_brain(voxels, affine, str(d.get(self.contrast_key, "T1w")))
+            contrast = str(d.get(self.contrast_key, "T1w"))
+            mask, d[BRAIN_EXTRACTION] = extract_brain(voxels, affine, contrast, segmenter=self.segmenter)
         except BrainExtractionError as error:
             raise BrainExtractionError(f"{file_of(image)}: {error}") from error
         d[BRAIN_MASK] = pack(mask)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
@@ -33,6 +34,7 @@ def image_preprocessing(
     warn_cut: float | None = 0.02,
     allow_missing_keys: bool = False,
     extract_brain: bool | str = False,
+    segmenter: str | os.PathLike[str] | None = None,
 ) -> Compose:
     """Read, orient RAS, resample, centre the brain, crop or pad, scale intensities to [0, 1].
 
@@ -48,6 +50,7 @@ def image_preprocessing(
         warn_cut: see :class:`CentreBraind`; None for whole heads.
         allow_missing_keys: leave out keys that an item lacks.
         extract_brain: set the first key to 0 outside of the brain, see :class:`ExtractBraind`.
+        segmenter: weights of the network that finds the brain, see :class:`ExtractBraind`.
 
     Returns:
         A transform to float32 ``MetaTensor`` volumes (1, D, H, W). They record the applied operations for
@@ -64,7 +67,7 @@ def image_preprocessing(
     resample: dict[str, Any] = {"mode": "bilinear", "padding_mode": "zeros", **missing}
     steps = [
         ReadImaged(keys, **missing),
-        *([ExtractBraind(first, extract_brain)] if extract_brain is not False else []),
+        *([ExtractBraind(first, extract_brain, segmenter=segmenter)] if extract_brain is not False else []),
         Orientationd([first], axcodes="RAS", labels=RAS_LABELS, **missing),
         Spacingd([first], pixdim=pixdim, **resample),
         *([ResampleToMatchd(others, key_dst=first, **resample)] if others else []),

@@ -15,6 +15,7 @@ from brain_bundles.utils.distributed import (
 )
 from brain_bundles.utils.fingerprint import hash_file, weights_fingerprint, weights_hash
 from brain_bundles.utils.loading import load_weights, read_plain, read_recipe, read_weights
+from brain_bundles.utils.memory_format import to_device
 from brain_bundles.utils.plain_tensor import plain_tensor
 from brain_bundles.utils.precision import autocast, needs_loss_scaling, resolve_precision
 from brain_bundles.utils.random_state import random_states, restore_random_states
@@ -57,6 +58,7 @@ __all__ = [
     "restore_random_states",
     "save_atomically",
     "save_network",
+    "to_device",
     "to_plain",
     "training_history",
     "unwrap",

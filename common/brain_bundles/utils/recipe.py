@@ -10,6 +10,7 @@ from numbers import Real
 from typing import Any
 
 import torch
+from monai.networks.nets import UNet
 from torch import nn
 
 RECIPE_BYTES = 16384
@@ -92,12 +93,17 @@ def network_layout(network: nn.Module) -> dict[str, Any]:
 
     Returns:
         ``attention_heads`` by the name of the module, ``norm_groups``, and ``position_map``, the spatial size of a
-        learned map of positions or None.
+        learned map of positions or None; of MONAI's UNet also ``unet``, from which it can be built again.
     """
     heads = {name: int(module.num_heads) for name, module in network.named_modules() if hasattr(module, "num_heads")}
     groups = {module.num_groups for module in network.modules() if isinstance(module, nn.GroupNorm)}
     position = getattr(network, "position", None)
+    unet = {}
+    if isinstance(network, UNet):
+        values = {"channels": network.channels, "strides": network.strides, "num_res_units": network.num_res_units}
+        unet = {"unet": {key: value if isinstance(value, int) else list(value) for key, value in values.items()}}
     return {
+        **unet,
         "attention_heads": heads,
         "norm_groups": sorted(groups),
         "position_map": list(position.shape[2:]) if isinstance(position, torch.Tensor) else None,

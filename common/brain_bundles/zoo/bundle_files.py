@@ -10,14 +10,16 @@ import brain_bundles
 
 FOLDERS = ("configs", "docs", "models")
 WEIGHTS = ("autoencoder.pt", "model.pt")
+SEGMENTER = "brain_mri_segmenter"
 
 
 def bundle_files(bundle_dir: str | Path) -> dict[str, Path]:
     """Files of a bundle: name within the bundle, with ``/`` -> path, sorted by name.
 
     These are the licence, configs, documents and weights, the bundle's own package, and copies of
-    :mod:`brain_bundles` and :mod:`bundle_verify`, so that the bundle runs where this collection is not installed.
-    Results of runs (data, caches, outputs) are left out.
+    :mod:`brain_bundles` and :mod:`bundle_verify`, so that the bundle runs where this collection is not installed. The
+    weights of the segmenter beside it are ``models/segmenter.pt``: brain extraction and measuring need them. Results of
+    runs (data, caches, outputs) are left out.
 
     Args:
         bundle_dir: folder of the bundle, such as ``bundles/brain_mri_generator``.
@@ -27,12 +29,17 @@ def bundle_files(bundle_dir: str | Path) -> dict[str, Path]:
     """
     root = Path(bundle_dir).resolve()
     needed = ["LICENSE", "configs/metadata.json", "configs/train.json", "configs/inference.json", "docs/README.md"]
-    needed += [f"{root.name}/__init__.py", *(f"models/{name}" for name in WEIGHTS)]
+    inference = root / "configs" / "inference.json"
+    used = inference.read_text(encoding="utf-8") if inference.is_file() else ""
+    needed += [f"{root.name}/__init__.py", *(f"models/{name}" for name in WEIGHTS if f"/{name}'" in used)]
     if missing := [name for name in needed if not (root / name).is_file()]:
         raise FileNotFoundError(f"{root} is not a complete bundle; missing: {', '.join(missing)}.")
     found = {"LICENSE": root / "LICENSE"}
     for folder in (*FOLDERS, root.name):
         found |= _tree(root / folder, root)
+    segmenter = root.parent / SEGMENTER / "models" / "model.pt"
+    if root.name != SEGMENTER and segmenter.is_file():
+        found["models/segmenter.pt"] = segmenter
     for package in (brain_bundles, bundle_verify):
         source = Path(str(package.__file__)).parent
         found |= _tree(source, source.parent)

@@ -9,7 +9,12 @@ import pytest
 import torch
 from brain_bundles.data import DatasetError, image_path, segmentation_path, write_labels, write_nifti
 from brain_bundles.data.brain_classes import CLASS_INDEX, class_indices
+from brain_bundles.data.read_image import read_image
+from brain_bundles.evaluation.measurement import measure_file
+from brain_bundles.inferers.scan_segmenter import load_segmenter
 from brain_bundles.phantom import HeadPopulation
+from brain_bundles.transforms.brain_extraction import BrainExtractionError, extract_brain, segmenter_method
+from brain_bundles.utils import save_network, with_recipe
 from monai.bundle import ConfigParser
 
 from .conftest import TINY, Bundle
@@ -107,6 +112,32 @@ def test_noise_is_named_and_not_segmented(segmented):
     assert "sub-02_FLAIR.nii.gz" in str(cause(error))
     assert "the others are segmented" in str(cause(error))
     assert not list((folder / "sub-02").rglob("*.nii.gz"))
+
+
+def test_measuring_and_brain_extraction_call_the_network_by_its_weights(learned, segmented, dataset):
+    weights, scan = learned.ckpt_dir / "model.pt", image_path(dataset, "sub-01", "T1w")
+    line = dict(zip(*(row.split("\t") for row in (segmented[0] / "volumes.tsv").read_text().splitlines()), strict=True))
+    measured = measure_file(scan, segmenter=weights)
+    assert measured.ventricular_volume == pytest.approx(float(line["ventricular_volume"]), rel=0.02)
+    assert measured.brain_volume == pytest.approx(float(line["brain_volume"]), rel=0.02)
+    image, network = read_image(scan), load_segmenter(weights)
+    assert load_segmenter(str(weights)) is network
+    mask = segmenter_method(weights).run(image.voxels, image.affine)
+    written = np.asarray(nib.load(segmented[0] / "sub-01" / "anat" / "sub-01_acq-T1w_desc-brain_mask.nii.gz").dataobj)
+    assert (mask == (written > 0)).mean() > 0.999
+    noise = read_image(image_path(dataset, "sub-02", "FLAIR"))
+    with pytest.raises(BrainExtractionError, match="the segmenter found no head"):
+        extract_brain(noise.voxels, noise.affine, "FLAIR", segmenter=weights)
+    with pytest.warns(UserWarning, match="cannot be measured"):
+        assert np.isnan(measure_file(image_path(dataset, "sub-02", "FLAIR"), segmenter=weights)).all()
+
+
+def test_only_weights_of_a_segmenter_are_taken(tmp_path):
+    save_network(with_recipe(torch.nn.Linear(1, 1), {"spacing": 2.0}), tmp_path / "other.pt")
+    with pytest.raises(ValueError, match="holds no UNet with the classes of brain_mri_segmenter"):
+        load_segmenter(tmp_path / "other.pt")
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        load_segmenter(tmp_path / "none.pt")
 
 
 def test_a_derivative_is_valid_bids(segmented, bids_errors):

@@ -12,7 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from brain_bundles.data.volumes import VOLUMES
-from brain_bundles.evaluation.measurement import measure_file
+from brain_bundles.evaluation.measurement import CLASSICAL, measure_file
 from brain_bundles.evaluation.populations.choice import choose_people
 from brain_bundles.evaluation.populations.classifier_tests import run_tests
 from brain_bundles.evaluation.populations.features import describe_images
@@ -144,7 +144,7 @@ def _measure(visits: Iterable[Visit], measured: dict[Path, BrainVolumes], progre
     """Add the volumes of T1w images that are not measured yet."""
     paths = [visit.paths["T1w"] for visit in visits if "T1w" in visit.paths and visit.paths["T1w"] not in measured]
     for path in tqdm(paths, desc=progress, unit="brain", disable=progress is None):
-        measured[path] = measure_file(path)
+        measured[path] = measure_file(path, method=CLASSICAL)
 
 
 def _volumes_of(visit: Visit, measured: dict[Path, BrainVolumes]) -> BrainVolumes:
