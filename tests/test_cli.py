@@ -29,7 +29,7 @@ def test_measure_writes_a_table(folder):
 def test_measure_says_where_it_writes_and_where_the_method_was_checked(folder, monkeypatch, caplog):
     monkeypatch.chdir(folder)
     with caplog.at_level("INFO"):
-        assert cli.main(["measure", str(folder)]) == 0
+        assert cli.main(["measure", str(folder), "--method", "classical"]) == 0
     assert f"Wrote {folder / 'measured.tsv'}: 2 brains" in caplog.text
     (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert "1 of 2 brains have ventricles outside of 20 to 124 mL (a)" in warning

@@ -58,7 +58,12 @@ def test_broken_files_are_nan_with_a_warning(tmp_path):
     broken = tmp_path / "broken.nii.gz"
     broken.write_bytes(b"not a volume")
     with pytest.warns(UserWarning, match=r"broken.nii.gz: its volumes cannot be measured"):
-        assert np.isnan(measure_file(broken)).all()
+        assert np.isnan(measure_file(broken, method="classical")).all()
+
+
+def test_an_unknown_method_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="method is 'rules', allowed are network, classical"):
+        measure_file(tmp_path / "any.nii.gz", method="rules")
 
 
 def test_files_are_measured_in_ras_orientation(tmp_path, monkeypatch):
@@ -68,7 +73,7 @@ def test_files_are_measured_in_ras_orientation(tmp_path, monkeypatch):
     )
     volume = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
     nib.save(nib.Nifti1Image(volume[::-1, ::-1], np.diag([-2, -2, 2, 1])), tmp_path / "lps.nii")
-    assert measure_file(tmp_path / "lps.nii") == BrainVolumes(1.0, 2.0)
+    assert measure_file(tmp_path / "lps.nii", method="classical") == BrainVolumes(1.0, 2.0)
     np.testing.assert_array_equal(seen["volume"], volume)
 
 

@@ -17,7 +17,7 @@ def files(tmp_path, monkeypatch):
     affine = affine @ np.diag([-1, 1, 1, 1])  # the axes of the file are not RAS
     nib.save(nib.Nifti1Image(image, affine), tmp_path / "head.nii.gz")
     nib.save(nib.Nifti1Image(image * mask.astype(np.int16), affine), tmp_path / "brain.nii.gz")
-    method = Method(lambda image, affine: mask, frozenset({"T1w"}), "numpy", "pip install numpy")
+    method = Method(lambda image, affine: mask, frozenset({"T1w"}), lambda: True, "nothing")
     monkeypatch.setattr(brain_extraction, "METHODS", {"truth": method})
     return tmp_path, mask
 

@@ -1,4 +1,4 @@
-"""MONAI's perceptual loss, made only if its weights are on this machine or a download is allowed."""
+"""Perceptual losses, made only if their weights are on this machine or a download is allowed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from torch import nn
 
 from brain_bundles.utils.hub_weights import HUB_REPOSITORIES, LPIPS_BACKBONES, backbone_from, require_weights
 
-NETWORK_TYPES = (*LPIPS_BACKBONES, *HUB_REPOSITORIES, "resnet50")
+SEGMENTER = "segmenter"
+NETWORK_TYPES = (SEGMENTER, *LPIPS_BACKBONES, *HUB_REPOSITORIES, "resnet50")
 
 
 def make_perceptual_loss(
@@ -21,12 +22,14 @@ def make_perceptual_loss(
     pretrained_state_dict_key: str | None = None,
     allow_download: bool = False,
 ) -> nn.Module | None:
-    """Make a ``monai.losses.PerceptualLoss``, or None if the term is off.
+    """Make a perceptual loss, or None if the term is off: of the segmenter's features, or ``monai.losses``'s.
 
     Args:
-        network_type: None turns the term off; else alex, vgg, squeeze (LPIPS), resnet50, radimagenet_resnet50 or a
-            medicalnet name.
-        pretrained_path: local weights: of the torchvision backbone for alex, vgg, squeeze; of the network for resnet50.
+        network_type: None turns the term off; segmenter for
+            :class:`~brain_bundles.losses.segmenter_perceptual.SegmenterPerceptualLoss`; else alex, vgg, squeeze
+            (LPIPS), resnet50, radimagenet_resnet50 or a medicalnet name.
+        pretrained_path: local weights: of the torchvision backbone for alex, vgg, squeeze; of the network for resnet50;
+            of another segmenter than the one that comes with the collection.
         spatial_dims: 2 or 3.
         is_fake_3d: for 3D, compare slices of the three planes with a 2D network; medicalnet networks need False.
         fake_3d_ratio: share of the slices to use.
@@ -51,6 +54,12 @@ def make_perceptual_loss(
         raise ValueError(
             f"perceptual network_type is {network_type!r}; allowed: null (off), {', '.join(NETWORK_TYPES)}."
         )
+    if network_type == SEGMENTER:
+        if spatial_dims != 3:
+            raise ValueError(f"spatial_dims is {spatial_dims}; the segmenter compares volumes, so 3 is needed.")
+        from brain_bundles.losses.segmenter_perceptual import SegmenterPerceptualLoss
+
+        return SegmenterPerceptualLoss(pretrained_path)
     needed = [] if network_type in HUB_REPOSITORIES else ["torchvision"] + ["lpips"] * (network_type in LPIPS_BACKBONES)
     if missing := [name for name in needed if find_spec(name) is None]:
         raise ImportError(

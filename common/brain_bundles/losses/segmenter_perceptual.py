@@ -1,0 +1,61 @@
+"""Perceptual loss by the segmenter's features, in 3D and without a download."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+from torch import nn
+
+from brain_bundles.inferers.scan_segmenter import load_segmenter
+from brain_bundles.networks.unet_blocks import encoder_blocks
+
+EPSILON = 1e-8
+
+
+class SegmenterPerceptualLoss(nn.Module):
+    """Mean squared difference between the segmenter's features of two volumes.
+
+    Features are the maps after each block of the UNet's encoder, normalised over the channels at each position as in
+    LPIPS. The mean over positions is taken at each block, then the mean over blocks.
+
+    Args:
+        path: weights of the segmenter; None for those that come with the collection.
+        num_blocks: number of blocks, from the first, the finest; None for all.
+
+    Raises:
+        FileNotFoundError: without the weights.
+        ValueError: if the network has fewer blocks.
+
+    Source: Zhang et al. 2018, LPIPS, arXiv:1801.03924, equation 1, without learned weights of the channels.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None = None, num_blocks: int | None = None) -> None:
+        super().__init__()
+        segmenter = load_segmenter(path)
+        blocks = encoder_blocks(segmenter.network)
+        if num_blocks is not None and not 1 <= num_blocks <= len(blocks):
+            raise ValueError(f"num_blocks is {num_blocks}, the segmenter's encoder has {len(blocks)}.")
+        self.blocks = nn.ModuleList(blocks[:num_blocks]).eval().requires_grad_(False)
+
+    def forward(self, input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:  # noqa: A002 (the name of MONAI)
+        """Scalar loss of volumes (B, 1, D, H, W) on the collection's intensity scale.
+
+        Raises:
+            ValueError: if the shapes differ, or there is not one channel.
+        """
+        if input.shape != target.shape or input.ndim != 5 or input.shape[1] != 1:
+            raise ValueError(
+                f"expected two volumes (B, 1, D, H, W), got {tuple(input.shape)} and {tuple(target.shape)}."
+            )
+        loss = input.new_zeros(())
+        ours, theirs = input, target
+        for block in self.blocks:
+            ours, theirs = block(ours), block(theirs)
+            loss = loss + (_normalised(ours) - _normalised(theirs)).square().sum(1).mean()
+        return loss / len(self.blocks)
+
+
+def _normalised(features: torch.Tensor) -> torch.Tensor:
+    features = features.float()
+    return features / (features.square().sum(1, keepdim=True) + EPSILON).sqrt()

@@ -1,0 +1,92 @@
+"""How good is the segmenter on real people? Tables for the results, and pictures.
+
+python tests/real/segmenter_on_people.py REFERENCES OUT [--weights PATH] [--flip]
+
+``REFERENCES`` is the folder that segmenter_references.py wrote. For each of its datasets OUT gets metrics.md,
+scores.tsv and comparison.png; OUT/summary.md has what the bars are about.
+"""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from pathlib import Path
+
+import torch
+from brain_bundles.data import segmentation_datalist
+from brain_bundles.evaluation import evaluate_segmentation
+from brain_bundles.inferers import SegmentationInferer
+from brain_bundles.inferers.scan_segmenter import load_segmenter
+
+CORTEX = list(range(100, 208))
+# Heads and brains: the ventricles, the mask, and the rest of the brain, which stands under the name of one class.
+OLDER = {"lateral_ventricle": [1], "third_ventricle": [2], "white_matter": [3], "csf": [4]}
+OASIS = {
+    "white_matter": [44, 45],
+    "cortex": CORTEX,
+    "lateral_ventricle": [49, 50, 51, 52],
+    "third_ventricle": [4],
+    "fourth_ventricle": [11],
+    "cerebellar_white_matter": [40, 41],
+    "cerebellar_cortex": [38, 39, 71, 72, 73],
+    "thalamus": [59, 60],
+    "caudate": [36, 37],
+    "putamen": [57, 58],
+    "pallidum": [55, 56],
+    "accumbens": [23, 30],
+    "hippocampus": [47, 48],
+    "amygdala": [31, 32],
+    "brainstem": [35],
+    "ventral_diencephalon": [61, 62],
+    "csf": [46],
+}
+CASES = {
+    "heads_T1w": OLDER,
+    "heads_FLAIR": OLDER,
+    "brains_T1w": OLDER,
+    "brains_FLAIR": OLDER,
+    "oasis_T1w": OASIS,
+    "oasis_T1w_with_csf": {**OASIS, "cortex": [*CORTEX, 1000]},
+}
+SHOWN = ("brain_mask", "brain_volume", "lateral_ventricle", "white_matter", "cortex")
+
+
+def main(references: Path, out: Path, weights: str | None, flip: bool) -> None:
+    """Evaluate all datasets."""
+    warnings.simplefilter("ignore")
+    segmenter = load_segmenter(weights)
+    lines = ["| dataset | structure | Dice, 2 mm | Dice, scan | found mL | labels mL | r |", "|---|" + "---|" * 6]
+    for name, table in CASES.items():
+        folder = references / name.removesuffix("_with_csf")
+        items = segmentation_datalist(folder, [folder.name.split("_")[1]], segmentation="manual")
+        report = evaluate_segmentation(
+            items,
+            segmenter.preprocessing,
+            segmenter.network,
+            SegmentationInferer(flip=flip, precision="auto"),
+            output_dir=out / name,
+            label_numbers=table,
+        )
+        for structure in SHOWN if table is OLDER else report["structures"]:
+            one = report["structures"].get(structure)
+            if one is None or (table is OLDER and structure in ("white_matter", "cortex")):
+                continue
+            cells = [one[key] for key in ("dice", "dice_scan", "volume_ml", "true_volume_ml", "volume_r")]
+            shown = " | ".join("n/a" if cell is None else f"{cell:.3f}" for cell in cells)
+            lines.append(f"| {name} | {structure} | {shown} |")
+        lines.append(
+            f"| {name} | quality {report['quality']}, seconds {report['seconds']}, refused {report['refused']} |"
+        )
+    (out / "summary.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("references", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--weights")
+    parser.add_argument("--flip", action="store_true")
+    given = parser.parse_args()
+    torch.set_num_threads(2)
+    main(given.references, given.out, given.weights, given.flip)
