@@ -54,6 +54,20 @@ def test_volumes_of_a_head_are_those_of_its_brain(whole_head, tmp_path):
     brains.mkdir()
     image = nib.load(folder / "head_T1w.nii.gz")
     nib.save(nib.Nifti1Image(np.asarray(image.dataobj) * mask, affine), brains / "head_T1w.nii.gz")
-    assert cli.main(["measure", str(folder), "--extract_brain", "auto", "--output_file", str(tmp_path / "a.tsv")]) == 0
-    assert cli.main(["measure", str(brains), "--output_file", str(tmp_path / "b.tsv")]) == 0
+    assert (
+        cli.main(
+            [
+                "measure",
+                str(folder),
+                "--method",
+                "classical",
+                "--extract_brain",
+                "auto",
+                "--output_file",
+                str(tmp_path / "a.tsv"),
+            ]
+        )
+        == 0
+    )
+    assert cli.main(["measure", str(brains), "--method", "classical", "--output_file", str(tmp_path / "b.tsv")]) == 0
     assert read_tsv(tmp_path / "a.tsv") == read_tsv(tmp_path / "b.tsv")
