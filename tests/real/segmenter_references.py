@@ -9,8 +9,8 @@ python tests/real/segmenter_references.py REAL OUT
 - ``brains``: the preprocessed, brain-extracted scans with the same labels.
 - ``oasis``: 15 young adults, brain-extracted, manual labels. Cortex that the tissue labels call CSF is 1000.
 
-Numbers of heads and brains: 1 lateral ventricles, 2 third and fourth, 3 the rest of the brain with the CSF of its sulci,
-4 the rest of the mask. Volumes of the brain without CSF stand in participants.tsv, which is copied.
+Numbers of heads and brains: 1 lateral ventricles, 2 third and fourth, 3 the rest of the brain with the CSF of its
+sulci, 4 the rest of the mask. Volumes of the brain without CSF stand in participants.tsv, which is copied.
 """
 
 from __future__ import annotations
