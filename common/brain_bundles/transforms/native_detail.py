@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from brain_bundles.utils.plain_tensor import plain_tensor
 
-RADIUS = 2  # voxels of the model's grid: a window of five
+RADIUS = 1  # voxels of the model's grid: a window of three
 EPSILON = 1e-3  # variance of the source within a window, on its scale of [0, 1], below which it explains little
 
 
