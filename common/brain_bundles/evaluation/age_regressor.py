@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -90,7 +91,7 @@ class AgeRegressor:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the coefficients as plain tensors."""
         content = {name: torch.as_tensor(getattr(self, name)) for name in ("centre", "scale", "weights")}
-        save_atomically({**content, "intercept": self.intercept}, path)
+        save_atomically({**content, "intercept": self.intercept}, Path(path))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> AgeRegressor:

@@ -100,8 +100,8 @@ def network_layout(network: nn.Module) -> dict[str, Any]:
     position = getattr(network, "position", None)
     unet = {}
     if isinstance(network, UNet):
-        values = {"channels": network.channels, "strides": network.strides, "num_res_units": network.num_res_units}
-        unet = {"unet": {key: value if isinstance(value, int) else list(value) for key, value in values.items()}}
+        lists = {"channels": list(network.channels), "strides": list(network.strides)}
+        unet = {"unet": {**lists, "num_res_units": network.num_res_units}}
     return {
         **unet,
         "attention_heads": heads,
