@@ -119,7 +119,7 @@ def main() -> int:
         replacements = prepare(folder)
         seen: set[str] = set()
         for document in DOCUMENTS:
-            page = document.stem.removeprefix("training_") if document.parent.name == "docs" else document.parts[-3]
+            page = document.parts[-3] if document.name == "README.md" else document.stem
             for bundle, block in blocks(document.read_text()) if options.document in str(document) else []:
                 work = Path(tempfile.mkdtemp(dir=folder))  # the stages of a block build on each other
                 for words in block:

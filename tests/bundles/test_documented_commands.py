@@ -10,7 +10,7 @@ import pytest
 from monai.bundle import ConfigParser
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("bundles/*/docs/README.md")])
+DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/*/*.md"), *ROOT.glob("bundles/*/docs/README.md")])
 RUNNERS = {"config_file", "bundle_root", "meta_file", "logging_file", "runner_id", "workflow_type"}  # of MONAI
 
 

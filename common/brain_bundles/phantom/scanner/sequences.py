@@ -19,7 +19,7 @@ from brain_bundles.phantom.mr_signal import SEQUENCES, TISSUES, Sequence, Tissue
 from brain_bundles.phantom.scanner.draws import Range, uniform
 
 # Where people's images differ from those of mr_signal: their FLAIR is not quite nulled, CSF has a quarter of the
-# brightness of white matter (docs/comparing_populations.md).
+# brightness of white matter (docs/explanation/how_real_phantoms_are.md).
 HEAD_SEQUENCES = {"FLAIR": replace(SEQUENCES["FLAIR"], ti=1600.0)}
 CSF_T1_MS = TISSUES["csf"].t1  # inversion times are set to null CSF
 
