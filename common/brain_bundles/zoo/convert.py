@@ -59,7 +59,8 @@ def convert(
     """
     if bundle != BUNDLE:
         raise ValueError(
-            f"published weights are known only for {BUNDLE}, not for {bundle!r}; see docs/how-to/use_published_weights.md."
+            f"published weights are known only for {BUNDLE}, not for {bundle!r}; "
+            "see docs/how-to/use_published_weights.md."
         )
     config = _config(Path(bundles_dir) / bundle, overlays)
     converted: dict[str, dict[str, torch.Tensor]] = {}
