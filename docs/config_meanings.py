@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import griffe
+from griffe_extension import Docstrings, without_roles
 
 ROOT = Path(__file__).parents[1]
 BUNDLES = sorted(path.parent for path in ROOT.glob("bundles/*/configs"))
@@ -24,7 +25,10 @@ MONAI_KEYS = {
 @functools.cache
 def packages() -> griffe.ModulesCollection:
     """The source of this collection, read and not run."""
-    loader = griffe.GriffeLoader(search_paths=[str(ROOT / "common"), *map(str, BUNDLES)], docstring_parser="google")
+    paths = [str(ROOT / "common"), *map(str, BUNDLES)]
+    loader = griffe.GriffeLoader(
+        search_paths=paths, docstring_parser="google", extensions=griffe.load_extensions(Docstrings)
+    )
     for name in ("brain_bundles", *(path.name for path in BUNDLES)):
         loader.load(name)
     loader.resolve_aliases()
@@ -69,7 +73,7 @@ def arguments(target: str) -> Mapping[str, str]:
 def plain(text: str) -> str:
     """A docstring's text for a cell of a table: one line, code spans with one backtick, nothing that is markup."""
     text = " ".join(text.split())
-    text = re.sub(r":\w+:`~?([^`]*)`", r"`\1`", text).replace("``", "`")
+    text = without_roles(text).replace("``", "`")
     spans = re.split(r"(`[^`]*`)", text)
     return "".join(
         part if part.startswith("`") else part.replace("<", "&lt;").replace("*", r"\*").replace("|", r"\|")

@@ -101,7 +101,7 @@ def test_meanings_come_from_docstrings():
     assert known["steps"] == known["sampler::num_inference_steps"]
     assert known["steps"].startswith("steps over the whole schedule")
     assert config_meanings.summary("monai.data.Dataset") == "of monai"
-    assert config_meanings.plain("``a`` of\n  :class:`~b.C` in a*b < c") == r"`a` of `b.C` in a\*b &lt; c"
+    assert config_meanings.plain("``a`` of\n  :class:`~b.C` in a*b < c") == r"`a` of `C` in a\*b &lt; c"
 
 
 def test_arguments_that_share_a_line_have_its_meaning():
