@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 CARDS = sorted(ROOT.glob("bundles/*/docs/README.md"))
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *DOCS.rglob("*.ipynb"), *CARDS])
-NAMED = re.compile(r"\bdocs/(?:tutorials|how-to|reference|explanation|training|images)/[\w/.-]*\w")
+NAMED = re.compile(r"\bdocs/(?:tutorials|how-to|reference|explanation|training|images)/[\w/-]+\.\w+")
 
 
 def prose(path: Path) -> str:
