@@ -105,7 +105,8 @@ def meanings(bundle: str, configs: Mapping[str, Mapping[str, Any]]) -> dict[str,
     """
     found: dict[str, str] = {}
     handed_on: dict[str, str] = {}
-    for config in configs.values():
+    noted: dict[str, dict[str, str]] = {}
+    for file, config in configs.items():
         for path, value in parts(config):
             if isinstance(value, dict) and "_target_" in value:
                 known = arguments(value["_target_"])
@@ -114,8 +115,10 @@ def meanings(bundle: str, configs: Mapping[str, Mapping[str, Any]]) -> dict[str,
                     found.setdefault(f"{path}::{name}", MONAI_KEYS.get(name) or known.get(name, ""))
                     if isinstance(one, str) and one.startswith("@") and name in known:
                         handed_on.setdefault(one[1:], known[name])
-            if isinstance(value, dict) and "_desc_" in value and "_target_" in value:
-                found[path] = plain(value["_desc_"])
+                if "_desc_" in value:
+                    noted.setdefault(path, {}).setdefault(plain(value["_desc_"]), file)
+    for path, notes in noted.items():  # files may differ in what stands there
+        found[path] = "; ".join(notes if len(notes) == 1 else (f"*{file}*: {text}" for text, file in notes.items()))
     found |= {path: text for path, text in handed_on.items() if not found.get(path)}
     for name, text in words().items():
         one, _, key = name.rpartition("/")

@@ -107,3 +107,11 @@ def test_meanings_come_from_docstrings():
 def test_arguments_that_share_a_line_have_its_meaning():
     known = config_meanings.arguments("brain_bundles.schedulers.make_scheduler")
     assert known["beta_start"] == known["beta_end"] != ""
+
+
+def test_notes_that_differ_between_files_name_their_file():
+    here = {"_target_": "monai.data.Dataset", "_desc_": "one"}
+    configs = {"inference": {"a": here, "b": here}, "train": {"a": here | {"_desc_": "two"}, "b": here}}
+    known = config_meanings.meanings("no_bundle", configs)
+    assert known["a"] == "*inference*: one; *train*: two"
+    assert known["b"] == "one"
