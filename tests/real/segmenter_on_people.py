@@ -12,14 +12,15 @@ import argparse
 import warnings
 from pathlib import Path
 
+import numpy as np
 import torch
-from brain_bundles.data import segmentation_datalist
+from brain_bundles.data import read_tsv, segmentation_datalist
 from brain_bundles.evaluation import evaluate_segmentation
 from brain_bundles.inferers import SegmentationInferer
 from brain_bundles.inferers.scan_segmenter import load_segmenter
 
 CORTEX = list(range(100, 208))
-# Heads and brains: the ventricles, the mask, and the rest of the brain, which stands under the name of one class.
+# Heads and brains: ventricles, and all else inside of the skull under the name of one class, for the mask.
 OLDER = {"lateral_ventricle": [1], "third_ventricle": [2], "white_matter": [3], "csf": [4]}
 OASIS = {
     "white_matter": [44, 45],
@@ -48,7 +49,23 @@ CASES = {
     "oasis_T1w": OASIS,
     "oasis_T1w_with_csf": {**OASIS, "cortex": [*CORTEX, 1000]},
 }
-SHOWN = ("brain_mask", "brain_volume", "lateral_ventricle", "white_matter", "cortex")
+SHOWN = ("brain_mask", "lateral_ventricle")  # of the older adults
+
+
+def volumes(folder: Path, results: Path) -> list[str]:
+    """Agreement with the volumes of participants.tsv."""
+    known = {row["participant_id"]: row for row in read_tsv(folder / "participants.tsv")}
+    rows = read_tsv(results / "scores.tsv")
+    lines = []
+    for name, structure in (("ventricular_volume", "lateral_ventricle"), ("brain_volume", "brain_volume")):
+        own = [row for row in rows if row["structure"] == structure]
+        found = np.array([float(str(row["volume"])) for row in own])
+        true = np.array([float(str(known[str(row["scan"]).split("_")[0]][name])) for row in own])
+        r, slope = np.corrcoef(found, true)[0, 1], np.polyfit(true, found, 1)[0]
+        lines.append(
+            f"{name}: r {r:.4f}, slope {slope:.2f}, mean {found.mean():.1f} of {true.mean():.1f} mL, N {len(own)}"
+        )
+    return lines
 
 
 def main(references: Path, out: Path, weights: str | None, flip: bool) -> None:
@@ -68,9 +85,7 @@ def main(references: Path, out: Path, weights: str | None, flip: bool) -> None:
             label_numbers=table,
         )
         for structure in SHOWN if table is OLDER else report["structures"]:
-            one = report["structures"].get(structure)
-            if one is None or (table is OLDER and structure in ("white_matter", "cortex")):
-                continue
+            one = report["structures"][structure]
             cells = [one[key] for key in ("dice", "dice_scan", "volume_ml", "true_volume_ml", "volume_r")]
             shown = " | ".join("n/a" if cell is None else f"{cell:.3f}" for cell in cells)
             lines.append(f"| {name} | {structure} | {shown} |")

@@ -9,11 +9,13 @@ python tests/real/segmenter_references.py REAL OUT
 - ``brains``: the preprocessed, brain-extracted scans with the same labels.
 - ``oasis``: 15 young adults, brain-extracted, manual labels. Cortex that the tissue labels call CSF is 1000.
 
-Numbers of heads and brains: 1 lateral ventricles, 2 third and fourth, 3 other brain, 4 the rest of the mask.
+Numbers of heads and brains: 1 lateral ventricles, 2 third and fourth, 3 the rest of the brain with the CSF of its
+sulci, 4 the rest of the mask. Volumes of the brain without CSF stand in participants.tsv, which is copied.
 """
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -27,12 +29,15 @@ CSF, CORTEX_CSF = 4, 1000
 DESCRIPTION = '{"Name": "labels for the segmenter", "BIDSVersion": "1.10.0"}'
 
 
-def write(out: Path, name: str, contrast: str, scan: Path, labels: np.ndarray, affine: np.ndarray) -> None:
+def write(
+    out: Path, name: str, contrast: str, scan: Path, labels: np.ndarray, affine: np.ndarray, participants: Path
+) -> None:
     """One person of one dataset: each contrast is a dataset, as labels lie on its grid."""
     root = out / f"{name}_{contrast}"
     link = root / scan.parent.parent.name / "anat" / scan.name
     link.parent.mkdir(parents=True, exist_ok=True)
     (root / "dataset_description.json").write_text(DESCRIPTION, encoding="utf-8")
+    shutil.copy(participants, root / "participants.tsv")
     link.unlink(missing_ok=True)
     link.symlink_to(scan.resolve())
     file = root / "derivatives/manual" / scan.parent.parent.name / "anat" / f"{scan.parent.parent.name}_dseg.nii.gz"
@@ -55,6 +60,7 @@ def carried(labels: np.ndarray, affine: np.ndarray, to: Volume, matrix: np.ndarr
 
 def older_adults(real: Path, out: Path) -> None:
     """Heads and brains of t1_flair."""
+    table = real / "t1_flair" / "participants.tsv"
     for folder in sorted((real / "t1_flair").glob("sub-*")):
         own = real / "t1_flair/derivatives/preproc" / folder.name / "anat"
         mask = read_volume(own / f"{folder.name}_desc-brain_mask.nii.gz")
@@ -64,10 +70,10 @@ def older_adults(real: Path, out: Path) -> None:
         for contrast in ("T1w", "FLAIR"):
             brain = own / f"{folder.name}_{contrast}.nii.gz"
             raw = folder / "anat" / f"{folder.name}_{contrast}.nii.gz"
-            write(out, "brains", contrast, brain, labels, mask.affine)
+            write(out, "brains", contrast, brain, labels, mask.affine, table)
             scan = read_volume(raw)
             found = register(read_volume(brain), scan, near)
-            write(out, "heads", contrast, raw, carried(labels, mask.affine, scan, found.matrix), scan.affine)
+            write(out, "heads", contrast, raw, carried(labels, mask.affine, scan, found.matrix), scan.affine, table)
         print(folder.name, flush=True)
 
 
@@ -79,7 +85,8 @@ def young_adults(real: Path, out: Path) -> None:
         tissue = read_volume(own / f"{folder.name}_label-tissue_dseg.nii.gz").data
         labels = manual.data.astype(np.int16)
         labels[(labels >= 100) & (tissue <= 1)] = CORTEX_CSF
-        write(out, "oasis", "T1w", own / f"{folder.name}_T1w.nii.gz", labels, manual.affine)
+        scan = own / f"{folder.name}_T1w.nii.gz"
+        write(out, "oasis", "T1w", scan, labels, manual.affine, real / "oasis" / "participants.tsv")
 
 
 if __name__ == "__main__":
