@@ -67,6 +67,7 @@ def rows(configs: Configs) -> dict[str, dict[str, Any]]:
 
 
 def table(found: Mapping[str, Mapping[str, Any]], known: Mapping[str, str]) -> list[str]:
+    """The lines of a table: a row for each path, with its values and its meaning."""
     lines = ["| key | value, and the files that have it | what it is |", "| --- | --- | --- |"]
     for path, values in found.items():
         lines.append(f"| `{path}` | {cell(values)} | {known.get(path) or known.get(path.lstrip('+'), '')} |")
