@@ -11,7 +11,7 @@ DEMO_DIR := output/demo
 # One worker for each core, up to 8, and one thread in each (tests/conftest.py). UTF-8, whatever a library does to the locale.
 PYTEST = PYTHONUTF8=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 8
 
-.PHONY: help install demo lint test test-all clean
+.PHONY: help install demo docs lint test test-all clean
 
 help: ## what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,7 +23,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed; name one with PYTHON=...')"
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[phantom,report,legacy,test]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[phantom,report,legacy,docs,test]'
 	touch $@
 
 demo: install ## generate 8 brains, translate and segment 4 phantoms, into output/demo
@@ -51,6 +51,10 @@ demo: install ## generate 8 brains, translate and segment 4 phantoms, into outpu
 	@echo "the same 4, what they lack (T2w, FLAIR, T1w with contrast agent): $(DEMO_DIR)/filled_in"
 	@echo "  picture:    $(DEMO_DIR)/filled_in/logs/preview.png"
 	@echo "  volumes:    $(DEMO_DIR)/filled_in/sub-*/anat/*.nii.gz, each with a .json that says what it was made from"
+
+docs: install ## the pages as a site, into build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo "the site: build/site/index.html; with its search: $(BIN)/python -m http.server --directory build/site"
 
 lint: install ## formatting, linting and types
 	$(BIN)/ruff check .

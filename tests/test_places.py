@@ -1,4 +1,4 @@
-"""Imports point downwards: what a place may use lies below it, as docs/decisions.md says."""
+"""Imports point downwards: what a place may use lies below it, as docs/explanation/decisions.md says."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def verify(path: str | Path) -> Report:
     in a zip, the manifest, the metadata against MONAI's schema, required files and ids, and macros. What a config calls
     must be a known component with known arguments, a data file what a known component would open. Python files must be
     those of the installed collection, weights plain tensors that fit the network in the config. Everything else is
-    reported as not judged. docs/security.md has the whole list and its limits.
+    reported as not judged. docs/reference/verifier.md has the whole list and its limits.
 
     Args:
         path: folder or zip of a bundle.

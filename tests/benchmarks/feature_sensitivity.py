@@ -2,8 +2,8 @@
 
     python tests/benchmarks/feature_sensitivity.py encoder.blocks.0 encoder.blocks.5 encoder.blocks.0,encoder.blocks.5
 
-Each argument is a list of layers, and gives a table for docs/features.md. Rendering 30 phantoms of 4 mm takes most of a
-minute.
+Each argument is a list of layers, and gives a table for docs/explanation/feature_distances.md. Rendering 30 phantoms of
+4 mm takes most of a minute.
 """
 
 from __future__ import annotations

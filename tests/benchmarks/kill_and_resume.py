@@ -2,10 +2,10 @@
 
     python tests/benchmarks/kill_and_resume.py [--moments 10] [--minutes 60] [--only TEXT] [--seed 0]
 
-Prints a line per command for docs/reliability.md: how often the second start ended with the files of the uninterrupted
-run, and whether a process outlived the one that was killed. Each round kills every command once, so that a run that is
-cut short has the same number for all. The exit code is 1 if any file differs or any process lives on. Linux only: it
-looks into /proc. A new command is a line of ``COMMANDS``.
+Prints a line per command for docs/explanation/reliability.md: how often the second start ended with the files of the
+uninterrupted run, and whether a process outlived the one that was killed. Each round kills every command once, so that
+a run that is cut short has the same number for all. The exit code is 1 if any file differs or any process lives on.
+Linux only: it looks into /proc. A new command is a line of ``COMMANDS``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Run every `monai.bundle run` of README and docs, at a small size, on phantoms in the place of a user's data.
 
-    python tests/benchmarks/run_documented_commands.py [--only TEXT] [--document user_guide.md]
+    python tests/benchmarks/run_documented_commands.py [--only TEXT] [--document generate_brains.md]
 
 Paths such as /data/bids are replaced by folders made for the purpose, and one epoch of a few samples stands for a
 training; everything else is run as written. Commands with paper.json are left out: their networks do not fit. Exit code
@@ -25,11 +25,6 @@ sys.path.insert(0, str(ROOT / "tests" / "bundles"))
 from test_documented_commands import DOCUMENTS, commands, problems  # noqa: E402
 
 CONTRASTS = "T1w,T2w,FLAIR,ce-gadolinium_T1w"
-OF_HEADING = {
-    "brain": "brain_mri_generator",
-    "slice-to-volume": "brain_mri_slice2volume_translator",
-    "adaptive": "brain_mri_adaptive_translator",
-}
 SMALL = {
     "train": ["--max_epochs", "1", "--samples_per_epoch", "4", "--batch_size", "2", "--val_interval", "1"],
     "inference": ["--num_inference_steps", "2"],
@@ -63,6 +58,7 @@ def small(words: list[str], bundle: Path, work: Path, replacements: dict[str, st
         replacements = {**replacements, "/data/bids": replacements["/data/bids"].replace("bids", "lacking")}
     for text, path in replacements.items():
         line = line.replace(text, path)
+    line = re.sub(r"\x1f--bundle_root\x1f[^\x1f]+", "", re.sub(r"[\w/]+/(?=configs/)", "", line))  # run in the bundle
     line = re.sub(r"(/data/[\w]+|(?<=\x1f)(out|filled_in|dist)(?=\x1f|$))", lambda m: str(work / Path(m[0]).name), line)
     line = line.replace("shipped/", str(bundle / "models") + "/")
     line = line.replace("models/pix2pix", str(work / f"models_{bundle.name}" / "pix2pix"))
@@ -97,8 +93,7 @@ def blocks(text: str) -> list[tuple[str, list[list[str]]]]:
     found = []
     bundle = ""
     for part in re.split(r"(```bash\n.*?```)", text, flags=re.S):
-        told = re.findall(r"^cd bundles/(\w+)|^## The (brain|slice-to-volume|adaptive)", part, flags=re.M)
-        bundle = (told[-1][0] or OF_HEADING[told[-1][1]]) if told else bundle
+        bundle = (re.findall(r"^cd bundles/(\w+)", part, flags=re.M) or [bundle])[-1]
         short = re.search(r'^run="(.*)"$', part, flags=re.M)
         lines = [
             [*shlex.split(short[1]), *words[1:]] if short and words[0] == "$run" else words for words in commands(part)
@@ -119,7 +114,7 @@ def main() -> int:
         replacements = prepare(folder)
         seen: set[str] = set()
         for document in DOCUMENTS:
-            page = document.stem.removeprefix("training_") if document.parent.name == "docs" else document.parts[-3]
+            page = document.parts[-3] if document.name == "README.md" else document.stem
             for bundle, block in blocks(document.read_text()) if options.document in str(document) else []:
                 work = Path(tempfile.mkdtemp(dir=folder))  # the stages of a block build on each other
                 for words in block:

@@ -10,7 +10,7 @@ import pytest
 from monai.bundle import ConfigParser
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("bundles/*/docs/README.md")])
+DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *ROOT.glob("bundles/*/docs/README.md")])
 RUNNERS = {"config_file", "bundle_root", "meta_file", "logging_file", "runner_id", "workflow_type"}  # of MONAI
 
 
@@ -41,7 +41,8 @@ def problems(words: list[str]) -> list[list[str]]:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=[str(path.relative_to(ROOT)) for path in DOCUMENTS])
 def test_documented_commands_name_what_exists(document):
     found = commands(document.read_text())
-    assert found or document.name != "README.md"  # every front page shows how to run something
+    front = document.parent == ROOT or ROOT / "bundles" in document.parents  # the front page, and the cards
+    assert found or not front  # these show how to run something
     for words in found:
         lacking = problems(words)
         assert [] in lacking, f"{' '.join(words)}: {lacking}"

@@ -225,5 +225,7 @@ def test_people_without_label_maps_are_asked_for_them_when_they_are_needed():
     people = HeadPopulation(None)
     assert isinstance(people, RenderedDataset)
     assert str(people) == "a population of 0 label maps, seed 0"
-    with pytest.raises(ValueError, match=r"anatomies is None: people are made from label maps.*docs/population\.md"):
+    with pytest.raises(
+        ValueError, match=r"anatomies is None: people are made from label maps.*docs/how-to/get_label_maps\.md"
+    ):
         people.segmentations(["T1w"], "train")

@@ -1,4 +1,4 @@
-"""How real are phantoms? Compares folders of phantoms with real scans, as tables for docs/comparing_populations.md.
+"""Compares folders of phantoms with real scans, as tables for docs/explanation/how_real_phantoms_are.md.
 
     python tests/real/population_realism.py REAL OUTPUT_DIR NAME=PHANTOMS [NAME=PHANTOMS ...] [--picture PATH]
 

@@ -77,7 +77,7 @@ def convert(
 def recipe(weights: str, *, set: dict[str, object] | None = None) -> None:  # noqa: A002  # the name of the option
     """Print the recipe of a file of weights: the settings that the network was trained with, as JSON.
 
-    Exit code 1 if it has none. The keys are explained in docs/recipe.md.
+    Exit code 1 if it has none. The keys are explained in docs/reference/recipe.md.
 
     Args:
         weights: a state dict, .pt or .safetensors, such as models/model.pt.

@@ -26,7 +26,7 @@ def compare_populations(
 ) -> None:
     """Compare two sets of brain-extracted images: tissues, detail, likeness, volumes, and a test that tells them apart.
 
-    docs/comparing_populations.md explains the tables.
+    docs/how-to/compare_populations.md explains the tables.
 
     Args:
         first: a BIDS dataset or a folder of NIfTI files, such as phantoms or generated brains.

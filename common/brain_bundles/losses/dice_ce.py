@@ -18,7 +18,7 @@ class DiceCELoss(nn.Module):
 
     The value and the gradient are those of MONAI's ``DiceCELoss(to_onehot_y=True, softmax=True)``. That one makes
     several tensors of the size of the one-hot labels, forwards and backwards, which takes longer than a small network
-    (docs/training_brain_mri_segmenter.md). Here sums are taken from the indices, with one softmax.
+    (docs/training/brain_mri_segmenter.md). Here sums are taken from the indices, with one softmax.
 
     Args:
         lambda_dice: weight of the Dice loss, 0 or more.

@@ -129,7 +129,7 @@ class HeadPopulation:
         if self._source is None:
             raise ValueError(
                 "anatomies is None: people are made from label maps with FreeSurfer's numbers, which do not ship; give "
-                "a folder of them (docs/population.md says where 25 are), or another dataset_dir."
+                "a folder of them (docs/how-to/get_label_maps.md says where 25 are), or another dataset_dir."
             )
         return self._source
 

@@ -21,7 +21,8 @@ _DIGEST = 32  # hexadecimal characters
 BEFORE_THE_ENTRY: Mapping[str, Any] = {"intensity_scale": "percentiles"}
 WITHOUT_RECIPE = (
     "has no recipe, so its grid, intensities and noise schedule are unknown. If they are known, write them "
-    "with `python -m brain_bundles recipe WEIGHTS --set \"{'spacing': 2.0, ...}\"`; docs/recipe.md lists the keys."
+    "with `python -m brain_bundles recipe WEIGHTS --set \"{'spacing': 2.0, ...}\"`; docs/reference/recipe.md lists "
+    "the keys."
 )
 
 

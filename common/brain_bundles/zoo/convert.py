@@ -58,7 +58,10 @@ def convert(
             network whose outputs differ from the original's.
     """
     if bundle != BUNDLE:
-        raise ValueError(f"published weights are known only for {BUNDLE}, not for {bundle!r}; see docs/user_guide.md.")
+        raise ValueError(
+            f"published weights are known only for {BUNDLE}, not for {bundle!r}; "
+            "see docs/how-to/use_published_weights.md."
+        )
     config = _config(Path(bundles_dir) / bundle, overlays)
     converted: dict[str, dict[str, torch.Tensor]] = {}
     for path in _checkpoints(Path(src)):

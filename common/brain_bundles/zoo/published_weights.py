@@ -44,7 +44,9 @@ def recognise(state: State) -> tuple[str, str]:
     elif "conv_in.conv.weight" in state and "time_embed.0.weight" in state:
         kind = UNET
     elif any(name.startswith(("encoder.down.", "first_stage_model.", "spade.")) for name in state):
-        raise ValueError("is a checkpoint of ALDM's code, which has no counterpart here: see docs/user_guide.md.")
+        raise ValueError(
+            "is a checkpoint of ALDM's code, which has no counterpart here: see docs/how-to/use_published_weights.md."
+        )
     else:
         first = ", ".join(list(state)[:_SHOWN])
         raise ValueError(f"is neither an AutoencoderKL nor a DiffusionModelUNet of MONAI; its first names are {first}.")

@@ -1,4 +1,4 @@
-"""Made-up downloads go to a finished training by the commands of docs/preparing.md."""
+"""Made-up downloads go to a finished training by the commands of docs/how-to/prepare_a_download.md."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ...prepare.conftest import SMALL, write_ixi
 from ...prepare.heads import head
 from .conftest import Bundle
 
-GUIDE = Path(__file__).parents[3] / "docs" / "preparing.md"
+GUIDE = Path(__file__).parents[3] / "docs" / "how-to" / "prepare_a_download.md"
 FIRST_STEPS = {"samples_per_epoch": 2, "max_epochs": 1, "batch_size": 1}
 
 

@@ -94,7 +94,7 @@ def test_all_directions_together_are_3_db_above_an_intensity_regression(phantoms
 
 @pytest.mark.long
 def test_the_diffusion_is_not_below_ms_spade(with_diffusion, spade_alone, phantoms):
-    """On the mean: between phantoms the gain varies by as much as its mean, 0.4 dB (docs/results.md)."""
+    """On the mean: between phantoms the gain varies by as much as its mean, 0.4 dB (docs/reference/results/)."""
     gains = []
     for volumes, source in zip(phantoms, itertools.cycle(phantoms[0])):  # all sources in turn
         ours, alone = (translate(method, volumes, source) for method in (with_diffusion, spade_alone))

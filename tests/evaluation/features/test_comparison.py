@@ -84,7 +84,10 @@ def test_a_copy_of_the_reference_has_distance_0_over_all_and_not_at_equal_number
 
 
 def test_standard_errors_are_the_spread_of_new_draws():
-    """Halves tend to be a little too careful (docs/features.md); a bootstrap gives recall twice its spread."""
+    """Halves tend to be a little too careful; a bootstrap gives recall twice its spread.
+
+    docs/explanation/feature_distances.md has the table.
+    """
     draws = range(40)
     found = [
         compare_features(gaussian(40, 2 * i), gaussian(40, 2 * i + 1, 0.6), ENCODER, splits=1, num_resamples=20)

@@ -75,9 +75,9 @@ def test_strengths_must_be_above_0():
 
 @pytest.mark.long
 def test_what_the_shipped_autoencoder_s_encoder_tells_apart(autoencoder_encoder: NetworkEncoder):
-    """Few phantoms of 4 mm. It is blind to noise, which an autoencoder learns to leave out (docs/features.md).
+    """Few phantoms of 4 mm. It is blind to noise, which an autoencoder learns to leave out.
 
-    An encoder that is to judge must have all four of the series in order.
+    An encoder that is to judge must have all four of the series in order: docs/explanation/feature_distances.md.
     """
     recipe = autoencoder_encoder.record.settings["recipe"]
     phantoms = make_phantom_series(6, spacing=4.0, spatial_size=(40, 48, 40), intensity_scale=recipe["intensity_scale"])
