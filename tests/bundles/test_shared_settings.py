@@ -34,7 +34,11 @@ OF_A_STAGE = {
 # The baseline names another network; a training names contrasts, and segmenting takes all.
 OTHER_SETTING = {("brain_mri_slice2volume_translator", "network_def"), ("brain_mri_segmenter", "contrasts")}
 # Whole heads have another grid and another scale than brains.
-OWN_BLOCKS = {("brain_mri_segmenter", "spatial_size"), ("brain_mri_segmenter", "intensity_scale")}
+OWN_BLOCKS = {
+    ("brain_mri_segmenter", "spatial_size"),
+    ("brain_mri_segmenter", "intensity_scale"),
+    ("brain_mri_segmenter", "train::sampler"),  # people of a population stay in their order
+}
 
 
 def entries(bundle: Path) -> dict[str, dict[str, Any]]:

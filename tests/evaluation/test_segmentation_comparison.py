@@ -11,13 +11,13 @@ import torch
 from brain_bundles.data.brain_classes import CLASS_INDEX, NUM_CLASSES, class_indices
 from brain_bundles.evaluation import evaluate_segmentation
 from brain_bundles.evaluation.segmentation_scores import dice, fractions_on_grid, score_segmentation, side_agreement
-from brain_bundles.inferers import SegmentationInferer, segment
+from brain_bundles.inferers import SegmentationInferer
 from brain_bundles.phantom import HeadPopulation
-from brain_bundles.transforms import segmentation_preprocessing
+from brain_bundles.transforms import segment, segmentation_preprocessing
 from monai.data import MetaTensor
 from torch import nn
 
-from ..inferers.test_segmentation import AFFINE
+from ..transforms.test_segmentation import AFFINE
 from ..phantom.conftest import SHAPE, small_head, write_map
 
 

@@ -17,7 +17,7 @@ import torch
 from brain_bundles.data import read_tsv, segmentation_datalist
 from brain_bundles.evaluation import evaluate_segmentation
 from brain_bundles.inferers import SegmentationInferer
-from brain_bundles.inferers.scan_segmenter import load_segmenter
+from brain_bundles.transforms.scan_segmenter import load_segmenter
 
 CORTEX = list(range(100, 208))
 # Heads and brains: ventricles, and all else inside of the skull under the name of one class, for the mask.

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from brain_bundles.data.brain_classes import class_indices
 from brain_bundles.data.read_image import read_image, to_ras
-from brain_bundles.inferers import NoHeadError
-from brain_bundles.inferers.scan_segmenter import load_segmenter
+from brain_bundles.transforms import NoHeadError
+from brain_bundles.transforms.scan_segmenter import load_segmenter
 from brain_bundles.visualize.montage import save_montage
 from brain_bundles.visualize.overlay import overlay
 from scipy import ndimage

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from brain_bundles.inferers import classify
+from brain_bundles.transforms import classify
 from brain_bundles.utils import plain_tensor, unwrap
 from brain_bundles.visualize import overlay
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from brain_bundles.data.brain_classes import BRAIN_CLASSES
 from brain_bundles.data.rendered import ArrayImage
 from brain_bundles.evaluation.features.segmenter_encoder import segmenter_encoder
-from brain_bundles.inferers.scan_segmenter import load_segmenter
+from brain_bundles.transforms.scan_segmenter import load_segmenter
 from brain_bundles.utils.loading import read_plain
 from brain_bundles.utils.saving import save_atomically
 

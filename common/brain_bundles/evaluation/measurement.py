@@ -24,10 +24,10 @@ from brain_bundles.data.problems import ImageError, raise_problems
 from brain_bundles.data.read_image import read_image, to_ras
 from brain_bundles.data.volumes import VOLUMES
 from brain_bundles.evaluation.ventricle_atlas import load_ventricle_atlas
-from brain_bundles.inferers.scan_segmenter import load_segmenter
 from brain_bundles.metrics.brain_volumes import BrainVolumes, measure_volumes
 from brain_bundles.metrics.fidelity import Fidelity, requested_vs_measured
 from brain_bundles.transforms.brain_extraction import extract_brain as find_brain
+from brain_bundles.transforms.scan_segmenter import load_segmenter
 from brain_bundles.utils.atomic import atomic_write
 from brain_bundles.utils.user_warning import BrainBundlesWarning
 

@@ -20,8 +20,8 @@ from brain_bundles.data.brain_classes import class_indices
 from brain_bundles.data.read_image import read_values
 from brain_bundles.evaluation.segmentation_scores import StructureScore, Table, score_segmentation, side_agreement
 from brain_bundles.evaluation.tables import cell, finite_json, table
-from brain_bundles.inferers.segmentation import QUALITY, NoHeadError, Segmentation, segment
 from brain_bundles.transforms.read_image import ReadImaged
+from brain_bundles.transforms.segmentation import QUALITY, NoHeadError, Segmentation, segment
 from brain_bundles.transforms.segmentation_preprocessing import MaskUnseend
 from brain_bundles.utils.atomic import atomic_write
 from brain_bundles.visualize.montage import save_montage
@@ -55,7 +55,7 @@ def evaluate_segmentation(
         output_dir: folder of the results; made if missing.
         label_numbers: class -> its numbers in the labels; None for FreeSurfer's. Others are not scored.
         device: of the network.
-        minimum_quality: see :func:`~brain_bundles.inferers.segment`; scans without a head are counted and named.
+        minimum_quality: see :func:`~brain_bundles.transforms.segment`; scans without a head are counted and named.
         flag_quality: see there.
 
     Returns:

@@ -18,8 +18,8 @@ from brain_bundles.data.brain_classes import (
     class_indices,
     classes_of,
 )
-from brain_bundles.inferers.segmentation import Segmentation, classify
 from brain_bundles.transforms.scan_grid import to_scan_grid
+from brain_bundles.transforms.segmentation import Segmentation, classify
 from brain_bundles.transforms.segmentation_preprocessing import anti_alias
 
 BRAIN_MASK = "brain_mask"

@@ -15,9 +15,9 @@ from brain_bundles.data.nifti import is_complete_nifti, write_labels
 from brain_bundles.data.read_image import read_header
 from brain_bundles.handlers.translation_saver import spatial_reference
 from brain_bundles.handlers.volume_saver import VolumeSaver, check_finite
-from brain_bundles.inferers.segmentation import NoHeadError, Segmentation, segment
 from brain_bundles.runs.run_output import RunOutput, image_rows
 from brain_bundles.runs.segmentation_tables import FLAGS, QUALITY, VOLUMES, sidecar_path
+from brain_bundles.transforms.segmentation import NoHeadError, Segmentation, segment
 from brain_bundles.transforms.source_file import file_of
 from brain_bundles.utils.atomic import write_json
 from brain_bundles.version import __version__
@@ -36,7 +36,7 @@ class SegmentationSaver(VolumeSaver):
     Args:
         output: output folder of the run.
         problems: list of (kind, detail) of what was left out.
-        minimum_quality: see :func:`~brain_bundles.inferers.segment`.
+        minimum_quality: see :func:`~brain_bundles.transforms.segment`.
         flag_quality: see there.
         image_key: key of the preprocessed scan in the batch, a MetaTensor that knows its file and its affine.
         pred_key: key of the probabilities.

@@ -7,7 +7,6 @@ from brain_bundles.inferers.denoiser import Denoiser
 from brain_bundles.inferers.latent_decoder import LatentDecoder
 from brain_bundles.inferers.latent_sampler import LatentSampler
 from brain_bundles.inferers.reconstruction import ReconstructionInferer
-from brain_bundles.inferers.segmentation import NoHeadError, Segmentation, classify, segment
 from brain_bundles.inferers.segmentation_inferer import SegmentationInferer
 from brain_bundles.inferers.slice_windows import SliceWindows
 from brain_bundles.inferers.temperature import tempered
@@ -19,14 +18,10 @@ __all__ = [
     "Denoiser",
     "LatentDecoder",
     "LatentSampler",
-    "NoHeadError",
     "ReconstructionInferer",
-    "Segmentation",
     "SegmentationInferer",
     "SliceWindows",
     "VolumeTranslator",
-    "classify",
     "denoise",
-    "segment",
     "tempered",
 ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import os
 
 import torch
 from torch import nn
 
-from brain_bundles.inferers.scan_segmenter import load_segmenter
 from brain_bundles.networks.unet_blocks import encoder_blocks
+from brain_bundles.utils.segmenter_network import load_segmenter_network
 
 EPSILON = 1e-8
 
@@ -32,8 +33,7 @@ class SegmenterPerceptualLoss(nn.Module):
 
     def __init__(self, path: str | os.PathLike[str] | None = None, num_blocks: int | None = None) -> None:
         super().__init__()
-        segmenter = load_segmenter(path)
-        blocks = encoder_blocks(segmenter.network)
+        blocks = encoder_blocks(copy.deepcopy(load_segmenter_network(path)))  # it may move to another device
         if num_blocks is not None and not 1 <= num_blocks <= len(blocks):
             raise ValueError(f"num_blocks is {num_blocks}, the segmenter's encoder has {len(blocks)}.")
         self.blocks = nn.ModuleList(blocks[:num_blocks]).eval().requires_grad_(False)

@@ -8,20 +8,25 @@ from brain_bundles.transforms.intensity import ScaleForeground, ScaleForegroundd
 from brain_bundles.transforms.preprocessing import image_preprocessing, invert_preprocessing
 from brain_bundles.transforms.random_slices import RandSlicesd
 from brain_bundles.transforms.read_image import ReadImaged
+from brain_bundles.transforms.segmentation import NoHeadError, Segmentation, classify, segment
 from brain_bundles.transforms.segmentation_preprocessing import segmentation_preprocessing
 
 __all__ = [
     "CentreBraind",
     "ContrastPreprocessing",
     "EncodeConditiond",
+    "NoHeadError",
     "RandContrastPair",
     "RandSlicesd",
     "ReadImaged",
     "ScaleForeground",
     "ScaleForegroundd",
+    "Segmentation",
     "brain_bounds",
+    "classify",
     "foreground",
     "image_preprocessing",
     "invert_preprocessing",
+    "segment",
     "segmentation_preprocessing",
 ]

@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from brain_bundles.data.anatomy import BRAIN_ML
+from brain_bundles.transforms.scan_segmenter import load_segmenter
+from brain_bundles.transforms.segmentation import NoHeadError
+from brain_bundles.utils.segmenter_network import segmenter_path
 
 Mask = NDArray[np.bool_]
 SEGMENTER = "segmenter"
@@ -56,18 +59,12 @@ def segmenter_method(path: str | os.PathLike[str] | None = None) -> Method:
     """
 
     def run(image: NDArray[np.float32], affine: NDArray[np.float64]) -> Mask:
-        # Imported here: networks stand above the transforms, and most images need none.
-        from brain_bundles.inferers.scan_segmenter import load_segmenter
-        from brain_bundles.inferers.segmentation import NoHeadError
-
         try:
             return load_segmenter(path)(image, affine).brain_mask
         except NoHeadError as error:
             raise BrainExtractionError(f"the segmenter found no head: {error}") from error
 
     def installed() -> bool:
-        from brain_bundles.inferers.scan_segmenter import segmenter_path
-
         return path is not None or segmenter_path() is not None
 
     return Method(run, None, installed, "the weights of brain_mri_segmenter, which are not here: give segmenter")

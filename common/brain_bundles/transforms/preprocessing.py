@@ -18,10 +18,7 @@ from monai.transforms import (
 from brain_bundles.transforms.centre_brain import CentreBraind
 from brain_bundles.transforms.extract_brain import ExtractBraind
 from brain_bundles.transforms.intensity import DEFAULT_SCALE, ScaleForegroundd
-from brain_bundles.transforms.read_image import ReadImaged
-
-# MONAI's labels of the two directions of each axis; given here, since MONAI warns about its default.
-RAS_LABELS = (("L", "R"), ("P", "A"), ("I", "S"))
+from brain_bundles.transforms.read_image import RAS_LABELS, ReadImaged
 
 
 def image_preprocessing(

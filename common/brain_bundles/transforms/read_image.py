@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from brain_bundles.data.read_image import Image, read_image
 from brain_bundles.data.rendered import RenderedImage
 
+# MONAI's labels of the two directions of each axis; given here, since MONAI warns about its default.
+RAS_LABELS = (("L", "R"), ("P", "A"), ("I", "S"))
+
 
 def meta_tensor(voxels: NDArray[np.float32], affine: NDArray[np.float64], name: str) -> MetaTensor:
     """Convert an image to (1, D, H, W) float32 with its affine, and the name of the file that it was read from."""

@@ -16,8 +16,7 @@ from brain_bundles.data.brain_classes import class_indices
 from brain_bundles.data.read_image import read_values
 from brain_bundles.transforms.head_foreground import CentreHeadd
 from brain_bundles.transforms.intensity import HEAD, ScaleForegroundd
-from brain_bundles.transforms.preprocessing import RAS_LABELS
-from brain_bundles.transforms.read_image import ReadImaged
+from brain_bundles.transforms.read_image import RAS_LABELS, ReadImaged
 from brain_bundles.utils.plain_tensor import plain_tensor
 
 _FINEST = 1.05  # ratio of voxel sizes below which nothing is smoothed

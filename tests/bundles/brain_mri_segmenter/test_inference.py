@@ -11,9 +11,9 @@ from brain_bundles.data import DatasetError, image_path, segmentation_path, writ
 from brain_bundles.data.brain_classes import CLASS_INDEX, class_indices
 from brain_bundles.data.read_image import read_image
 from brain_bundles.evaluation.measurement import measure_file
-from brain_bundles.inferers.scan_segmenter import load_segmenter
 from brain_bundles.phantom import HeadPopulation
 from brain_bundles.transforms.brain_extraction import BrainExtractionError, extract_brain, segmenter_method
+from brain_bundles.transforms.scan_segmenter import load_segmenter
 from brain_bundles.utils import save_network, with_recipe
 from monai.bundle import ConfigParser
 
@@ -134,7 +134,7 @@ def test_measuring_and_brain_extraction_call_the_network_by_its_weights(learned,
 
 def test_only_weights_of_a_segmenter_are_taken(tmp_path):
     save_network(with_recipe(torch.nn.Linear(1, 1), {"spacing": 2.0}), tmp_path / "other.pt")
-    with pytest.raises(ValueError, match="holds no UNet with the classes of brain_mri_segmenter"):
+    with pytest.raises(ValueError, match="holds no UNet of brain_mri_segmenter"):
         load_segmenter(tmp_path / "other.pt")
     with pytest.raises(FileNotFoundError, match="does not exist"):
         load_segmenter(tmp_path / "none.pt")

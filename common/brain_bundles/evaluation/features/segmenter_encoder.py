@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 
 from brain_bundles.evaluation.features.network_encoder import NetworkEncoder
-from brain_bundles.inferers.scan_segmenter import load_segmenter
 from brain_bundles.networks.unet_blocks import encoder_names
+from brain_bundles.transforms.scan_segmenter import load_segmenter
 
 
 def segmenter_encoder(

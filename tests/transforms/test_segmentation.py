@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from brain_bundles.data.brain_classes import CLASS_INDEX, NUM_CLASSES, class_indices, freesurfer_numbers
-from brain_bundles.inferers import NoHeadError, classify, segment
+from brain_bundles.transforms import NoHeadError, classify, segment
 from nibabel.affines import apply_affine, from_matvec
 from nibabel.eulerangles import euler2mat
 
