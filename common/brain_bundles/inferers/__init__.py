@@ -9,6 +9,7 @@ from brain_bundles.inferers.latent_sampler import LatentSampler
 from brain_bundles.inferers.reconstruction import ReconstructionInferer
 from brain_bundles.inferers.segmentation import NoHeadError, Segmentation, classify, segment
 from brain_bundles.inferers.segmentation_inferer import SegmentationInferer
+from brain_bundles.inferers.segmentation_postprocessing import segmentation_postprocessing
 from brain_bundles.inferers.slice_windows import SliceWindows
 from brain_bundles.inferers.temperature import tempered
 from brain_bundles.inferers.volume_translator import VolumeTranslator
@@ -28,5 +29,6 @@ __all__ = [
     "classify",
     "denoise",
     "segment",
+    "segmentation_postprocessing",
     "tempered",
 ]

@@ -8,7 +8,9 @@ from brain_bundles.transforms.intensity import ScaleForeground, ScaleForegroundd
 from brain_bundles.transforms.preprocessing import image_preprocessing, invert_preprocessing
 from brain_bundles.transforms.random_slices import RandSlicesd
 from brain_bundles.transforms.read_image import ReadImaged
+from brain_bundles.transforms.sample_postprocessing import sample_postprocessing
 from brain_bundles.transforms.segmentation_preprocessing import segmentation_preprocessing
+from brain_bundles.transforms.translation_postprocessing import translation_postprocessing
 
 __all__ = [
     "CentreBraind",
@@ -23,5 +25,7 @@ __all__ = [
     "foreground",
     "image_preprocessing",
     "invert_preprocessing",
+    "sample_postprocessing",
     "segmentation_preprocessing",
+    "translation_postprocessing",
 ]
