@@ -12,6 +12,7 @@ from brain_bundles.inferers.segmentation_inferer import SegmentationInferer
 from brain_bundles.inferers.segmentation_postprocessing import segmentation_postprocessing
 from brain_bundles.inferers.slice_windows import SliceWindows
 from brain_bundles.inferers.temperature import tempered
+from brain_bundles.inferers.tensor_modules import TensorModule, WalkModule, random_image
 from brain_bundles.inferers.volume_translator import VolumeTranslator
 
 __all__ = [
@@ -25,9 +26,12 @@ __all__ = [
     "Segmentation",
     "SegmentationInferer",
     "SliceWindows",
+    "TensorModule",
     "VolumeTranslator",
+    "WalkModule",
     "classify",
     "denoise",
+    "random_image",
     "segment",
     "segmentation_postprocessing",
     "tempered",
