@@ -21,8 +21,7 @@ ROWS = (
     ("evaluation",),
     ("prepare",),
     ("zoo",),
-    ("bundle",),
-    ("export",),
+    ("bundle", "export"),
     ("cli", "__main__"),
 )
 ROW_OF = {place: number for number, row in enumerate(ROWS) for place in row}

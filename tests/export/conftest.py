@@ -54,7 +54,13 @@ def load_file(path: Path) -> Callable[[dict[str, torch.Tensor]], torch.Tensor]:
 
         return run
     loaded = torch.jit.load(path)
-    return torch.inference_mode()(lambda inputs: loaded(*inputs.values()))
+
+    def call(inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        found = loaded(*inputs.values())
+        assert not found.requires_grad  # in any mode, no graph is kept
+        return found
+
+    return call
 
 
 @pytest.fixture(scope="session")

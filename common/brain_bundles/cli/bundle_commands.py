@@ -80,7 +80,7 @@ def export(bundle: str, *, output_file: str, form: str | None = None, overwrite:
 
     From an image (or covariates), the target where there are several, and noise, to the volume on the model's grid.
     Every key of the bundle's configs/inference.json is an option, such as num_inference_steps, sampler, ckpt_dir.
-    docs/exporting.md shows how to run the file.
+    docs/how-to/export_a_bundle.md shows how to run the file.
 
     Example: python -m brain_bundles export brain_mri_adaptive_translator --output_file translator.onnx
 

@@ -33,7 +33,8 @@ def export_bundle(
     """Write a bundle's inference as one module, compare what the file computes with the module, and describe it.
 
     The file carries the description as JSON: ONNX under ``metadata`` of its properties, TorchScript as the file
-    ``metadata.json``, where :func:`monai.data.load_net_with_metadata` finds it. docs/exporting.md shows how to run it.
+    ``metadata.json``, where :func:`monai.data.load_net_with_metadata` finds it. How to run it:
+    docs/how-to/export_a_bundle.md.
 
     Args:
         bundle: from :func:`brain_bundles.load`, with the settings that the file shall have, such as
@@ -76,7 +77,9 @@ def _module(bundle: Bundle) -> tuple[TensorModule, dict[str, nn.Module]]:
     inferer, size, *networks = bundle.content("inferer", "spatial_size", *names, **fixed)
     if not hasattr(inferer, "to_module"):
         raise ValueError(f"the inferer of {bundle.name} is a {type(inferer).__name__}, which has no to_module.")
-    return inferer.to_module(networks[0], size), dict(zip(names, networks, strict=True))
+    # Weights that need no gradient: a loaded file then keeps no graph, whatever the caller's mode.
+    module = inferer.to_module(networks[0], size).requires_grad_(False)
+    return module, dict(zip(names, networks, strict=True))
 
 
 def _compare(found: torch.Tensor, expected: torch.Tensor, tie_share: float) -> dict[str, float]:
