@@ -18,7 +18,7 @@ def optional_packages() -> set[str]:
     extras = project["optional-dependencies"]
     names = {
         re.split(r"[^A-Za-z0-9_-]", text)[0]
-        for name in ("phantom", "report", "prepare", "dicom")
+        for name in ("phantom", "report", "prepare", "dicom", "export")
         for text in extras[name]
     }
     return {IMPORT_NAMES.get(name, name.replace("-", "_")) for name in names}

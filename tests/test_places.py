@@ -21,7 +21,7 @@ ROWS = (
     ("evaluation",),
     ("prepare",),
     ("zoo",),
-    ("bundle",),
+    ("bundle", "export"),
     ("cli", "__main__"),
 )
 ROW_OF = {place: number for number, row in enumerate(ROWS) for place in row}

@@ -115,6 +115,22 @@ def test_a_process_stays_as_it_was(generator):
     assert (sys.path, logging.getLogger().level, logging.getLogger().handlers) == (path, level, handlers)
 
 
+def test_parts_of_a_config_are_made_without_a_run(generator):
+    path = list(sys.path)
+    network, spacing = generator.content("network_def", "spacing")
+    assert type(network).__name__ == "ConditionedDiffusionUNet"
+    assert spacing == 2.0
+    before, after = generator.transforms(
+        bounds={"age": [0, 100], "ventricular_volume": [0, 100], "brain_volume": [0, 2000]}
+    )
+    person = {"age": 50, "sex": "M", "ventricular_volume": 25, "brain_volume": 1500}
+    assert before(person)["context"].tolist() == [[1.0, 0.5, 0.25, 0.75]]
+    assert tuple(after({"pred": torch.ones(1, 80, 96, 80)})["pred"].affine.diagonal()) == (2, 2, 2, 1)
+    assert sys.path == path
+    with pytest.raises(ValueError, match="no option 'bound'; did you mean bounds"):
+        generator.content("network_def", bound=3)
+
+
 @pytest.mark.parametrize(
     ("call", "kind", "message"),
     [

@@ -17,7 +17,7 @@ from brain_bundles.data.checks import image_grid
 from brain_bundles.data.subject_checks import subject_problems
 from brain_bundles.handlers import TranslationSaver
 from brain_bundles.runs import RunOutput, translation_inputs
-from brain_bundles.transforms import image_preprocessing, invert_preprocessing
+from brain_bundles.transforms import image_preprocessing, translation_postprocessing
 from nibabel.affines import apply_affine, from_matvec
 from nibabel.eulerangles import euler2mat
 from nibabel.orientations import aff2axcodes
@@ -211,7 +211,7 @@ def check_that_it_is_used(path: Path, affine: np.ndarray, warning: str | None, f
 
     output = RunOutput(folder, inputs.items, settings={}, suffix="T2w", bids=False)
     output.prepare()
-    TranslationSaver(output, invert_preprocessing(PREPROCESSING)).save(item, item["image"])
+    TranslationSaver(output, translation_postprocessing(PREPROCESSING)).save(item, item["image"])
     made = output.path(output.rows[0])
     np.testing.assert_array_equal(read_header(made).affine, checked)
     image = nib.load(made)

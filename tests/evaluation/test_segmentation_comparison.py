@@ -17,8 +17,8 @@ from brain_bundles.transforms import segment, segmentation_preprocessing
 from monai.data import MetaTensor
 from torch import nn
 
-from ..transforms.test_segmentation import AFFINE
 from ..phantom.conftest import SHAPE, small_head, write_map
+from ..transforms.test_segmentation import AFFINE
 
 
 @pytest.fixture(scope="module")

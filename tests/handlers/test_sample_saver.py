@@ -9,6 +9,7 @@ import torch
 from brain_bundles.data import grid_affine
 from brain_bundles.handlers import SampleSaver
 from brain_bundles.runs import RunOutput, make_condition_table
+from brain_bundles.transforms import sample_postprocessing
 from monai.data import DataLoader, Dataset
 from monai.engines import IterationEvents, SupervisedEvaluator
 
@@ -88,7 +89,7 @@ def test_the_background_of_a_sample_is_exactly_0(tmp_path):
     output = RunOutput(tmp_path / "out", rows, settings={}, spacing=2.0, spatial_size=size)
     volume = 0.03 * torch.rand(1, *size, generator=torch.Generator().manual_seed(0))
     volume[:, 3:9, 3:10, 3:9] += 0.5
-    SampleSaver(output, background=0.04).save("sub-0001", volume)
+    SampleSaver(output, postprocessing=sample_postprocessing(2.0, size)).save("sub-0001", volume)
     written = nib.load(output.path("sub-0001")).get_fdata()
     expected = np.zeros(size)
     expected[3:9, 3:10, 3:9] = volume[0, 3:9, 3:10, 3:9]

@@ -11,7 +11,7 @@ import pytest
 import torch
 from brain_bundles.handlers import TranslationSaver
 from brain_bundles.runs import RunOutput, translation_inputs, write_translation_preview
-from brain_bundles.transforms import image_preprocessing, invert_preprocessing
+from brain_bundles.transforms import image_preprocessing, translation_postprocessing
 from monai.data import DataLoader, Dataset
 from monai.engines import IterationEvents, SupervisedEvaluator
 from nibabel.affines import apply_affine, from_matvec
@@ -75,7 +75,7 @@ def run(output: RunOutput, model=lambda image: {"pred": image}, batch_size: int 
         val_data_loader=DataLoader(Dataset(output.pending(batch_size), PREPROCESSING), batch_size=batch_size),
         network=torch.nn.Identity(),
         iteration_update=translate,
-        val_handlers=[TranslationSaver(output, invert_preprocessing(PREPROCESSING), **options)],
+        val_handlers=[TranslationSaver(output, translation_postprocessing(PREPROCESSING), **options)],
         decollate=decollate,
     ).run()
     return seen
@@ -228,7 +228,7 @@ def test_the_channels_of_an_item_are_its_targets_in_order(tmp_path, dataset, bid
 def test_translations_that_are_none(tmp_path):
     path = save(tmp_path / "a.nii.gz", "RAS")
     output = output_of(tmp_path / "out", input=path)
-    saver = TranslationSaver(output, invert_preprocessing(PREPROCESSING))
+    saver = TranslationSaver(output, translation_postprocessing(PREPROCESSING))
     item = PREPROCESSING(output.items[0])
     zeros = torch.zeros(1, *SIZE)
     with pytest.raises(ValueError, match="a: the translation is not finite; try precision fp32"):

@@ -121,6 +121,16 @@ def test_a_walk_from_latents_begins_in_the_middle(network, autoencoder, context,
     assert not torch.equal(latents, make_one.sample_latents(context, network, seeds=SEEDS))
 
 
+@pytest.mark.parametrize("start", [None, torch.full((2, *SHAPE), 0.5)], ids=["noise", "latents"])
+def test_a_walk_from_the_noise_of_seeds_is_theirs(network, autoencoder, context, start):
+    sampler = make(autoencoder, num_inference_steps=4, denoising_start=0.4)
+    expected = sampler.sample_latents(context[:2], network, seeds=SEEDS[:2], start=start)
+    noise = torch.stack([torch.randn(SHAPE, generator=generator_for(seed, "noise")) for seed in SEEDS[:2]])
+    with torch.no_grad():
+        found = sampler.walk(noise, context[:2], network, sampler.steps.begin(from_noise=start is None), start=start)
+    assert torch.equal(found, expected)
+
+
 def test_a_walk_from_latents_takes_one_step_at_least(network, autoencoder, context):
     sampler, start = make(autoencoder, num_inference_steps=1, denoising_start=0.99), torch.zeros(3, *SHAPE)
     assert sampler.sample_latents(context, network, seeds=SEEDS, start=start).shape == start.shape

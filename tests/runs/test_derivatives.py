@@ -15,7 +15,7 @@ import torch
 from brain_bundles.data import DatasetError, write_dataset_description, write_nifti, write_participants
 from brain_bundles.handlers import TranslationSaver
 from brain_bundles.runs import RunOutput, translation_inputs
-from brain_bundles.transforms import image_preprocessing, invert_preprocessing
+from brain_bundles.transforms import image_preprocessing, translation_postprocessing
 
 SIZE = (8, 8, 8)
 CONTRASTS = ["T1w", "T2w", "FLAIR", "ce-gadolinium_T1w"]
@@ -46,7 +46,7 @@ def complete(folder: Path, output_dir: Path) -> RunOutput:
     preprocessing = image_preprocessing(
         "image", 2.0, SIZE, intensity_scale="percentiles", intensity_percentiles=(0, 100)
     )
-    saver = TranslationSaver(output, invert_preprocessing(preprocessing))
+    saver = TranslationSaver(output, translation_postprocessing(preprocessing))
     for item in output.pending():
         loaded = preprocessing(item)
         volumes = torch.rand(2 * len(item["files"]), *SIZE, generator=torch.Generator().manual_seed(0))

@@ -8,8 +8,10 @@ import torch
 from brain_bundles.inferers import LatentSampler
 from brain_bundles.utils import autocast, plain_tensor
 from monai.inferers import Inferer
+from torch import nn
 
 from brain_mri_adaptive_translator.adaptive_autoencoder import AdaptiveAutoencoder
+from brain_mri_adaptive_translator.adaptive_module import AdaptiveTranslationModule
 from brain_mri_adaptive_translator.target_unet import target_condition
 
 STARTS = ("noise", "target_like")
@@ -82,3 +84,7 @@ class AdaptiveTranslator(Inferer):
             start = like if self.start == "target_like" else None
             like = self.sampler.sample_latents(condition, network, seeds=seeds, start=start)
         return self.sampler.decoder(like).transpose(0, 1)
+
+    def to_module(self, network: nn.Module, spatial_size: Sequence[int]) -> AdaptiveTranslationModule:
+        """The whole as one module, for export."""
+        return AdaptiveTranslationModule(self, network, spatial_size)

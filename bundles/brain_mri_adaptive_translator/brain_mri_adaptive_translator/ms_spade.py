@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import nn
@@ -183,8 +184,12 @@ class MSSPADE(nn.Module):
             raise ValueError(f"got {len(indices)} targets for {len(z)} latents; give one per latent.")
         if wrong := [index for index in indices if not 0 <= index < self.num_contrasts]:
             raise ValueError(f"target {wrong[0]} is out of range; there are contrasts 0 to {self.num_contrasts - 1}.")
+        return self.through_blocks(z, indices)
+
+    def through_blocks(self, z: torch.Tensor, targets: Any) -> torch.Tensor:
+        """What a call does after its checks; ``targets`` are what the blocks' norms take."""
         scale = self.channel_std.to(z.dtype).view(-1, *(1,) * (z.ndim - 2))
         z = z / scale
         for block in self.blocks:
-            z = block(z, indices)
+            z = block(z, targets)
         return z * scale

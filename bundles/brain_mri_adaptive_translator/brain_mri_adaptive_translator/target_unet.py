@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,6 +9,7 @@ from brain_bundles.utils import Recipe
 from monai.networks.nets import DiffusionModelUNet
 from torch import nn
 
+from brain_mri_adaptive_translator.ms_spade import Targets
 from brain_mri_adaptive_translator.residual_preconditioning import ResidualPreconditioning
 
 
@@ -89,7 +89,7 @@ class TargetDiffusionUNet(nn.Module):
 
 
 def target_condition(
-    target_like: torch.Tensor, source: torch.Tensor, targets: Sequence[int], num_contrasts: int
+    target_like: torch.Tensor, source: torch.Tensor, targets: Targets, num_contrasts: int
 ) -> torch.Tensor:
     """Make the condition of a :class:`TargetDiffusionUNet`.
 

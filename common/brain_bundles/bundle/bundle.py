@@ -15,8 +15,10 @@ from typing import Any
 import torch
 from ignite.engine import Engine, Events
 from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.transforms import Compose
 
 from brain_bundles.runs import RunOutput
+from brain_bundles.utils import require_version
 from brain_bundles.utils.failure import cause_of
 
 Progress = Callable[[int, int], None]
@@ -90,13 +92,7 @@ class Bundle:
         """
         self.check(options)
         with _search_path_kept(), _quiet_workflow(), _unwrapped_errors():
-            workflow = ConfigWorkflow(
-                config_file=str(self.config_file),
-                workflow_type="infer",
-                logging_file=False,
-                bundle_root=str(self.root),
-                **{**self.options, **options, "output_dir": os.fspath(output_dir)},
-            )
+            workflow = self._workflow({**options, "output_dir": os.fspath(output_dir)})
             workflow.initialize()
             try:
                 if progress is not None:
@@ -106,6 +102,46 @@ class Bundle:
                 workflow.finalize()
             output: RunOutput = workflow.parser.get_parsed_content("run_output")
         return output
+
+    def content(self, *keys: str, **options: Any) -> list[Any]:
+        """Objects of the config by their keys, such as ``network``, with its weights; nothing runs.
+
+        Args:
+            *keys: keys of ``configs/inference.json``.
+            **options: keys of the config; they go before those of the constructor.
+
+        Raises:
+            ValueError: for an option that is no key, and whatever the objects raise, without MONAI's wrapping.
+            RuntimeError: for a bundle of another release than this package.
+        """
+        self.check(options)
+        require_version(self.metadata["version"])
+        with _search_path_kept(), _quiet_workflow(), _unwrapped_errors():
+            workflow = self._workflow(options)
+            sys.path.insert(1, str(self.root))  # as the config's own first step
+            return [workflow.parser.get_parsed_content(key) for key in keys]
+
+    def transforms(self, **options: Any) -> tuple[Compose, Compose]:
+        """Preprocessing and postprocessing of a run, for callers that run the network themselves.
+
+        Args:
+            **options: keys of the config, such as ``extract_brain``.
+
+        Returns:
+            two transforms of items: a path under ``image`` (of a generator: covariates by name) becomes the network's
+            input, and the network's output under ``pred``, beside the preprocessed item, becomes the image.
+        """
+        before, after = self.content("preprocessing", "postprocessing", **options)
+        return before if isinstance(before, Compose) else Compose([before]), after
+
+    def _workflow(self, options: dict[str, Any]) -> ConfigWorkflow:
+        return ConfigWorkflow(
+            config_file=str(self.config_file),
+            workflow_type="infer",
+            logging_file=False,
+            bundle_root=str(self.root),
+            **{**self.options, **options},
+        )
 
 
 def _report(evaluator: Engine, progress: Progress) -> None:

@@ -1,9 +1,10 @@
-"""Commands about bundles and their weights: pack, verify, convert, and show or write a recipe."""
+"""Commands about bundles and their weights: pack, verify, convert, export, and show or write a recipe."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 from brain_bundles.cli.arguments import (
     UsageError,
@@ -72,6 +73,38 @@ def convert(
         bundles_dir=text("bundles_dir", bundles_dir),
         verify=truth("verify", verify),
     )
+
+
+def export(bundle: str, *, output_file: str, form: str | None = None, overwrite: bool = False, **options: Any) -> None:
+    """Write a bundle's inference as one file that runs without this package, and print its description as JSON.
+
+    From an image (or covariates), the target where there are several, and noise, to the volume on the model's grid.
+    Every key of the bundle's configs/inference.json is an option, such as num_inference_steps, sampler, ckpt_dir.
+    docs/how-to/export_a_bundle.md shows how to run the file.
+
+    Example: python -m brain_bundles export brain_mri_adaptive_translator --output_file translator.onnx
+
+    Args:
+        bundle: name, folder or zip of the bundle.
+        output_file: file to write.
+        form: onnx (needs the extra export) or torchscript; by default what the file's ending says, .onnx, .ts or .pt.
+        overwrite: replace a file that is there.
+    """
+    import json
+
+    from brain_bundles.bundle import load
+    from brain_bundles.export import export_bundle, form_of
+
+    path = text("output_file", output_file)
+    loaded = load(text("bundle", bundle))
+    try:
+        form = form_of(path, None if form is None else text("form", form))
+        loaded.check(options)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    loaded.options |= options
+    description = export_bundle(loaded, path, form=form, overwrite=truth("overwrite", overwrite))
+    print(json.dumps(description, indent=4, ensure_ascii=False))
 
 
 def recipe(weights: str, *, set: dict[str, object] | None = None) -> None:  # noqa: A002  # the name of the option

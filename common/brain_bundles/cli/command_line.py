@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from brain_bundles.cli.arguments import UsageError
-from brain_bundles.cli.bundle_commands import convert, pack, recipe, verify
+from brain_bundles.cli.bundle_commands import convert, export, pack, recipe, verify
 from brain_bundles.cli.compare_commands import compare_populations
 from brain_bundles.cli.data_commands import measure, phantom, prepare
 from brain_bundles.cli.run_commands import generate, get, segment, translate
@@ -24,6 +24,7 @@ logger = logging.getLogger("brain_bundles")
 COMMANDS: dict[str, Callable[..., None]] = {
     "compare-populations": compare_populations,
     "convert": convert,
+    "export": export,
     "generate": generate,
     "get": get,
     "measure": measure,

@@ -30,7 +30,7 @@ from brain_bundles.data.nifti import is_complete_nifti, write_labels, write_nift
 from brain_bundles.data.participants import read_participants, read_tsv, write_participants, write_split
 from brain_bundles.data.problems import DatasetError, ImageError
 from brain_bundles.data.read_image import Image, read_header, read_image, read_values, to_ras
-from brain_bundles.data.rendered import RenderedDataset, RenderedImage, RenderedItems, image_dataset
+from brain_bundles.data.rendered import ArrayImage, RenderedDataset, RenderedImage, RenderedItems, image_dataset
 from brain_bundles.data.seeded_dataset import SeededDataset
 from brain_bundles.data.segmentation_datalist import segmentation_datalist
 from brain_bundles.data.skip_unusable_dataset import SkipUnusableDataset
@@ -38,6 +38,7 @@ from brain_bundles.data.training_data import TrainingData
 from brain_bundles.data.volumes import write_volumes
 
 __all__ = [
+    "ArrayImage",
     "BidsIndex",
     "BidsName",
     "CachedLatents",

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from brain_bundles.data.bids import source_uri
 from brain_bundles.data.nifti import is_complete_nifti, write_labels
 from brain_bundles.data.read_image import read_header
 from brain_bundles.handlers.translation_saver import spatial_reference
-from brain_bundles.handlers.volume_saver import VolumeSaver, check_finite
+from brain_bundles.handlers.volume_saver import VolumeSaver, check_finite, finish
 from brain_bundles.runs.run_output import RunOutput, image_rows
 from brain_bundles.runs.segmentation_tables import FLAGS, QUALITY, VOLUMES, sidecar_path
-from brain_bundles.transforms.segmentation import NoHeadError, Segmentation, segment
+from brain_bundles.transforms.segmentation import NoHeadError, Segmentation
+from brain_bundles.transforms.segmentation_postprocessing import segmentation_postprocessing
 from brain_bundles.transforms.source_file import file_of
 from brain_bundles.utils.atomic import write_json
 from brain_bundles.version import __version__
@@ -36,8 +35,8 @@ class SegmentationSaver(VolumeSaver):
     Args:
         output: output folder of the run.
         problems: list of (kind, detail) of what was left out.
-        minimum_quality: see :func:`~brain_bundles.transforms.segment`.
-        flag_quality: see there.
+        postprocessing: result of :func:`~brain_bundles.transforms.segmentation_postprocessing` for ``pred_key`` and
+            ``image_key``; None for one with its defaults.
         image_key: key of the preprocessed scan in the batch, a MetaTensor that knows its file and its affine.
         pred_key: key of the probabilities.
         sidecar: entries for the sidecars, such as the hash of the weights.
@@ -51,14 +50,13 @@ class SegmentationSaver(VolumeSaver):
         output: RunOutput,
         problems: list[tuple[str, str]],
         *,
-        minimum_quality: float = 0.5,
-        flag_quality: float = 0.7,
+        postprocessing: Callable[[Mapping[str, Any]], Any] | None = None,
         image_key: str = "image",
         pred_key: str = "pred",
         sidecar: Mapping[str, Any] | None = None,
     ) -> None:
         self.output, self.problems = output, problems
-        self.minimum_quality, self.flag_quality = minimum_quality, flag_quality
+        self.postprocessing = postprocessing or segmentation_postprocessing(pred_key=pred_key, image_key=image_key)
         self.image_key, self.pred_key = image_key, pred_key
         self.sidecar: dict[str, Any] = json.loads(json.dumps(dict(sidecar or {}), default=str))
 
@@ -71,18 +69,12 @@ class SegmentationSaver(VolumeSaver):
         source = file_of(image)
         header = read_header(source)
         try:
-            found = segment(
-                probabilities,
-                np.asarray(image.affine),
-                header.shape,
-                header.affine,
-                minimum_quality=self.minimum_quality,
-                flag_quality=self.flag_quality,
-            )
+            maps = finish(self.postprocessing, {self.image_key: image, self.pred_key: probabilities})
         except NoHeadError as error:
             self.problems.append(("no head found", f"{source}: {error}"))
             logger.warning("Not segmented, %s: %s", *self.problems[-1])
             return
+        found: Segmentation = maps["segmentation"]
         if found.flags:
             logger.warning("%s: look at %s, whose quality is low.", source, ", ".join(found.flags))
         for row in rows:

@@ -17,13 +17,11 @@ from brain_bundles.data.bids_names import BidsName, parse_name
 from brain_bundles.data.nifti import is_complete_nifti, write_nifti
 from brain_bundles.data.nifti_header import NiftiHeader
 from brain_bundles.data.read_image import read_header
-from brain_bundles.handlers.volume_saver import VolumeSaver, check_finite, unit_array
+from brain_bundles.handlers.volume_saver import VolumeSaver, check_finite, finish, unit_array
 from brain_bundles.runs.run_output import RunOutput, image_rows
-from brain_bundles.transforms.background import foreground
-from brain_bundles.transforms.extract_brain import BRAIN_EXTRACTION, BRAIN_MASK, unpack
+from brain_bundles.transforms.extract_brain import BRAIN_EXTRACTION, BRAIN_MASK
 from brain_bundles.transforms.source_file import file_of
 from brain_bundles.utils.atomic import write_json
-from brain_bundles.utils.plain_tensor import plain_tensor
 from brain_bundles.version import __version__
 
 TRANSLATION, STANDARD_DEVIATION = "translation", "standard deviation"
@@ -34,17 +32,17 @@ class TranslationSaver(VolumeSaver):
 
     An item of the batch is one source with T targets, from :func:`~brain_bundles.runs.translation_inputs`. Its
     translations are ``pred`` of the same item of ``engine.state.output``, on the model's grid: (T, D, H, W), or
-    (2 T, D, H, W) with the voxels' standard deviations over several draws after them. Each volume is brought back to
-    the grid of the source file, clipped to [0, 1], and exactly 0 outside of the model's grid and of the source's brain,
-    also of one that :class:`~brain_bundles.transforms.extract_brain.ExtractBraind` found. The written file has the
-    shape, the forms with their codes, the unit and the data type of the source file, and a JSON sidecar with its
-    origin. The translation is written last: if its file is whole, the others are whole too. Whole files that exist
-    stay. The standard deviation goes beside the image as ``sub-0001_desc-std_T2w.nii.gz``, or with ``_std`` outside of
-    BIDS.
+    (2 T, D, H, W) with the voxels' standard deviations over several draws after them. ``postprocessing`` brings each
+    volume back to the grid of the source file, within [0, 1], and exactly 0 outside of the model's grid and of the
+    source's brain. The written file has the shape, the forms with their codes, the unit and the data type of the source
+    file, and a JSON sidecar with its origin. The translation is written last: if its file is whole, the others are
+    whole too. Whole files that exist stay. The standard deviation goes beside the image as
+    ``sub-0001_desc-std_T2w.nii.gz``, or with ``_std`` outside of BIDS.
 
     Args:
         output: output folder of the run.
-        invert: result of :func:`invert_preprocessing` for ``pred_key`` and ``image_key``.
+        postprocessing: result of :func:`~brain_bundles.transforms.translation_postprocessing` for ``pred_key`` and
+            ``image_key``.
         image_key: key of the preprocessed source in the batch, which remembers its file and its transforms.
         pred_key: key of the translations.
         sidecar: entries for the sidecars, such as the hashes of the weights; they replace the default entries. BIDS
@@ -58,13 +56,13 @@ class TranslationSaver(VolumeSaver):
     def __init__(
         self,
         output: RunOutput,
-        invert: Callable[[Mapping[str, Any]], Mapping[Any, Any]],
+        postprocessing: Callable[[Mapping[str, Any]], Any],
         *,
         image_key: str = "image",
         pred_key: str = "pred",
         sidecar: Mapping[str, Any] | None = None,
     ) -> None:
-        self.output, self.invert = output, invert
+        self.output, self.postprocessing = output, postprocessing
         self.image_key, self.pred_key = image_key, pred_key
         self.sidecar: dict[str, Any] = json.loads(json.dumps(dict(sidecar or {}), default=str))
         self.paths = {path for item in output.items for path in output.paths(item)}
@@ -95,33 +93,25 @@ class TranslationSaver(VolumeSaver):
             self._write({**row, **extracted}, image, volumes[number], TRANSLATION)
 
     def _write(self, row: Mapping[str, Any], image: torch.Tensor, volume: torch.Tensor, what: str) -> None:
-        """Write one volume (D, H, W) and its sidecar, unless its whole file exists.
-
-        Where the brain of a whole head was extracted, the volume is 0 outside of it.
-        """
+        """Write one volume (D, H, W) and its sidecar, unless its whole file exists."""
         check_finite(row["participant_id"], volume, what)
         path = self.output.path(row)
         if what == STANDARD_DEVIATION:
             path = std_path(path, bids=self.output.bids)
         if is_complete_nifti(path):
             return
-        array, header, source = self._bring_back(image, volume[None])
-        if row.get(BRAIN_MASK):
-            array = array * unpack(row[BRAIN_MASK], array.shape)
+        array, header, source = self._bring_back(image, volume[None], row.get(BRAIN_MASK))
         sidecar = path.with_name(f"{path.name.removesuffix('.nii.gz')}.json")
         write_json(sidecar, self._describe(row, Path(source), what, voxel_sizes(header.affine)))
         description = f"{row['target']} synthesised from {row['source']}, {what}"
         write_nifti(path, array, header.affine, like=header, description=description)
 
-    def _bring_back(self, image: torch.Tensor, volume: torch.Tensor) -> tuple[NDArray[np.float32], NiftiHeader, str]:
+    def _bring_back(
+        self, image: torch.Tensor, volume: torch.Tensor, brain_mask: bytes | None
+    ) -> tuple[NDArray[np.float32], NiftiHeader, str]:
         """A volume (1, D, H, W) on the grid of the source file, and the header and path of that file."""
-        plain = plain_tensor(volume).detach().float().cpu()
-        back = self.invert({self.image_key: image, self.pred_key: plain})[self.pred_key]
-        # The brain of the source on the same way: a background of 0 stays 0, to the voxel, and edges are not dimmed.
-        brain = foreground(image)
-        if not brain.all():
-            mask = self.invert({self.image_key: image, self.pred_key: brain.float()})[self.pred_key]
-            back = back * (mask > 0.5)
+        found = {self.image_key: image, self.pred_key: volume, BRAIN_MASK: brain_mask or b""}
+        back = finish(self.postprocessing, found)[self.pred_key]
         source = file_of(image)
         header = read_header(source)
         shape, affine = header.shape, header.affine

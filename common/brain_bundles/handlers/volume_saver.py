@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from ignite.engine import Engine, Events
 from numpy.typing import NDArray
+
+from brain_bundles.utils.failure import cause_of
 
 
 class VolumeSaver:
@@ -47,6 +49,14 @@ def check_finite(name: str, volume: torch.Tensor, what: str = "sample") -> None:
     """
     if not torch.isfinite(volume).all():
         raise ValueError(f"{name}: the {what} is not finite; try precision fp32, and check the weights.")
+
+
+def finish(postprocessing: Callable[[Mapping[str, Any]], Any], item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Apply a postprocessing to an item; what a step raises comes without MONAI's wrapping."""
+    try:
+        return postprocessing(item)
+    except RuntimeError as error:
+        raise cause_of(error) from None
 
 
 def unit_array(volume: torch.Tensor) -> NDArray[np.float32]:

@@ -10,6 +10,7 @@ from brain_bundles.inferers.reconstruction import ReconstructionInferer
 from brain_bundles.inferers.segmentation_inferer import SegmentationInferer
 from brain_bundles.inferers.slice_windows import SliceWindows
 from brain_bundles.inferers.temperature import tempered
+from brain_bundles.inferers.tensor_modules import TensorModule, WalkModule, random_image
 from brain_bundles.inferers.volume_translator import VolumeTranslator
 
 __all__ = [
@@ -21,7 +22,10 @@ __all__ = [
     "ReconstructionInferer",
     "SegmentationInferer",
     "SliceWindows",
+    "TensorModule",
     "VolumeTranslator",
+    "WalkModule",
     "denoise",
+    "random_image",
     "tempered",
 ]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from monai.inferers import Inferer
+from torch import nn
 
 from brain_bundles.inferers.denoise import denoise
 from brain_bundles.inferers.denoiser import Denoiser
 from brain_bundles.inferers.latent_decoder import LatentDecoder
 from brain_bundles.inferers.padded_batches import in_padded_batches
+from brain_bundles.inferers.tensor_modules import SamplingModule
 from brain_bundles.schedulers.denoising_steps import DenoisingSteps
 from brain_bundles.utils.plain_tensor import plain_tensor
 from brain_bundles.utils.precision import autocast
@@ -111,6 +114,43 @@ class LatentSampler(Inferer):
             )
         return latents
 
+    def walk(
+        self,
+        noise: torch.Tensor,
+        condition: torch.Tensor,
+        network: Callable[..., torch.Tensor],
+        schedule: tuple[Any, torch.Tensor],
+        *,
+        start: torch.Tensor | None = None,
+        generators: Sequence[torch.Generator] | None = None,
+    ) -> torch.Tensor:
+        """Normalised latents from given noise, both (B, C, D, H, W): what a call does with the noise of its seeds.
+
+        Args:
+            noise: standard normal numbers.
+            condition, network: as for calling the sampler.
+            schedule: result of :meth:`DenoisingSteps.begin`, for this walk alone.
+            start: see :meth:`sample_latents`.
+            generators: one per sample, for schedulers that draw noise in every step.
+        """
+        scheduler, timesteps = schedule
+        if start is None:
+            latents = noise * getattr(scheduler, "init_noise_sigma", 1.0)
+        else:
+            latents = scheduler.add_noise(start.float(), noise, timesteps[:1].expand(len(noise)))
+        predict = self.denoiser.bind(network, condition, scheduler)
+        # One context for all steps: leaving it drops the copies of the weights in low precision. The scheduler computes
+        # on float32 tensors with operators that autocast does not change.
+        with autocast(self.denoiser.precision, noise.device):
+            following, clean = denoise(
+                predict, latents, scheduler, timesteps, generators=generators, progress=self.progress
+            )
+        return clean if self.steps.ends_early else following
+
+    def to_module(self, network: nn.Module, spatial_size: Sequence[int] = ()) -> SamplingModule:
+        """The whole as one module, for export; the grid is that of ``latent_shape``."""
+        return SamplingModule(self, network)
+
     @torch.inference_mode()
     def _walk(
         self,
@@ -120,20 +160,8 @@ class LatentSampler(Inferer):
         start: torch.Tensor | None,
     ) -> torch.Tensor:
         """Latents (b, C, D, H, W) of one batch."""
-        device = condition.device
         shape = self.latent_shape or (self.decoder.autoencoder.latent_channels, *condition.shape[2:])
-        scheduler, timesteps = self.steps.begin(shape[1:], from_noise=start is None)
+        schedule = self.steps.begin(shape[1:], from_noise=start is None)
         generators = [generator_for(seed, "noise") for seed in seeds]
-        latents = torch.stack([torch.randn(shape, generator=one) for one in generators]).to(device)
-        if start is None:
-            latents = latents * getattr(scheduler, "init_noise_sigma", 1.0)
-        else:
-            latents = scheduler.add_noise(start.float(), latents, timesteps[:1].expand(len(latents)))
-        predict = self.denoiser.bind(network, condition, scheduler)
-        # One context for all steps: leaving it drops the copies of the weights in low precision. The scheduler computes
-        # on float32 tensors with operators that autocast does not change.
-        with autocast(self.denoiser.precision, device):
-            following, clean = denoise(
-                predict, latents, scheduler, timesteps, generators=generators, progress=self.progress
-            )
-        return clean if self.steps.ends_early else following
+        noise = torch.stack([torch.randn(shape, generator=one) for one in generators]).to(condition.device)
+        return self.walk(noise, condition, network, schedule, start=start, generators=generators)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from monai.inferers import Inferer
+from torch import nn
 
+from brain_bundles.inferers.tensor_modules import SegmentationModule
 from brain_bundles.utils.precision import autocast, check_precision
 
 LEFT_RIGHT = 2  # of (B, C, D, H, W) in RAS
@@ -37,3 +40,7 @@ class SegmentationInferer(Inferer):
                 mirrored = network(inputs.flip(LEFT_RIGHT), *args, **kwargs).float().softmax(1)
                 found = (found + mirrored.flip(LEFT_RIGHT)) / 2
         return found
+
+    def to_module(self, network: nn.Module, spatial_size: Sequence[int]) -> SegmentationModule:
+        """The whole as one module, for export."""
+        return SegmentationModule(self, network, spatial_size)

@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 
 import torch
 from monai.inferers import Inferer
+from torch import nn
 
 from brain_bundles.inferers.latent_sampler import LatentSampler
 from brain_bundles.inferers.slice_windows import SliceWindows
+from brain_bundles.inferers.tensor_modules import TranslationModule
 from brain_bundles.utils.plain_tensor import plain_tensor
 from brain_bundles.utils.precision import autocast
 from brain_bundles.utils.seeding import derive_seed
@@ -72,3 +74,7 @@ class VolumeTranslator(Inferer):
         decoder = self.sampler.decoder
         with torch.inference_mode(), autocast(decoder.precision, source.device):
             return decoder.autoencoder.encode_moments(source)[0].float()
+
+    def to_module(self, network: nn.Module, spatial_size: Sequence[int]) -> TranslationModule:
+        """The whole as one module, for export."""
+        return TranslationModule(self, network, spatial_size)

@@ -8,8 +8,11 @@ from brain_bundles.transforms.intensity import ScaleForeground, ScaleForegroundd
 from brain_bundles.transforms.preprocessing import image_preprocessing, invert_preprocessing
 from brain_bundles.transforms.random_slices import RandSlicesd
 from brain_bundles.transforms.read_image import ReadImaged
+from brain_bundles.transforms.sample_postprocessing import sample_postprocessing
 from brain_bundles.transforms.segmentation import NoHeadError, Segmentation, classify, segment
+from brain_bundles.transforms.segmentation_postprocessing import segmentation_postprocessing
 from brain_bundles.transforms.segmentation_preprocessing import segmentation_preprocessing
+from brain_bundles.transforms.translation_postprocessing import translation_postprocessing
 
 __all__ = [
     "CentreBraind",
@@ -27,6 +30,9 @@ __all__ = [
     "foreground",
     "image_preprocessing",
     "invert_preprocessing",
+    "sample_postprocessing",
     "segment",
+    "segmentation_postprocessing",
     "segmentation_preprocessing",
+    "translation_postprocessing",
 ]

@@ -11,7 +11,9 @@ from brain_bundles.data import DatasetError, image_path, segmentation_path, writ
 from brain_bundles.data.brain_classes import CLASS_INDEX, class_indices
 from brain_bundles.data.read_image import read_image
 from brain_bundles.evaluation.measurement import measure_file
+from brain_bundles.export import export_bundle
 from brain_bundles.phantom import HeadPopulation
+from brain_bundles.transforms import NoHeadError
 from brain_bundles.transforms.brain_extraction import BrainExtractionError, extract_brain, segmenter_method
 from brain_bundles.transforms.scan_segmenter import load_segmenter
 from brain_bundles.utils import save_network, with_recipe
@@ -249,3 +251,27 @@ def test_the_network_is_exported(learned, tmp_path):
     torch.jit.save(scripted, tmp_path / "model.ts")
     with torch.inference_mode():
         torch.testing.assert_close(torch.jit.load(tmp_path / "model.ts")(x), network(x), atol=1e-5, rtol=1e-4)
+
+
+def test_an_exported_file_between_the_transforms_gives_the_run(learned, dataset, segmented, tmp_path):
+    options = learned.overrides("inference", tmp_path, minimum_quality=0.8, **NETWORK)
+    for key in ("output_dir", "precision", "device"):
+        del options[key]
+    bundle = brain_bundles.load(learned.root, **options)
+    export_bundle(bundle, tmp_path / "segmenter.ts")
+    before, after = bundle.transforms()
+    item = before({"image": str(image_path(dataset, "sub-01", "T1w"))})
+    with torch.inference_mode():
+        (probabilities,) = torch.jit.load(tmp_path / "segmenter.ts")(item["image"].as_tensor()[None])
+    made = after({**item, "pred": probabilities})
+    folder = segmented[0] / "sub-01" / "anat"
+    for key, name in (("pred", "sub-01_acq-T1w_dseg.nii.gz"), ("mask", "sub-01_acq-T1w_desc-brain_mask.nii.gz")):
+        written = nib.load(folder / name)
+        np.testing.assert_array_equal(made[key][0].numpy(), np.asarray(written.dataobj))
+        np.testing.assert_allclose(made[key].affine, written.affine, atol=1e-4)
+    noise = before({"image": str(image_path(dataset, "sub-02", "FLAIR"))})
+    with torch.inference_mode():
+        (probabilities,) = torch.jit.load(tmp_path / "segmenter.ts")(noise["image"].as_tensor()[None])
+    with pytest.raises(RuntimeError) as error:
+        after({**noise, "pred": probabilities})
+    assert isinstance(cause(error.value), NoHeadError)
