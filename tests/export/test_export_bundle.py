@@ -113,6 +113,18 @@ def test_settings_of_the_config_are_those_of_the_file(tiny, tmp_path):
     torch.testing.assert_close(found, reference(bundle, context, context, ""), atol=1e-5, rtol=1e-4)
 
 
+def test_another_grid(tiny, tmp_path):
+    path, bundle = tmp_path / "model.ts", tiny(ADAPTIVE, spatial_size=[16, 32, 48])
+    about = export_bundle(bundle, path)
+    assert about["spatial_size"] == [16, 32, 48]
+    assert about["inputs"]["noise"]["shape"][2:] == [4, 8, 12]
+    image = torch.rand(1, 1, 16, 32, 48, generator=torch.Generator().manual_seed(1))
+    noise = torch.randn(about["inputs"]["noise"]["shape"], generator=generator_for(SEED, "noise"))
+    found = load_file(path)({"image": image, "target": torch.tensor([1]), "noise": noise})
+    beyond = (found - reference(bundle, image, image, "T2w")).abs() > 1e-4
+    assert float(beyond.double().mean()) <= 0.005
+
+
 def test_the_adaptive_translator_from_noise_alone(tiny, tmp_path):
     path, bundle = tmp_path / "model.ts", tiny(ADAPTIVE, start="noise", num_inference_steps=2)
     about = export_bundle(bundle, path)
@@ -150,9 +162,12 @@ def test_a_file_is_replaced_only_if_it_is_told(tiny, tmp_path):
         (GENERATOR, {"device": "cpu", "decode_slab_size": 8}, "device, decode_slab_size: an export sets this itself"),
         (GENERATOR, {"sampler": "ddpm", "num_inference_steps": 1000}, "brain_bundles's DDPMScheduler cannot be exp"),
         (GENERATOR, {"scheduler::eta": 0.5, "sampler": "ddim"}, "DDIMScheduler cannot be exported: its steps draw"),
-        (GENERATOR, {"latent_shape": None}, "latent_shape"),
         (SLICES, {"num_draws": 3}, "num_draws is 3; a module makes one draw"),
         (SLICES, {"slices_per_window": 8}, "slices_per_window is 8; an export takes whole volumes"),
+        (ADAPTIVE, {"spatial_size": [24, 32, 48]}, "spatial_size"),
+        (SLICES, {"spatial_size": [32, 40, 32]}, "spatial_size"),
+        (SEGMENTER, {"spatial_size": [46, 48, 48]}, "spatial_size"),
+        (GENERATOR, {"prediction_type": "epsilon"}, "prediction_type is v_prediction in the weights and epsilon here"),
         (ADAPTIVE, {"inferer::diffusion": False}, "diffusion is False; an export has the diffusion"),
         (SEGMENTER, {"inferer": {"_target_": "monai.inferers.SimpleInferer"}}, "is a SimpleInferer, which has no to_"),
     ],

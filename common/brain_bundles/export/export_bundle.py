@@ -24,6 +24,12 @@ FIXED: dict[str, Any] = {
     "compile": False,
     "decode_slab_size": None,
 }
+# Of the first steps of a run, those that refuse what its networks cannot do.
+CHECKS = (
+    "brain_bundles.networks.check_grid",
+    "brain_bundles.networks.check_spatial_size",
+    "brain_bundles.schedulers.check_scheduler",
+)
 TOLERANCE = 1e-4
 
 
@@ -74,7 +80,9 @@ def _module(bundle: Bundle) -> tuple[TensorModule, dict[str, nn.Module]]:
     """The module of a bundle, and the bundle's networks by their keys."""
     fixed = {key: value for key, value in FIXED.items() if key in bundle.keys}
     names = [key for key in ("network", "autoencoder") if key in bundle.keys]
-    inferer, size, *networks = bundle.content("inferer", "spatial_size", *names, **fixed)
+    steps = json.loads(bundle.config_file.read_text(encoding="utf-8")).get("initialize", [])
+    checks = [f"initialize::{n}" for n, one in enumerate(steps) if isinstance(one, dict) and one["_target_"] in CHECKS]
+    inferer, size, *networks = bundle.content(*checks, "inferer", "spatial_size", *names, **fixed)[len(checks) :]
     if not hasattr(inferer, "to_module"):
         raise ValueError(f"the inferer of {bundle.name} is a {type(inferer).__name__}, which has no to_module.")
     # Weights that need no gradient: a loaded file then keeps no graph, whatever the caller's mode.
