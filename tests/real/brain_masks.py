@@ -18,9 +18,8 @@ from brain_bundles.transforms.brain_extraction import METHODS, BrainExtractionEr
 
 
 def main(references: Path, methods: list[str]) -> None:
-    print(
-        "| method | contrast | Dice, mean (least) | volume, found / reference | seconds | failed |\n|---|---|---|---|---|---|"
-    )
+    print("| method | contrast | Dice, mean (least) | volume, found / reference | seconds | failed |")
+    print("|---|---|---|---|---|---|")
     for method in methods:
         for contrast in ("T1w", "FLAIR"):
             root = references / f"heads_{contrast}"
