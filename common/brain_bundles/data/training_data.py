@@ -71,5 +71,9 @@ def _command(overrides: Mapping[str, str | None] | None) -> dict[str, str | None
     if overrides is None:
         return None
     configs = re.findall(r"[^'\"/\\\[\], ]+\.(?:json|ya?ml)", overrides.get("config_file") or "")
-    kept = {key: value for key, value in overrides.items() if not _PLACES.search(key) and key != "resume"}
+    kept = {
+        key: value
+        for key, value in overrides.items()
+        if not _PLACES.search(key) and key != "resume" and not Path(value or ".").is_absolute()
+    }
     return {"config_file": ", ".join(configs), **kept}
