@@ -62,7 +62,7 @@ def test_broken_files_are_nan_with_a_warning(tmp_path):
 
 
 def test_an_unknown_method_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="method is 'rules', allowed are network, classical"):
+    with pytest.raises(ValueError, match="method is 'rules', allowed are classical, network"):
         measure_file(tmp_path / "any.nii.gz", method="rules")
 
 

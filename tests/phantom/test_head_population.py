@@ -210,6 +210,18 @@ def test_scans_of_a_person_share_the_head_and_nothing_else(anatomies, monkeypatc
     assert (once[5]["label"].render()[0] == items[17]["label"].render()[0]).all()
 
 
+def test_ventricles_may_be_drawn_evenly(anatomies):
+    people = HeadPopulation(anatomies, num_subjects=300, even_ventricles=0.5, **GRID)
+    plain = HeadPopulation(anatomies, num_subjects=300, **GRID)
+    pairs = [(people.person("train", index), plain.person("train", index)) for index in range(300)]
+    changed = [(one, other) for one, other in pairs if one != other]
+    assert 100 < len(changed) < 200
+    assert all(one.age == other.age and one.brain_volume == other.brain_volume for one, other in changed)
+    large = [sum(person.ventricular_volume > 40 for person in side) for side in zip(*changed, strict=True)]
+    assert large[0] > 2 * large[1]
+    assert people.settings != plain.settings
+
+
 @pytest.mark.parametrize("num_workers", [1, 2, 4])
 def test_workers_render_each_head_once(num_workers):
     """Loaders give item n to worker n mod ``num_workers``, which keeps its last four heads."""

@@ -31,11 +31,13 @@ def measure(
     participant_label: str | int | Sequence[str | int] | None = None,
     session_id: str | int | Sequence[str | int] | None = None,
     merge: str | Sequence[str] | None = None,
-    method: str = "network",
+    method: str = "classical",
     segmenter: str | None = None,
     extract_brain: str | bool = False,
 ) -> None:
-    """Measure lateral ventricles and brain (mL) of every brain MRI in a folder, of any contrast, whole head or brain.
+    """Measure lateral ventricles and brain (mL) of every brain-extracted T1w volume in a folder.
+
+    ``--method network`` takes any contrast and whole heads, and is less exact.
 
     To record the volumes in a BIDS dataset without volumes:
     ``python -c "from brain_bundles.data import write_volumes; write_volumes('DIR', 'measured.tsv')"``.
@@ -52,7 +54,7 @@ def measure(
             the work, each with an output_file of its own; all by default.
         session_id: sessions to measure, such as 01 or 01,02; all by default.
         merge: measure nothing, but make one table of those that several runs wrote, such as 'parts/*.tsv'.
-        method: network, the segmenter; or classical, rules for brain-extracted T1w images.
+        method: classical, rules for brain-extracted T1w images; or network, the segmenter, for any contrast and head.
         segmenter: weights of another segmenter than the one that comes with the collection.
         extract_brain: for classical: true for whole heads, auto where the folder has both heads and brains.
     """
@@ -215,7 +217,7 @@ def prepare(
         bias_field: correct the bias field (N4).
         registration: register contrasts and visits of a person rigidly.
         extract_brain: auto extracts the brain of whole heads, true of every image, false of none.
-        extraction_method: segmenter or deepbet; by default the first one that is there.
+        extraction_method: deepbet or segmenter; by default the first one that is there.
         segmenter: weights of another segmenter than the one that comes with the collection.
         spacing: voxel size of the result, mm; False keeps the grid of the reference.
         checks: warn of what looks doubtful.

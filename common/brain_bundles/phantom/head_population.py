@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,12 +14,14 @@ from typing import Any
 from brain_bundles.data.covariates import COVARIATES
 from brain_bundles.data.rendered import RenderedItems, alternate
 from brain_bundles.phantom.head_images import HeadImage, HeadSegmentation
+from brain_bundles.phantom.heads.people import Person, plausible
 from brain_bundles.phantom.heads.prepared import load_head, load_heads
 from brain_bundles.phantom.heads.source import MAX_DRAWS, HeadSource, draw_person
 from brain_bundles.phantom.heads.split import split_of
 from brain_bundles.phantom.heads.subject import HeadOptions, HeadSubject, render_subject
 from brain_bundles.phantom.heads.volumes import ImpossibleHeadError
 from brain_bundles.phantom.mr_signal import SEQUENCES
+from brain_bundles.phantom.population import RANGE
 from brain_bundles.phantom.scanner import Acquisition, acquisition_of
 from brain_bundles.utils.fingerprint import describe
 from brain_bundles.utils.seeding import derive_seed
@@ -53,6 +56,8 @@ class HeadPopulation:
             share, label maps of a brain alone give brains.
         tumour_probability, stroke_probability, sclerosis_probability, with_vessels: as for
             :func:`brain_bundles.phantom.write_phantoms`.
+        even_ventricles: share of the people whose lateral ventricles are drawn evenly over the logarithm of 5 to 105
+            mL, whatever their age: in the population nine of ten have less than 35 mL.
         cache_dir: folder that keeps prepared label maps, 150 MB each; without it each start prepares them, 7 s each.
         exact: True searches each head's volumes to 1 %; else they may be off by some per cent, in a third of the time.
 
@@ -79,6 +84,7 @@ class HeadPopulation:
         stroke_probability: float = 0.1,
         sclerosis_probability: float = 0.1,
         with_vessels: bool = False,
+        even_ventricles: float = 0.0,
         exact: bool = False,
         cache_dir: str | os.PathLike[str] | None = None,
     ) -> None:
@@ -100,6 +106,7 @@ class HeadPopulation:
             "random": acquisition_of("random"),
         }
         self.random_share, self.cache_dir = random_share, cache_dir
+        self.even_ventricles = even_ventricles
         self.head_share = float(whole_head)
         self.spacing, self.seed = float(spacing), seed
         self.spatial_size = (int(spatial_size[0]), int(spatial_size[1]), int(spatial_size[2]))
@@ -136,8 +143,9 @@ class HeadPopulation:
     @cached_property
     def settings(self) -> str:
         """Text of all settings and of the contents of the label maps."""
+        even = [self.even_ventricles] if self.even_ventricles else []  # settings from before it keep their text
         shown = self.options if self.head_share in (0, 1) else (self.options, self.head_share)
-        own = (self.acquisitions, self.random_share, self.spacing, self.seed, self.spatial_size, shown)
+        own = (self.acquisitions, self.random_share, self.spacing, self.seed, self.spatial_size, shown, *even)
         return describe([*own, self.source.hashes()], depth=20)
 
     def participant_id(self, split: str, index: int) -> str:
@@ -154,6 +162,16 @@ class HeadPopulation:
 
     def _anatomy_seed(self, split: str, index: int, draw: int = 0) -> int:
         return derive_seed(self.subject_seed(split, index), "anatomy", draw)
+
+    def person(self, split: str, index: int) -> Person:
+        """Age, sex and volumes of a person."""
+        person = draw_person(seed := self.subject_seed(split, index))
+        if derive_seed(seed, "even ventricles") / 2**63 >= self.even_ventricles:
+            return person
+        low, high = (math.log(ml) for ml in RANGE["ventricular_volume"])
+        place = derive_seed(seed, "ventricular volume") / 2**63
+        changed = replace(person, ventricular_volume=math.exp(low + place * (high - low)))
+        return changed if plausible(changed) else person
 
     def acquisition(self, role: str, split: str, index: int) -> Acquisition:
         """How a person is scanned, as source or as target."""
@@ -174,7 +192,7 @@ class HeadPopulation:
 
     def _render(self, split: str, index: int) -> HeadSubject:
         """A person with an anatomy that can have its volumes: an item's covariates are known before its anatomy is."""
-        person = draw_person(seed := self.subject_seed(split, index))
+        person, seed = self.person(split, index), self.subject_seed(split, index)
         acquisition = self.acquisition("source", split, index)
         for draw in range(MAX_DRAWS):
             options = self.source.options_of(self._anatomy_seed(split, index, draw), split, self.options)
@@ -252,7 +270,7 @@ class HeadPopulation:
         return self._items(split, contrasts, make, scans=len(contrasts))
 
     def _covariates(self, split: str, index: int) -> dict[str, Any]:
-        person = draw_person(self.subject_seed(split, index))
+        person = self.person(split, index)
         covariates = {name: getattr(person, name) for name in COVARIATES}
         return {"participant_id": self.participant_id(split, index), **covariates}
 

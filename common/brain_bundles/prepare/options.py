@@ -26,7 +26,7 @@ class Options:
             there comes first.
         extraction_method: name of the method, see :data:`brain_bundles.transforms.brain_extraction.METHODS`; None takes
             the first one for the contrast.
-        segmenter: weights for the method "segmenter"; None takes those that come with the collection.
+        segmenter: weights for the method "segmenter", which is then taken; None for those of the collection.
         spacing: voxel size of the result, mm; None keeps the grid of the reference.
         checks: warn of what looks doubtful.
         volumes: measure ventricles and brain on the T1w image, where the table has none.

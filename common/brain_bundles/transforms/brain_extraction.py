@@ -87,7 +87,6 @@ def run_deepbet(image: NDArray[np.float32], affine: NDArray[np.float64]) -> Mask
 
 
 METHODS: Mapping[str, Method] = {
-    SEGMENTER: segmenter_method(),
     "deepbet": Method(
         run_deepbet,
         # Made for T1w; of other contrasts it finds a brain too.
@@ -95,6 +94,7 @@ METHODS: Mapping[str, Method] = {
         lambda: importlib.util.find_spec("deepbet") is not None,
         "deepbet: pip install 'brain-bundles[prepare]'",
     ),
+    SEGMENTER: segmenter_method(),
 }
 
 
@@ -113,13 +113,15 @@ def extract_brain(
         affine: (4, 4), voxel to RAS+ mm.
         contrast: contrast of the image, such as T1w.
         method: name of one of :data:`METHODS`; None takes the first one for the contrast that is installed.
-        segmenter: weights for the method "segmenter"; None for those that come with the collection.
+        segmenter: weights for the method "segmenter", which is then taken; None for those of the collection.
 
     Raises:
         BrainExtractionError: if no method knows the contrast, its package is missing, or what it found is no brain.
         ValueError: for an unknown method.
     """
-    methods = METHODS if segmenter is None else {**METHODS, SEGMENTER: segmenter_method(segmenter)}
+    methods = METHODS
+    if segmenter is not None:
+        methods, method = {**METHODS, SEGMENTER: segmenter_method(segmenter)}, method or SEGMENTER
     if method is not None and method not in methods:
         raise ValueError(f"brain extraction by {method!r} is unknown, known are {', '.join(methods)}.")
     names = [method] if method else [name for name, one in methods.items() if one.takes(contrast)]

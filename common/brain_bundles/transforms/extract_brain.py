@@ -30,7 +30,7 @@ class ExtractBraind(Transform):
         key: key of the image, a MetaTensor (1, D, H, W).
         mode: True extracts the brain of every image, "auto" that of whole heads.
         contrast_key: key of the contrast's name in the item, T1w if there is none.
-        segmenter: weights of the segmenter that finds brains; None for those that come with the collection.
+        segmenter: weights of a segmenter that finds brains; None takes the first method that is installed.
 
     Raises:
         ValueError: for another mode.

@@ -119,7 +119,7 @@ def test_noise_is_named_and_not_segmented(segmented):
 def test_measuring_and_brain_extraction_call_the_network_by_its_weights(learned, segmented, dataset):
     weights, scan = learned.ckpt_dir / "model.pt", image_path(dataset, "sub-01", "T1w")
     line = dict(zip(*(row.split("\t") for row in (segmented[0] / "volumes.tsv").read_text().splitlines()), strict=True))
-    measured = measure_file(scan, segmenter=weights)
+    measured = measure_file(scan, method="network", segmenter=weights)
     assert measured.ventricular_volume == pytest.approx(float(line["ventricular_volume"]), rel=0.02)
     assert measured.brain_volume == pytest.approx(float(line["brain_volume"]), rel=0.02)
     image, network = read_image(scan), load_segmenter(weights)
@@ -131,7 +131,7 @@ def test_measuring_and_brain_extraction_call_the_network_by_its_weights(learned,
     with pytest.raises(BrainExtractionError, match="the segmenter found no head"):
         extract_brain(noise.voxels, noise.affine, "FLAIR", segmenter=weights)
     with pytest.warns(UserWarning, match="cannot be measured"):
-        assert np.isnan(measure_file(image_path(dataset, "sub-02", "FLAIR"), segmenter=weights)).all()
+        assert np.isnan(measure_file(image_path(dataset, "sub-02", "FLAIR"), method="network", segmenter=weights)).all()
 
 
 def test_only_weights_of_a_segmenter_are_taken(tmp_path):
