@@ -20,6 +20,9 @@ from brain_bundles.utils.precision import autocast
 from brain_bundles.utils.recipe import recipe_of
 from brain_bundles.utils.segmenter_network import load_segmenter_network
 
+# Between real scans (0.69 and more) and what is no head (0.68 and less), see docs/reference/results/segmenter.md.
+MINIMUM_QUALITY = 0.68
+
 
 class ScanSegmenter:
     """A trained segmenter, ready for images in memory.
@@ -43,7 +46,7 @@ class ScanSegmenter:
         self.precision = precision
 
     def __call__(
-        self, voxels: NDArray[np.float32], affine: NDArray[np.float64], *, minimum_quality: float = 0.5
+        self, voxels: NDArray[np.float32], affine: NDArray[np.float64], *, minimum_quality: float = MINIMUM_QUALITY
     ) -> Segmentation:
         """Segment an image.
 
