@@ -21,6 +21,7 @@ from bundle_verify.weights import code_beside_tensors, tensors_of_weights
 
 # Weights of this collection -> the id of their network. MONAI's own tools load the first into the network of
 # inference.json or train.json.
+RECIPE = "recipe._extra_state"  # entry of weights that is no parameter
 NETWORKS = {"models/model": "network_def", "models/autoencoder": "autoencoder_def"}
 
 
@@ -97,7 +98,7 @@ def _weights(source: BundleSource, name: str, configs: Mapping[str, dict[str, An
 
 def _recipe(tensors: Mapping[str, Any]) -> dict[str, Any]:
     """Settings that the weights carry: a checksum of 32 characters, JSON, zeros; empty without them."""
-    code = tensors.get("recipe._extra_state")
+    code = tensors.get(RECIPE)
     try:
         return dict(json.loads(bytes(code.tolist())[32:].rstrip(b"\0"))) if code is not None else {}
     except (AttributeError, ValueError, TypeError, NotImplementedError):  # the last: without values
@@ -107,6 +108,8 @@ def _recipe(tensors: Mapping[str, Any]) -> dict[str, Any]:
 def _difference(network: nn.Module, found: Mapping[str, tuple[int, ...]]) -> str | None:
     """Differences in names and shapes between weights and a network without values, None if there are none."""
     expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    if RECIPE not in expected:  # a network of MONAI's gets its place for the recipe when the config has run
+        found = {name: shape for name, shape in found.items() if name != RECIPE}
     missing, unknown = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
     other = [
         f"{name} {found[name]} instead of {expected[name]}"
