@@ -28,7 +28,7 @@ def quick(monkeypatch):
 
     monkeypatch.setattr(classifier_tests, "cnn_classifier", roughness)
 
-    def measure(path):
+    def measure(path, **options):
         age = 28 + 2 * int(path.name[4:6])
         return BrainVolumes(20 * 1.3 ** ((age - 60) / 10), 1100.0)
 
