@@ -7,6 +7,7 @@ from brain_bundles.transforms.encode_condition import EncodeConditiond
 from brain_bundles.transforms.intensity import ScaleForeground, ScaleForegroundd
 from brain_bundles.transforms.preprocessing import image_preprocessing, invert_preprocessing
 from brain_bundles.transforms.random_slices import RandSlicesd
+from brain_bundles.transforms.random_surroundings import RandSurroundingsd
 from brain_bundles.transforms.read_image import ReadImaged
 from brain_bundles.transforms.sample_postprocessing import sample_postprocessing
 from brain_bundles.transforms.segmentation import NoHeadError, Segmentation, classify, segment
@@ -21,6 +22,7 @@ __all__ = [
     "NoHeadError",
     "RandContrastPair",
     "RandSlicesd",
+    "RandSurroundingsd",
     "ReadImaged",
     "ScaleForeground",
     "ScaleForegroundd",
