@@ -31,13 +31,11 @@ def measure(
     participant_label: str | int | Sequence[str | int] | None = None,
     session_id: str | int | Sequence[str | int] | None = None,
     merge: str | Sequence[str] | None = None,
-    method: str = "classical",
+    method: str = "network",
     segmenter: str | None = None,
     extract_brain: str | bool = False,
 ) -> None:
-    """Measure lateral ventricles and brain (mL) of every brain-extracted T1w volume in a folder.
-
-    ``--method network`` takes any contrast and whole heads, and is less exact.
+    """Measure lateral ventricles and brain (mL) of every head or brain in a folder, in any contrast.
 
     To record the volumes in a BIDS dataset without volumes:
     ``python -c "from brain_bundles.data import write_volumes; write_volumes('DIR', 'measured.tsv')"``.
@@ -54,7 +52,7 @@ def measure(
             the work, each with an output_file of its own; all by default.
         session_id: sessions to measure, such as 01 or 01,02; all by default.
         merge: measure nothing, but make one table of those that several runs wrote, such as 'parts/*.tsv'.
-        method: classical, rules for brain-extracted T1w images; or network, the segmenter, for any contrast and head.
+        method: network, the segmenter, for any contrast and head; or classical, rules for brain-extracted T1w images.
         segmenter: weights of another segmenter than the one that comes with the collection.
         extract_brain: for classical: true for whole heads, auto where the folder has both heads and brains.
     """

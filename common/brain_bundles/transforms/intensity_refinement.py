@@ -51,8 +51,10 @@ def refine_by_intensity(
         return probabilities
     prior = GaussianFilter(3, smoothing).to(probabilities.device)(probabilities[None])[0][:, near]
     prior[1:] += RARE * (1 - prior[:1])
+    prior /= prior.sum(0)
+    levels = image.reshape(near.shape)[near]
     refined = probabilities.clone()
-    refined[:, near] = _mixture(prior / prior.sum(0), probabilities[:, near], image.reshape(near.shape)[near], iterations)
+    refined[:, near] = _mixture(prior, probabilities[:, near], levels, iterations)
     return refined
 
 
