@@ -1,8 +1,9 @@
 """How well is age read from the segmenter's features and volumes? Fitted on phantoms, tried on others and on people.
 
-python tests/benchmarks/age_regressor.py TRAIN OUT NAME=FOLDER... [--segmenter PATH]
+python tests/benchmarks/age_regressor.py TRAIN OUT NAME=FOLDER[:SPLIT]... [--segmenter PATH]
 
-TRAIN and each FOLDER are BIDS datasets with ages in participants.tsv and brain-extracted T1w. OUT gets the regression.
+TRAIN and each FOLDER are BIDS datasets with ages in participants.tsv and brain-extracted T1w; of TRAIN the split train
+is taken. OUT gets the regression.
 The partial correlation is of age and reading, given sex and the recorded ventricular and brain volumes.
 """
 
@@ -23,9 +24,9 @@ from tqdm import tqdm
 Values = NDArray[np.float64]
 
 
-def table(folder: str, features: AgeFeatures) -> tuple[list[dict[str, Any]], Values, Values]:
+def table(folder: str, split: str | None, features: AgeFeatures) -> tuple[list[dict[str, Any]], Values, Values]:
     """Rows, features (N, F) and ages (N,) of a dataset."""
-    rows = bids_datalist(folder, "T1w")
+    rows = bids_datalist(folder, "T1w", split)
     found = []
     for row in tqdm(rows, desc=folder, unit="brain", disable=None):
         image = read_image(row["image"])
@@ -37,18 +38,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("train")
     parser.add_argument("out", type=Path)
-    parser.add_argument("datasets", nargs="+", metavar="NAME=FOLDER")
+    parser.add_argument("datasets", nargs="+", metavar="NAME=FOLDER[:SPLIT]")
     parser.add_argument("--segmenter")
     arguments = parser.parse_args()
     features = AgeFeatures(arguments.segmenter)
-    _, x, ages = table(arguments.train, features)
+    _, x, ages = table(arguments.train, "train", features)
     regressor = AgeRegressor.fit(x, ages)
     regressor.save(arguments.out)
     print("| dataset | n | ages | r | partial r | mean of reading minus age | standard deviation of it |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for dataset in arguments.datasets:
         name, folder = dataset.split("=", 1)
-        rows, x, ages = table(folder, features)
+        folder, _, split = folder.partition(":")
+        rows, x, ages = table(folder, split or None, features)
         read = regressor.predict(x)
         known = [
             [float(row["sex"] == "M"), *(float(row[key]) for key in ("ventricular_volume", "brain_volume"))]
