@@ -137,7 +137,7 @@ def phantom(
         with_vessels: True or False; by default vessels are drawn if swi, angio or ce-gadolinium_T1w is requested.
         num_workers: number of processes, by default one per core.
         anatomies: folder of label maps with FreeSurfer's numbers; by default the MNI152 template is deformed.
-        whole_head: images with what surrounds the brain, and brain masks: of anatomies that have it, such as SynthSeg's;
+        whole_head: images with what surrounds the brain, and brain masks: of anatomies that have it (SynthSeg's);
             without anatomies a skull, fat and skin.
         freesurfer_labels: write a segmentation with FreeSurfer's numbers, too; needs anatomies.
         stroke_probability: chance of an old stroke per subject; needs anatomies.

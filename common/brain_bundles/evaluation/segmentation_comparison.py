@@ -96,10 +96,7 @@ def evaluate_segmentation(
             refused[name] = str(error)
             continue
         seconds = time.perf_counter() - began
-        rows += [
-            {"scan": name, **vars(score)}
-            for score in score_segmentation(image, found, labels, label_numbers)
-        ]
+        rows += [{"scan": name, **vars(score)} for score in score_segmentation(image, found, labels, label_numbers)]
         sides = side_agreement(found, labels) if label_numbers is None else float("nan")
         scans.append({"scan": name, "quality": found.quality[QUALITY], "sides": sides, "seconds": seconds})
         if len(pictures) < 2 * SHOWN:

@@ -101,7 +101,13 @@ def test_a_network_learns_a_head(maps, tmp_path):
         "affine_probability": 0.0,
         "flip_probability": 0.0,
     }
-    options |= {"num_held_out": 1, "samples_per_epoch": 40, "max_epochs": 2, "muon_learning_rate": 0.02, "ema_decay": 0.9}
+    options |= {
+        "num_held_out": 1,
+        "samples_per_epoch": 40,
+        "max_epochs": 2,
+        "muon_learning_rate": 0.02,
+        "ema_decay": 0.9,
+    }
     bundle.run("train", tmp_path / "out", **{"network_def::channels": [8, 16, 32], **options})
     lines = (tmp_path / "out" / "validation.tsv").read_text().splitlines()
     first, last = (dict(zip(lines[0].split("\t"), map(float, line.split("\t")), strict=True)) for line in lines[1:])
