@@ -132,8 +132,8 @@ def write_phantoms(
         acquisition: "nominal", one scanner; "varied", what scanners do within a contrast; "random", levels drawn at
             random. The record of each scan is in the image's sidecar.
 
-    ``freesurfer_labels`` and what follows it need ``anatomies``. With anatomies a subject depends on its split, too: its
-    map is one of that split (:mod:`brain_bundles.phantom.heads.split`).
+    ``freesurfer_labels`` and what follows it need ``anatomies``. With anatomies a subject depends on its split, too:
+    its map is one of that split (:mod:`brain_bundles.phantom.heads.split`).
 
     Raises:
         FileExistsError: if ``dataset_dir`` is not empty, and not left unfinished by a start with the same arguments.
