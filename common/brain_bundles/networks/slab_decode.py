@@ -1,8 +1,8 @@
 """Exact decoding of MONAI's 3D AutoencoderKL in slabs along the first spatial axis, with bounded memory.
 
 Usual tiled decoding shows seams, because each tile normalises with its own statistics. Here every GroupNorm uses the
-statistics of the whole volume (a ChannelNorm needs none), and every convolution sees the neighbours of its slab: the output equals the plain
-decoder's up to rounding. Memory and time are saved in three ways:
+statistics of the whole volume (a ChannelNorm needs none), and every convolution sees the neighbours of its slab: the
+output equals the plain decoder's up to rounding. Memory and time are saved in three ways:
 
 * Norm, SiLU and convolution run slab by slab, so that only the input and the output exist in full. Most results
   overwrite tensors that are no longer needed; the one old slice that the next slab needs is kept.
