@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -10,7 +10,6 @@ from brain_bundles.inferers.padded_batches import in_padded_batches
 from brain_bundles.utils import autocast, generator_for, unwrap
 from brain_bundles.utils.precision import check_precision
 from monai.inferers import Inferer
-from torch import nn
 
 
 class CodeSampler(Inferer):
@@ -31,7 +30,7 @@ class CodeSampler(Inferer):
 
     @torch.inference_mode()
     def __call__(
-        self, inputs: torch.Tensor, network: nn.Module, *, seeds: Sequence[int] | torch.Tensor
+        self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *, seeds: Sequence[int] | torch.Tensor
     ) -> torch.Tensor:
         """Volumes (B, 1, D, H, W) in [0, 1], float32, on the device of ``inputs``, which is used for nothing else.
 
@@ -46,7 +45,7 @@ class CodeSampler(Inferer):
         numbers = [int(seed) for seed in seeds]
         if len(numbers) != len(inputs):
             raise ValueError(f"got {len(numbers)} seeds for {len(inputs)} samples; give one seed per sample.")
-        generator: Any = unwrap(network)
+        generator: Any = unwrap(network)  # type: ignore[arg-type]
         codes = torch.stack(
             [torch.randn(generator.latent_shape, generator=generator_for(seed, "noise")) for seed in numbers]
         )

@@ -28,12 +28,14 @@ class LSGANTrainer(AutoencoderTrainer):
         optimizer: optimizer of the generator.
         discriminator: for example MONAI's PatchDiscriminator.
         discriminator_optimizer: its optimizer.
+        adversarial_weight: weight of the generator's loss, for trainers with other terms beside it.
         gradient_clip_norm: largest gradient norm of each network; None does not clip.
         precision: fp32, bf16, fp16 (CUDA, with loss scaling) or auto.
         train_handlers: handlers of the training.
+        **options: of :class:`~brain_bundles.engines.AutoencoderTrainer`.
 
     Raises:
-        ValueError: if batches have no ``sample_seed``.
+        ValueError: for a negative weight or an unknown precision; during the run, if batches have no ``sample_seed``.
 
     Source: Mao et al. 2017, arXiv:1611.04076, equation 9; without conditions, as the baselines of Pinaya et al. 2022.
     """
@@ -48,6 +50,7 @@ class LSGANTrainer(AutoencoderTrainer):
         *,
         discriminator: nn.Module,
         discriminator_optimizer: Optimizer,
+        adversarial_weight: float = 1.0,
         gradient_clip_norm: float | None = None,
         precision: str = "fp32",
         train_handlers: Sequence[Any] | None = None,
@@ -61,7 +64,7 @@ class LSGANTrainer(AutoencoderTrainer):
             optimizer,
             discriminator=discriminator,
             discriminator_optimizer=discriminator_optimizer,
-            adversarial_weight=options.pop("adversarial_weight", 1.0),
+            adversarial_weight=adversarial_weight,
             adversarial_warmup_epochs=0,
             gradient_clip_norm=gradient_clip_norm,
             precision=precision,

@@ -54,8 +54,6 @@ class VAEGANTrainer(LSGANTrainer):
             kl_weight=kl_weight,
             reconstruction_weight=reconstruction_weight,
             adversarial_weight=adversarial_weight,
-            # A batch makes twice as many volumes as it has images, which cannot be taken apart together.
-            decollate=False,
             **kwargs,
         )
 

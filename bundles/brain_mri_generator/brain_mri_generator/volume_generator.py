@@ -41,8 +41,8 @@ class VolumeGenerator(Generator):
         factor = 2 ** len(channels)
         if any(n % factor for n in spatial_size):
             raise ValueError(
-                f"VolumeGenerator: spatial_size is {list(spatial_size)}; with {len(channels)} numbers of channels every "
-                f"side must be a multiple of {factor}."
+                f"VolumeGenerator: spatial_size is {list(spatial_size)}; with {len(channels)} numbers of channels "
+                f"every side must be a multiple of {factor}."
             )
         super().__init__(
             latent_shape=(code_size,),
