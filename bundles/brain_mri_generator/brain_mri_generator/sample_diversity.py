@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from brain_bundles.utils import is_main_process, plain_tensor
 from ignite.engine import Engine, Events
-from ignite.exceptions import NotComputableError
 from ignite.metrics import Metric
 
 logger = logging.getLogger(__name__)
@@ -20,14 +20,11 @@ class SampleDiversity(Metric):
 
     The standard deviation of each voxel over the samples, root mean square over the voxels, divided by that of as many
     images. 1 is the variety of the data, 0 one volume for all codes. Every process of a distributed validation sees all
-    of it, so nothing is added up between them.
+    of it, so nothing is added up between them. NaN with fewer than 2 images, which the log says.
 
     Args:
         minimum: a lower value is named in the log as a collapse.
         output_transform: from the engine's output to (samples, images), each a batch (B, ...) or a list.
-
-    Raises:
-        NotComputableError: with fewer than 2 images.
     """
 
     def __init__(self, minimum: float = 0.5, output_transform: Callable[[Any], Any] = lambda output: output) -> None:
@@ -45,7 +42,7 @@ class SampleDiversity(Metric):
     def compute(self) -> float:
         samples, images = self._spreads
         if min(samples.number, images.number) < 2:
-            raise NotComputableError("the diversity needs 2 images or more; raise diversity_samples.")
+            return math.nan
         return (samples.variance() / max(images.variance(), torch.finfo(torch.float64).tiny)) ** 0.5
 
     def attach(self, engine: Engine, name: str) -> None:  # type: ignore[override]
@@ -54,7 +51,11 @@ class SampleDiversity(Metric):
 
     def _warn(self, engine: Engine, name: str) -> None:
         value = engine.state.metrics[name]
-        if value < self.minimum and is_main_process():
+        if not is_main_process():
+            return
+        if math.isnan(value):
+            logger.warning("A collapse would not be seen: the diversity needs 2 images to validate with, or more.")
+        elif value < self.minimum:
             logger.warning(
                 "Mode collapse: samples differ from each other %.3f times as much as the images do, less than %g. "
                 "Early in a training this passes; later, lower the learning rates or start again with another seed.",

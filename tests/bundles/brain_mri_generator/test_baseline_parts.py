@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 
 import pytest
 import torch
@@ -222,9 +223,10 @@ def test_one_volume_for_all_codes_is_a_collapse(caplog):
     assert "Mode collapse: samples differ from each other 0.000 times" in caplog.text
 
 
-def test_diversity_needs_two_images():
-    with pytest.raises(Exception, match="needs 2 images or more; raise diversity_samples"):
-        diversity(torch.rand(1, 1, 2, 2, 2), torch.rand(1, 1, 2, 2, 2))
+def test_the_diversity_of_one_image_is_unknown(caplog):
+    with caplog.at_level(logging.WARNING):
+        assert math.isnan(diversity(torch.rand(1, 1, 2, 2, 2), torch.rand(1, 1, 2, 2, 2)))
+    assert "A collapse would not be seen: the diversity needs 2 images" in caplog.text
 
 
 def test_rows_of_a_longer_run_begin_with_those_of_a_shorter_one():
