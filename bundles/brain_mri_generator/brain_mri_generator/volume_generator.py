@@ -6,8 +6,11 @@ from collections.abc import Sequence
 
 import torch
 from monai.networks.blocks import Convolution, SubpixelUpsample
+from monai.networks.layers.utils import get_act_layer
 from monai.networks.nets import Generator
 from torch import nn
+
+_FULL_CHANNELS = 4  # on the full grid
 
 
 class VolumeGenerator(Generator):
@@ -15,8 +18,8 @@ class VolumeGenerator(Generator):
 
     A linear layer makes the coarsest grid. Each level doubles it by repeating voxels and convolves, since transposed
     convolutions leave a chessboard (Odena et al. 2016, doi 10.23915/distill.00003). The last doubling is a sub-pixel
-    convolution, so that no layer works on the full grid. Groups of channels are normalised, and not the batch, whose
-    statistics would depend on its size and on the number of processes.
+    convolution to 4 channels, so that little is computed on the full grid. Groups of channels are normalised, and not
+    the batch, whose statistics would depend on its size and on the number of processes.
 
     Args:
         spatial_size: (D, H, W) of the volumes, each a multiple of 2 to the number of ``channels``.
@@ -55,8 +58,11 @@ class VolumeGenerator(Generator):
 
     def _get_layer(self, in_channels: int, out_channels: int, strides: int, is_last: bool) -> nn.Sequential:
         if is_last:
+            # The last convolution sees both sides of each border between the voxels that were one.
             return nn.Sequential(
-                SubpixelUpsample(self.dimensions, in_channels, out_channels, strides, apply_pad_pool=False)
+                SubpixelUpsample(self.dimensions, in_channels, _FULL_CHANNELS, strides, apply_pad_pool=False),
+                get_act_layer(self.act),
+                Convolution(self.dimensions, _FULL_CHANNELS, out_channels, conv_only=True),
             )
         return nn.Sequential(
             nn.Upsample(scale_factor=strides),
