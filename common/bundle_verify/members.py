@@ -101,7 +101,7 @@ _WORDS = """
 _data_index affine batch best_metric device dtype epoch epoch_length imag iteration logger max_epochs meta
 metric_details metrics module name ndim network output parent rank real requires_grad shape state stem suffix type
 autoencoder conv data dataset dataset_dir optimizer sampler scaler scheduler transforms
-adaptive_autoencoder bids ema_network made preconditioning problems provenance record settings
+adaptive_autoencoder bids ema_network generator made preconditioning problems provenance record settings
 use_source
 """
 ATTRIBUTES = frozenset(_WORDS.split())

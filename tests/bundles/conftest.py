@@ -45,7 +45,7 @@ class BundleRunner:
             config_file=self.files(name, *overlays),
             meta_file=str(self.root / "configs" / "metadata.json"),
             logging_file=str(self.root / "configs" / "logging.conf"),
-            workflow_type="infer" if name == "inference" else "train",
+            workflow_type="infer" if name.endswith("inference") else "train",
             bundle_root=str(self.root),
             **self.overrides(name, output_dir, **options),
         )

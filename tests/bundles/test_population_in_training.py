@@ -38,10 +38,10 @@ def train(bundle, stages: tuple[str, ...], folder: Path, population: dict[str, o
         bundle.run(stage, folder / stage, **options)
 
 
-def test_both_stages_of_the_generator(population, tmp_path):
+def test_both_stages_of_the_generator_and_a_baseline(population, tmp_path):
     bundle = Generator(Path("none"), tmp_path / "models")
-    train(bundle, ("train_autoencoder", "train"), tmp_path, population)
-    for name in ("autoencoder.pt", "model.pt"):
+    train(bundle, ("train_autoencoder", "train", "baseline_vaegan"), tmp_path, population)
+    for name in ("autoencoder.pt", "model.pt", "vaegan.pt"):
         (trained_on,) = read_recipe([bundle.ckpt_dir / name])["trained_on"]
         assert trained_on["data"] == "4 subjects of a population of 3 label maps, seed 0"
     assert not [path for path in tmp_path.rglob("*.nii.gz") if "sub-" in path.name]  # no image was written

@@ -29,7 +29,7 @@ OF_A_STAGE = {
     *("batch_size", "samples_per_epoch", "max_epochs", "val_interval", "preview_interval", "slices_per_window"),
     *("learning_rate", "muon_learning_rate", "ema_decay", "optimizer", "scheduler"),
     *("adversarial_weight", "adversarial_warmup_epochs", "channel_weight_power", "cycle_weight", "discriminator_def"),
-    *("network", "autoencoder", "slicewise"),
+    *("network", "autoencoder", "slicewise", "ema_generator"),
 }
 # The baseline names another network; a training names contrasts, and segmenting takes all.
 OTHER_SETTING = {("brain_mri_slice2volume_translator", "network_def"), ("brain_mri_segmenter", "contrasts")}

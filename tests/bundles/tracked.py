@@ -10,7 +10,12 @@ import pytest
 
 from .conftest import BundleRunner
 
-TERMS = {"train_autoencoder": "reconstruction_loss", "baseline_pix2pix": "discriminator_loss"}  # beside the loss itself
+TERMS = {  # beside the loss itself
+    "train_autoencoder": "reconstruction_loss",
+    "baseline_pix2pix": "discriminator_loss",
+    "baseline_lsgan": "adversarial_loss",
+    "baseline_vaegan": "feature_loss",
+}
 COMMAND = ["site/monai/bundle/__main__.py", "run", "--max_epochs", "2", "--network_def::x", "[1, 2]"]
 
 

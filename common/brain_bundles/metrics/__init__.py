@@ -5,6 +5,12 @@ from brain_bundles.metrics.auc import auc, auc_interval
 from brain_bundles.metrics.brain_volumes import BrainVolumes, measure_volumes
 from brain_bundles.metrics.conventions import CONVENTIONS, apply_convention
 from brain_bundles.metrics.fidelity import Fidelity, requested_vs_measured
+from brain_bundles.metrics.four_gr_ssim import four_gr_ssim
+from brain_bundles.metrics.four_gr_ssim_pairs import (
+    PairwiseFourGRSSIM,
+    four_gr_ssim_between,
+    four_gr_ssim_over_pairs,
+)
 from brain_bundles.metrics.frechet import frechet_distance
 from brain_bundles.metrics.intensity_regression import IntensityRegression
 from brain_bundles.metrics.kernel_distance import KernelDistance, kernel_distance, squared_mmd
@@ -25,6 +31,7 @@ __all__ = [
     "KernelDistance",
     "Memorisation",
     "NeighbourhoodScores",
+    "PairwiseFourGRSSIM",
     "PairwiseMSSSIM",
     "TissueLevels",
     "TranslationScores",
@@ -38,6 +45,9 @@ __all__ = [
     "describe",
     "draw_pairs",
     "expected_coverage",
+    "four_gr_ssim",
+    "four_gr_ssim_between",
+    "four_gr_ssim_over_pairs",
     "frechet_distance",
     "kernel_distance",
     "measure_volumes",

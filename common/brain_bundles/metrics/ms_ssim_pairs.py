@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from monai.metrics import MultiScaleSSIMMetric
 
 # Wang, Simoncelli & Bovik 2003: the standard weights of five scales.
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+Score = TypeVar("Score")
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,22 @@ def draw_pairs(num_items: int, num_pairs: int, seed: int) -> list[tuple[int, int
     chosen = np.arange(total) if num_pairs >= total else np.sort(rng.choice(total, num_pairs, replace=False))
     first, second = np.triu_indices(num_items, k=1)
     return [(int(first[k]), int(second[k])) for k in chosen]
+
+
+def draw_pairs_between(num_items: int, num_others: int, num_pairs: int, seed: int) -> list[tuple[int, int]]:
+    """Draw ``num_pairs`` different pairs (i, j), i of ``num_items`` volumes and j of ``num_others``, or all pairs.
+
+    Raises:
+        ValueError: if a set is empty or ``num_pairs`` is below 1.
+    """
+    total = num_items * num_others
+    if total == 0 or num_pairs < 1:
+        raise ValueError(
+            f"pairs need a volume of each set and num_pairs >= 1, got {num_items}, {num_others} and {num_pairs}."
+        )
+    rng = np.random.default_rng(seed)
+    chosen = np.arange(total) if num_pairs >= total else np.sort(rng.choice(total, num_pairs, replace=False))
+    return [(int(k) // num_others, int(k) % num_others) for k in chosen]
 
 
 def check_size(spatial_size: tuple[int, ...], kernel_size: int) -> None:
@@ -102,14 +120,7 @@ def ms_ssim_between(
     Raises:
         ValueError: if a set is empty or its volumes are too small, volumes differ in shape, or values leave [0, 1].
     """
-    total = num_items * num_others
-    if total == 0 or num_pairs < 1:
-        raise ValueError(
-            f"pairs need a volume of each set and num_pairs >= 1, got {num_items}, {num_others} and {num_pairs}."
-        )
-    rng = np.random.default_rng(seed)
-    chosen = np.arange(total) if num_pairs >= total else np.sort(rng.choice(total, num_pairs, replace=False))
-    pairs = [(int(k) // num_others, int(k) % num_others) for k in chosen]
+    pairs = draw_pairs_between(num_items, num_others, num_pairs, seed)
     return _mean_ms_ssim(load, load_other, pairs, kernel_size)
 
 
@@ -122,7 +133,29 @@ def _mean_ms_ssim(
     if kernel_size % 2 == 0:
         raise ValueError(f"kernel_size must be odd, got {kernel_size}.")
     metric = MultiScaleSSIMMetric(spatial_dims=3, data_range=1.0, kernel_size=kernel_size, weights=WEIGHTS)
-    values, shape, previous = [], None, (-1, torch.empty(0))
+
+    def compare(first: torch.Tensor, second: torch.Tensor) -> float:
+        check_size(tuple(first.shape[2:]), kernel_size)
+        return float(torch.as_tensor(metric(y_pred=first, y=second)))
+
+    values = scores_over_pairs(load_first, load_second, pairs, compare)
+    std = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+    return PairwiseMSSSIM(float(np.mean(values)), std, len(values), kernel_size)
+
+
+def scores_over_pairs(
+    load_first: Callable[[int], torch.Tensor],
+    load_second: Callable[[int], torch.Tensor],
+    pairs: Sequence[tuple[int, int]],
+    compare: Callable[[torch.Tensor, torch.Tensor], Score],
+) -> list[Score]:
+    """``compare`` of each pair, which gets two volumes (1, 1, D, H, W), float32.
+
+    Raises:
+        ValueError: if volumes differ in shape, or values leave [0, 1].
+    """
+    scores: list[Score] = []
+    shape, previous = None, (-1, torch.empty(0))
     for i, j in pairs:
         first = previous[1] if previous[0] == i else _volume(load_first, i)
         previous = (i, first)
@@ -133,10 +166,8 @@ def _mean_ms_ssim(
                 raise ValueError(
                     f"volume {index} has shape {tuple(volume.shape[2:])}, the others {shape}; resample it."
                 )
-        check_size(shape, kernel_size)
-        values.append(float(torch.as_tensor(metric(y_pred=first, y=second))))
-    std = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
-    return PairwiseMSSSIM(float(np.mean(values)), std, len(values), kernel_size)
+        scores.append(compare(first, second))
+    return scores
 
 
 def _volume(load: Callable[[int], torch.Tensor], index: int) -> torch.Tensor:

@@ -12,10 +12,10 @@ import torch
 from brain_bundles.metrics.ms_ssim_pairs import WEIGHTS, check_size
 
 SIGMA = 1.5  # voxels, Wang et al. 2004
-_K1, _K2 = 0.01, 0.03
+K1, K2 = 0.01, 0.03
 
 
-def _blur(volumes: torch.Tensor, kernel_size: int) -> torch.Tensor:
+def gaussian_means(volumes: torch.Tensor, kernel_size: int) -> torch.Tensor:
     """Gaussian means over windows that lie inside: (N, D, H, W) -> (N, D - k + 1, H - k + 1, W - k + 1)."""
     distance = torch.arange(kernel_size, dtype=torch.float64) - (kernel_size - 1) / 2
     line = torch.exp(-0.5 * (distance / SIGMA) ** 2)
@@ -54,8 +54,8 @@ def ssim_maps(
     if min(target.shape) < kernel_size:
         raise ValueError(f"SSIM with kernel_size {kernel_size} needs as many voxels a side, got {tuple(target.shape)}.")
     a, b = prediction.float(), target.float()
-    mean_a, mean_b, aa, bb, ab = _blur(torch.stack([a, b, a * a, b * b, a * b]), kernel_size).unbind()
-    c1, c2 = (_K1 * data_range) ** 2, (_K2 * data_range) ** 2
+    mean_a, mean_b, aa, bb, ab = gaussian_means(torch.stack([a, b, a * a, b * b, a * b]), kernel_size).unbind()
+    c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
     covariance = ab - mean_a * mean_b
     variances = (aa - mean_a**2) + (bb - mean_b**2)
     contrast = (2 * covariance + c2) / (variances + c2)

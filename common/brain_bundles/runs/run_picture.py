@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import nibabel as nib
 import numpy as np
@@ -59,8 +59,7 @@ def write_preview(
         path = output.path(row["participant_id"])
         if len(volumes) < max_samples and is_complete_nifti(path):
             volumes.append(read_values(path).voxels)
-            asked = f"ventricles {row['ventricular_volume']:g} mL, brain {row['brain_volume']:g} mL"
-            lines = [f"{row['participant_id']}", f"asked: {row['age']:g} years, {row['sex']}", asked]
+            lines = [f"{row['participant_id']}", *_asked(row)]
             if measure is not None and output.suffix == "T1w":
                 lines += _measured(measure, path)
             labels.append("\n".join(lines))
@@ -70,6 +69,14 @@ def write_preview(
             save_montage(output.log_dir / "preview.png", np.stack(volumes), labels, spacing=spacing)
         except ImportError as error:  # the images are the result of the run; their picture is optional
             logger.warning("No preview.png: %s", error)
+
+
+def _asked(row: Mapping[str, Any]) -> list[str]:
+    """What was asked for, in two lines; nothing of a generator without conditions."""
+    if "age" not in row:
+        return []
+    volumes = f"ventricles {row['ventricular_volume']:g} mL, brain {row['brain_volume']:g} mL"
+    return [f"asked: {row['age']:g} years, {row['sex']}", volumes]
 
 
 def _measured(measure: Callable[[Path], VolumesLike], path: Path) -> list[str]:

@@ -20,8 +20,16 @@ TINY_NETWORKS = {
 }
 
 
+TINY_GENERATOR = {"generator_def::channels": [8, 8, 8, 8], "generator_def::code_size": 6}
+BASELINES = ("baseline_lsgan", "baseline_vaegan")
+
+
 class Bundle(BundleRunner):
     root = BUNDLE
+    variants = {  # noqa: RUF012
+        "baseline_inference": ("inference", "baseline_inference"),
+        "evaluated_baseline": ("inference", "evaluate", "baseline_inference"),
+    }
 
     def overrides(self, name: str, output_dir: Path, **options: object) -> dict[str, object]:
         common = {
@@ -30,6 +38,15 @@ class Bundle(BundleRunner):
             "precision": "fp32",
             "device": "cpu",
         }
+        if name in BASELINES:
+            common |= {**TINY, **TINY_GENERATOR, "dataset_dir": str(self.dataset_dir)}
+            common |= {"samples_per_epoch": 4, "max_epochs": 2, "val_interval": 1, "batch_size": 2}
+            common |= {"preview_samples": 2, "discriminator_def::channels": 4, "discriminator_def::num_layers_d": 2}
+            if name == "baseline_vaegan":
+                common |= {"vaegan_def::channels": [8, 8, 8]}
+            return {**common, **options}
+        if name in ("baseline_inference", "evaluated_baseline"):
+            return {**common, **TINY_GENERATOR, "num_samples": 3, **options}
         networks = {
             k: v for k, v in TINY_NETWORKS.items() if name != "train_autoencoder" or k.startswith("autoencoder")
         }
