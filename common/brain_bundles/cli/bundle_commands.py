@@ -26,6 +26,8 @@ def pack(
 ) -> None:
     """Pack the bundles for a release: one zip per bundle, which runs by itself, and the index that monai.bundle reads.
 
+    Example: brain-bundles pack --base_url https://github.com/OWNER/REPO/releases/download/v0.2.0
+
     Args:
         output_dir: folder for the results.
         bundles_dir: folder of the bundles.
@@ -57,6 +59,8 @@ def convert(
 ) -> None:
     """Convert published weights (monai-generative's or MONAI core's, at the published size) to those of a bundle.
 
+    Example: brain-bundles convert published/ --output_dir converted
+
     Args:
         src: a checkpoint, or a folder with autoencoder.pth and diffusion_model.pth; any file names are allowed.
         output_dir: folder for autoencoder.pt and model.pt; run the bundle with configs/paper.json and --ckpt_dir.
@@ -82,7 +86,7 @@ def export(bundle: str, *, output_file: str, form: str | None = None, overwrite:
     Every key of the bundle's configs/inference.json is an option, such as num_inference_steps, sampler, ckpt_dir.
     docs/how-to/export_a_bundle.md shows how to run the file.
 
-    Example: python -m brain_bundles export brain_mri_adaptive_translator --output_file translator.onnx
+    Example: brain-bundles export brain_mri_adaptive_translator --output_file translator.onnx
 
     Args:
         bundle: name, folder or zip of the bundle.
@@ -112,6 +116,8 @@ def recipe(weights: str, *, set: dict[str, object] | None = None) -> None:  # no
 
     Exit code 1 if it has none. The keys are explained in docs/reference/recipe.md.
 
+    Example: brain-bundles recipe models/model.pt
+
     Args:
         weights: a state dict, .pt or .safetensors, such as models/model.pt.
         set: settings to write into the file first, "{'spacing': 2.0, 'prediction_type': 'epsilon'}"; None removes one.
@@ -134,6 +140,8 @@ def verify(path: str) -> None:
 
     Prints everything that is wrong and everything that could not be judged, with its file and key, and how many parts
     were judged. Exit code 0: all was judged and nothing was found, 1: otherwise, 2: the bundle cannot be read.
+
+    Example: brain-bundles verify brain_mri_generator_v0.1.0.zip
 
     Args:
         path: folder or zip of a bundle.
