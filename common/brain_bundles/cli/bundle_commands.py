@@ -8,6 +8,7 @@ from typing import Any
 
 from brain_bundles.cli.arguments import (
     UsageError,
+    settings,
     text,
     truth,
 )
@@ -100,6 +101,7 @@ def export(bundle: str, *, output_file: str, form: str | None = None, overwrite:
     from brain_bundles.export import export_bundle, form_of
 
     path = text("output_file", output_file)
+    options = settings(options)
     loaded = load(text("bundle", bundle))
     try:
         form = form_of(path, None if form is None else text("form", form))

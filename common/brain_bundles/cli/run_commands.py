@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from brain_bundles.cli.arguments import UsageError, several, text, truth
+from brain_bundles.cli.arguments import UsageError, settings, several, text, truth
 
 logger = logging.getLogger("brain_bundles")
 
@@ -40,7 +40,7 @@ def generate(*, output_dir: str = "generated", bundle: str = "brain_mri_generato
         output_dir: folder for the results; a run that was stopped goes on there.
         bundle: name, folder or zip of the bundle.
     """
-    _run(bundle, output_dir, options)
+    _run(bundle, output_dir, settings(options))
 
 
 def translate(
@@ -67,7 +67,7 @@ def translate(
     """
     from brain_bundles.bundle import Translator, load
 
-    options |= _scans(scans)
+    options = {**settings(options), **_scans(scans)}
     if source is not None:
         options["source"] = text("source", source)
     words = several("targets", targets)
@@ -91,7 +91,7 @@ def segment(scans: str, *, output_dir: str = "segmented", bundle: str = "brain_m
         output_dir: folder for the results; a run that was stopped goes on there.
         bundle: name, folder or zip of the bundle.
     """
-    _run(bundle, output_dir, {**options, **_scans(scans)})
+    _run(bundle, output_dir, {**settings(options), **_scans(scans)})
 
 
 def _scans(scans: str) -> dict[str, Any]:
