@@ -56,24 +56,26 @@ def test_another_version_is_not_replaced_unasked(release, hub, caplog, capsys):
     metadata = hub / NAME / "configs" / "metadata.json"
     metadata.write_text(metadata.read_text().replace(f'"version": "{__version__}"', '"version": "0.0.9"'))
     assert cli.main(words) == 1
-    assert f"is version 0.0.9, the release has {__version__}; replace it with --replace" in caplog.text
+    assert f"is version 0.0.9, this package is {__version__}; replace it with --replace" in caplog.text
     assert cli.main([*words, "--replace"]) == 0
     assert f'"version": "{__version__}"' in metadata.read_text()
 
 
 def test_the_index_gives_the_hash(release, hub, tmp_path, caplog):
     entry = {"source": release.as_uri(), "sha256": "0" * 64}
-    (tmp_path / "model_info.json").write_text(json.dumps({f"{NAME}_v0.1.0": entry}))
+    (tmp_path / "model_info.json").write_text(json.dumps({f"{NAME}_v{__version__}": entry}))
     assert cli.main(["get", NAME, "--release", tmp_path.as_uri()]) == 1
     assert "hash check of downloaded file failed" in caplog.text
     assert list(hub.iterdir()) == []
 
 
-def test_the_newest_version_is_taken(tmp_path):
+def test_a_bundle_is_of_the_version_of_the_package(tmp_path):
     names = {f"{NAME}_v0.1.0": "old.zip", f"{NAME}_v0.2.0": "sub/new.zip", f"{OTHER}_v0.9.0": "other.zip"}
     (tmp_path / "model_info.json").write_text(json.dumps({key: {"source": name} for key, name in names.items()}))
-    found = find_release(NAME, tmp_path.as_uri())
-    assert found == Release("0.2.0", (tmp_path / "sub" / "new.zip").as_uri(), None)
+    assert find_release(NAME, tmp_path.as_uri(), "0.1.0") == Release((tmp_path / "old.zip").as_uri(), None)
+    assert find_release(NAME, tmp_path.as_uri(), "0.2.0") == Release((tmp_path / "sub" / "new.zip").as_uri(), None)
+    with pytest.raises(ValueError, match=rf"lists no {NAME}_v0\.3\.0, but .*{NAME}_v0\.2\.0\. .* this one is 0\.3\.0"):
+        find_release(NAME, tmp_path.as_uri(), "0.3.0")
 
 
 @pytest.mark.parametrize(
@@ -82,9 +84,9 @@ def test_the_newest_version_is_taken(tmp_path):
         (None, "model_info.json could not be fetched"),
         ("<html>", "model_info.json is not the index of a release: Expecting value"),
         ("[1]", "is not the index of a release"),
-        ("{}", f"it lists no bundle '{NAME}', but none"),
-        (f'{{"{OTHER}_v0.1.0": {{}}}}', f"it lists no bundle '{NAME}', but {OTHER}"),
-        (f'{{"{NAME}_v0.1.0": {{}}}}', "is not the index of a release: 'source'"),
+        ("{}", f"lists no {NAME}_v{__version__}, but none"),
+        (f'{{"{OTHER}_v0.1.0": {{}}}}', f"lists no {NAME}_v{__version__}, but {OTHER}_v0.1.0"),
+        (f'{{"{NAME}_v{__version__}": {{}}}}', "is not the index of a release: 'source'"),
     ],
 )
 def test_a_bad_index_says_what_is_wrong(tmp_path, caplog, content, message):

@@ -12,6 +12,7 @@ from pathlib import Path
 from bundle_verify import UnreadableBundleError, verify
 from monai.apps.utils import download_url
 
+from brain_bundles.version import __version__
 from brain_bundles.zoo.find_bundle import downloads, find_bundle, unpacked
 from brain_bundles.zoo.release_index import find_release
 
@@ -35,7 +36,7 @@ def get_bundle(bundle: str, *, release: str | None = None, sha256: str | None = 
 
     Raises:
         ValueError: if the zip has another hash, is no bundle, or the verifier finds something; for a name that the
-            release does not have.
+            release does not have in this package's version.
         FileNotFoundError: for a name without ``release`` that is not there.
         FileExistsError: if another version of that name is there, or any for an address, and ``replace`` is false.
         OSError: if the index or the zip cannot be fetched.
@@ -46,10 +47,10 @@ def get_bundle(bundle: str, *, release: str | None = None, sha256: str | None = 
         found = find_release(bundle, release)
         folder = downloads() / bundle
         if folder.is_dir() and not replace:
-            if (version := _version(folder)) == found.version:
+            if (version := _version(folder)) == __version__:
                 return folder
             raise FileExistsError(
-                f"{folder} is version {version}, the release has {found.version}; replace it with --replace."
+                f"{folder} is version {version}, this package is {__version__}; replace it with --replace."
             )
         bundle, sha256 = found.url, sha256 or found.sha256
     return _fetched(bundle, sha256, replace)
