@@ -26,7 +26,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[phantom,report,legacy,docs,test]'
 	touch $@
 
-demo: install ## generate 8 brains, translate and segment 4 phantoms, into output/demo
+demo: install ## generate 8 brains, translate 4 phantoms, segment 2 heads, into output/demo
 	rm -rf $(DEMO_DIR)
 	$(BIN)/python -m monai.bundle run --config_file $(GENERATOR)/configs/inference.json --bundle_root $(GENERATOR) \
 		--output_dir $(DEMO_DIR)/generated --num_samples 8
@@ -35,8 +35,9 @@ demo: install ## generate 8 brains, translate and segment 4 phantoms, into outpu
 		--dataset_dir $(DEMO_DIR)/phantoms --output_dir $(DEMO_DIR)/translated
 	$(BIN)/python -m monai.bundle run --config_file $(ADAPTIVE)/configs/inference.json --bundle_root $(ADAPTIVE) \
 		--dataset_dir $(DEMO_DIR)/phantoms --targets missing --output_dir $(DEMO_DIR)/filled_in
+	$(BIN)/python -m brain_bundles phantom $(DEMO_DIR)/heads --num_subjects 2 --suffixes T1w,FLAIR --whole_head True --seed 1
 	$(BIN)/python -m monai.bundle run --config_file $(SEGMENTER)/configs/inference.json --bundle_root $(SEGMENTER) \
-		--dataset_dir $(DEMO_DIR)/phantoms --output_dir $(DEMO_DIR)/segmented
+		--dataset_dir $(DEMO_DIR)/heads --output_dir $(DEMO_DIR)/segmented
 	@echo
 	@echo "8 generated brains: $(DEMO_DIR)/generated"
 	@echo "  picture:    $(DEMO_DIR)/generated/preview.png"
@@ -45,7 +46,7 @@ demo: install ## generate 8 brains, translate and segment 4 phantoms, into outpu
 	@echo "4 phantoms, T1w to T2w: $(DEMO_DIR)/translated"
 	@echo "  picture:    $(DEMO_DIR)/translated/logs/preview.png"
 	@echo "  volumes:    $(DEMO_DIR)/translated/sub-*/anat/*_T2w.nii.gz"
-	@echo "4 phantoms, segmented: $(DEMO_DIR)/segmented"
+	@echo "2 phantom heads, T1w and FLAIR, segmented: $(DEMO_DIR)/segmented"
 	@echo "  picture:    $(DEMO_DIR)/segmented/logs/preview.png"
 	@echo "  volumes:    $(DEMO_DIR)/segmented/volumes.tsv"
 	@echo "the same 4, what they lack (T2w, FLAIR, T1w with contrast agent): $(DEMO_DIR)/filled_in"

@@ -24,10 +24,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from brain_bundles.data import BidsIndex
+from brain_bundles.engines import muon_groups
 from brain_bundles.metrics import IntensityRegression, brain_mask, score_translation
+from brain_bundles.networks import ChannelNorm
 from brain_bundles.phantom import HeadPopulation, write_phantoms
 from brain_bundles.phantom.scanner import acquisition_of
 from brain_bundles.transforms import image_preprocessing
+from brain_bundles.utils.precision import autocast
+from pytorch_optimizer import Muon
 from torch import nn
 from tqdm import tqdm
 
@@ -35,7 +39,7 @@ CONTRASTS = ("T1w", "T2w", "FLAIR")
 UNKNOWN = len(CONTRASTS)  # the token of a source of any contrast
 SPACING, SIZE = 2.0, (80, 96, 80)
 PEOPLE, DRAWS = 102, 3  # 6 of each of the 17 maps for training; scans of each source contrast
-CROP, BATCH, RATE = (56, 64, 56), 2, 1e-3
+CROP, BATCH, RATE = (56, 64, 56), 2, 0.01
 HIDDEN_TOKEN = 0.25  # share of the steps that do not tell the contrast
 POPULATIONS = ("template", "nominal", "varied", "random")
 LESIONS = {"tumour_probability": 0.25, "stroke_probability": 0.15, "sclerosis_probability": 0.15}
@@ -126,18 +130,6 @@ def head_volumes(anatomies: str, which: str) -> Volumes:
     return Volumes(sources, targets, known)
 
 
-class ChannelNorm(nn.Module):
-    """Normalisation over the channels at each position: no statistics of a volume, so that levels stay."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.scale = nn.Parameter(torch.ones(1, channels, 1, 1, 1))
-        self.shift = nn.Parameter(torch.zeros(1, channels, 1, 1, 1))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-5) * self.scale + self.shift
-
-
 def block(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv3d(inputs, outputs, 3, padding=1), ChannelNorm(outputs), nn.SiLU())
 
@@ -203,16 +195,19 @@ def train(volumes: Volumes, minutes: float, path: Path, seed: int = 0) -> UNet:
     if path.is_file():
         network.load_state_dict(torch.load(path, weights_only=True))
         return network.eval()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE)
+    network.to(memory_format=torch.channels_last_3d)
+    optimizer = Muon(muon_groups(network, RATE), lr=RATE, use_adjusted_lr=True)
+    rates = [group["lr"] for group in optimizer.param_groups]
     start, step, losses = time.process_time(), 0, []
     bar = tqdm(total=round(minutes * 120), desc=path.stem, unit="s")
     for source, token, target in batches(volumes, seed):
         part = (time.process_time() - start) / (120.0 * minutes)
         if part >= 1.0:
             break
-        for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1.0, (step + 1) / 50) * 0.5 * (1.0 + math.cos(math.pi * part))
-        predicted = network(source, token)
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate * min(1.0, (step + 1) / 50) * 0.5 * (1.0 + math.cos(math.pi * part))
+        with autocast("auto", source.device):
+            predicted = network(source.contiguous(memory_format=torch.channels_last_3d), token).float()
         inside = (source > 0) & (target > 0)
         loss = ((predicted - target).abs() * inside).sum() / inside.sum().clamp(min=1)
         optimizer.zero_grad()
@@ -291,7 +286,8 @@ def predict(network: UNet, people: Mapping[str, Mapping[str, torch.Tensor]]) -> 
     for name, found in people.items():
         for number, source in enumerate(CONTRASTS):
             if source in found:
-                out = network(found[source][None, None], torch.tensor([number]))[0]
+                with autocast("auto", found[source].device):
+                    out = network(found[source][None, None], torch.tensor([number]))[0].float()
                 predictions |= {(name, source, t): out[CONTRASTS.index(t)] for t in found if t != source}
     return predictions
 

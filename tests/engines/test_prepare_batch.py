@@ -229,3 +229,19 @@ def test_inferer_computes_in_its_precision(precision):
 def test_inferer_refuses_an_unknown_precision():
     with pytest.raises(ValueError, match="precision is 'half'"):
         AutocastDiffusionInferer(ddpm(), "half")
+
+
+def test_conditions_are_dropped_for_a_share_of_the_samples_by_their_seeds():
+    data = {**many(1000), "context": torch.rand(1000, 4)}
+    prepare = LatentDiffusionPrepareBatch(ddpm(), condition_dropout=0.2)
+    kept = LatentDiffusionPrepareBatch(ddpm())(data)[3]["condition"]
+    condition = prepare(data)[3]["condition"]
+    dropped = condition.isnan().all(dim=(1, 2))
+    assert 0.16 < dropped.float().mean() < 0.24
+    assert torch.equal(condition[~dropped], kept[~dropped])
+    part = {key: value[10:60] for key, value in data.items()}
+    assert torch.equal(prepare(part)[3]["condition"].isnan(), condition[10:60].isnan())
+    validation = LatentDiffusionPrepareBatch(ddpm(), condition_dropout=0.2, num_validation_timesteps=1)
+    assert not validation(data)[3]["condition"].isnan().any()
+    with pytest.raises(ValueError, match="condition_dropout must be 0 or more and below 1"):
+        LatentDiffusionPrepareBatch(ddpm(), condition_dropout=1.0)

@@ -49,7 +49,7 @@ def test_the_truth_has_full_scores_and_a_moved_copy_has_not():
     indices = class_indices(numbers)
     image = MetaTensor(torch.zeros(1, *SHAPE), affine=torch.from_numpy(AFFINE))
     found = segment(one_hot(indices), AFFINE, SHAPE, AFFINE)
-    scores = {one.structure: one for one in score_segmentation(one_hot(indices), image, found, labels(numbers))}
+    scores = {one.structure: one for one in score_segmentation(image, found, labels(numbers))}
     for name in ("cortex", "hippocampus", "brain_mask"):
         assert scores[name].dice == scores[name].dice_scan == 1.0
         assert scores[name].volume == pytest.approx(scores[name].true_volume, rel=1e-3)
@@ -58,7 +58,7 @@ def test_the_truth_has_full_scores_and_a_moved_copy_has_not():
 
     moved = np.roll(indices, 3, axis=1)
     worse = segment(one_hot(moved), AFFINE, SHAPE, AFFINE)
-    scores = {one.structure: one for one in score_segmentation(one_hot(moved), image, worse, labels(numbers))}
+    scores = {one.structure: one for one in score_segmentation(image, worse, labels(numbers))}
     assert scores["cortex"].dice_scan == dice(moved == 2, indices == 2) < 0.8
     assert scores["cortex"].volume == pytest.approx(scores["cortex"].true_volume, rel=1e-3)
 
@@ -70,7 +70,7 @@ def test_other_numbers_score_their_classes_alone():
     image = MetaTensor(torch.zeros(1, *SHAPE), affine=torch.from_numpy(AFFINE))
     found = segment(one_hot(indices), AFFINE, SHAPE, AFFINE)
     table = {"lateral_ventricle": [4, 43]}
-    (score,) = score_segmentation(one_hot(indices), image, found, labels(numbers), table)
+    (score,) = score_segmentation(image, found, labels(numbers), table)
     assert score.structure == "lateral_ventricle"
     assert 0.9 < score.dice_scan < 1.0  # the plexus is ventricle in the classes and not in the table
 
@@ -110,7 +110,7 @@ def test_the_report_of_an_evaluation(anatomies, tmp_path):
     both = segmentation_preprocessing(5.0, (48, 48, 48), label_key="label")
     make = segmentation_preprocessing(5.0, (48, 48, 48))
     network = Oracle([both(dict(item))["label"][0].as_tensor() for item in items])
-    report = evaluate_segmentation(items, make, network, SegmentationInferer(), output_dir=tmp_path)
+    report = evaluate_segmentation(items, make, network, SegmentationInferer(), output_dir=tmp_path, refine=False)
     assert report["refused"] == {}
     cortex = report["structures"]["cortex"]
     assert cortex["dice"] > 0.97

@@ -50,6 +50,8 @@ def test_inputs_and_weights_are_in_the_memory_format(channels_last, precision):
     [
         ({"mode": "add"}, "mode is 'add'; allowed: crossattn, concat"),
         ({"temperature": 0.0}, r"temperature must be positive, got 0\.0"),
+        ({"guidance_scale": -1.0}, r"guidance_scale must not be negative, got -1\.0"),
+        ({"guidance_scale": 3.0}, "guidance_scale is 3, but the network cannot sample without its condition"),
         ({"precision": "half"}, "precision is 'half'; allowed: fp32, bf16, fp16, auto"),
     ],
 )
@@ -63,3 +65,20 @@ def test_conditions_of_another_shape_are_refused():
         Denoiser().check_condition(torch.zeros(3, 4))
     with pytest.raises(ValueError, match=r"must have shape \(B, C, \[D,\] H, W\) with B > 0, got \(0, 1, 4, 4\)"):
         Denoiser("concat").check_condition(torch.zeros(0, 1, 4, 4))
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.0, 2.5])
+def test_guidance_goes_from_no_condition_through_the_condition(scale):
+    """A network of constants: 10 without a condition, 14 with this one."""
+    calls = []
+
+    def network(x, timesteps, context):
+        calls.append(len(x))
+        level = torch.where(context[:, 0, 0].isnan(), 10.0, 10.0 + context[:, 0, 0])
+        return level.view(-1, 1, 1, 1, 1).expand_as(x)
+
+    denoiser = Denoiser(guidance_scale=scale, condition_dropout=0.1, precision="fp32")
+    predict = denoiser.bind(network, torch.full((2, 1, 4), 4.0), SCHEDULER)
+    found = predict(torch.zeros(2, 3, 4, 4, 4), timesteps=torch.full((2,), 7))
+    torch.testing.assert_close(found, torch.full((2, 3, 4, 4, 4), 10 + 4 * scale))
+    assert calls == [2 if scale == 1 else 4]

@@ -99,8 +99,8 @@ def test_a_dataset_of_another_recipe_is_not_taken_for_the_one_that_is_asked_for(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"whole_head": True}, "need anatomies: a folder of label maps"),
         ({"stroke_probability": 0.5}, "need anatomies: a folder of label maps"),
+        ({"acquisition": "varied"}, "need anatomies: a folder of label maps"),
     ],
 )
 def test_what_the_template_cannot_do_is_refused(tmp_path, options, message):

@@ -16,8 +16,6 @@ from torch import nn
 class ConditionedDiffusionUNet(nn.Module):
     """DiffusionModelUNet with the covariates as constant channels beside the latent, and as a context token.
 
-    The covariates are always part of the input: there is no unconditional mode and no classifier-free guidance.
-
     Args:
         spatial_dims: 2 or 3.
         latent_channels: channels of the noisy latent and of the prediction.
@@ -29,14 +27,18 @@ class ConditionedDiffusionUNet(nn.Module):
             to find the place first. 0 is the published network.
         position_size: spatial size of that map and of all latents.
         preconditioning: for latents whose channels differ in scale; None is the published network.
+        unconditional: learn a value for each covariate that is not given, NaN in the context. A training with
+            ``condition_dropout`` needs it, and so does classifier-free guidance. False is the published network.
         unet_kwargs: the other arguments of :class:`monai.networks.nets.DiffusionModelUNet`.
 
     Raises:
         ValueError: if ``position_channels`` is odd, or given without ``position_size``; in a pass, for latents of
-            another size than ``position_size``.
+            another size than ``position_size``, or for covariates that are not given if the network has learned
+            nothing for them.
 
     Source: Pinaya et al. 2022, arXiv 2209.07162, section 2.2; hybrid conditioning as in Rombach et al. 2022; learned
-    positions as in Dosovitskiy et al. 2021, arXiv 2010.11929, section 3.1, from Fourier features at the start.
+    positions as in Dosovitskiy et al. 2021, arXiv 2010.11929, section 3.1, from Fourier features at the start; a
+    learned value for no condition as in Ho and Salimans 2022, arXiv 2207.12598.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class ConditionedDiffusionUNet(nn.Module):
         position_channels: int = 0,
         position_size: Sequence[int] | None = None,
         preconditioning: VelocityPreconditioning | None = None,
+        unconditional: bool = False,
         **unet_kwargs: Any,
     ) -> None:
         super().__init__()
@@ -56,6 +59,8 @@ class ConditionedDiffusionUNet(nn.Module):
         self.covariate_scale = covariate_scale
         self.preconditioning = preconditioning
         self.recipe = Recipe()
+        # Before training beyond the range of every covariate, which is [0, 1].
+        self.not_given = nn.Parameter(torch.full((num_covariates,), -1.0)) if unconditional else None
         self.position: nn.Parameter | None = None
         if position_channels:
             if position_size is None or len(position_size) != spatial_dims or position_channels % 2:
@@ -82,8 +87,8 @@ class ConditionedDiffusionUNet(nn.Module):
         Args:
             x: noisy latent (B, latent_channels, D, H, W).
             timesteps: (B,); 0 by default.
-            context: covariates scaled to [0, 1], (B, 1, num_covariates); the middle of each range by default. The
-                defaults serve tools that feed a network one tensor to check or export it.
+            context: covariates scaled to [0, 1], (B, 1, num_covariates), NaN where one is not given; the middle of
+                each range by default. The defaults serve tools that feed a network one tensor to check or export it.
 
         Returns:
             Prediction, shape of ``x``.
@@ -100,6 +105,8 @@ class ConditionedDiffusionUNet(nn.Module):
                 f"context has shape {tuple(context.shape)}, expected {(x.shape[0], 1, self.num_covariates)}: "
                 "one token of scaled covariates per sample."
             )
+        if self.not_given is not None:
+            context = torch.where(context.isnan(), self.not_given.to(context.dtype), context)
         context = context * self.covariate_scale
         maps = context[:, 0].reshape(x.shape[0], -1, *(1,) * (x.ndim - 2)).expand(-1, -1, *x.shape[2:])
         channels = [x, maps.to(x.dtype)]

@@ -31,14 +31,13 @@ def measure(
     participant_label: str | int | Sequence[str | int] | None = None,
     session_id: str | int | Sequence[str | int] | None = None,
     merge: str | Sequence[str] | None = None,
-    method: str = "classical",
+    method: str = "network",
     segmenter: str | None = None,
     extract_brain: str | bool = False,
 ) -> None:
-    """Measure lateral ventricles and brain (mL) of every brain-extracted T1w volume in a folder.
+    """Measure lateral ventricles and brain (mL) of every head or brain in a folder, in any contrast.
 
-    ``--method network`` takes any contrast and whole heads, and is less exact. docs/how-to/lay_out_your_data.md says
-    how the volumes come into the table of a dataset that has none.
+    docs/how-to/lay_out_your_data.md says how the volumes come into the table of a dataset that has none.
 
     Example: brain-bundles measure brains --output_file measured.tsv
 
@@ -53,7 +52,7 @@ def measure(
             the work, each with an output_file of its own; all by default.
         session_id: sessions to measure, such as 01 or 01,02; all by default.
         merge: measure nothing, but make one table of those that several runs wrote, such as 'parts/*.tsv'.
-        method: classical, rules for brain-extracted T1w images; or network, the segmenter, for any contrast and head.
+        method: network, the segmenter, for any contrast and head; or classical, rules for brain-extracted T1w images.
         segmenter: weights of another segmenter than the one that comes with the collection.
         extract_brain: for classical: true for whole heads, auto where the folder has both heads and brains.
     """
@@ -140,7 +139,8 @@ def phantom(
         with_vessels: True or False; by default vessels are drawn if swi, angio or ce-gadolinium_T1w is requested.
         num_workers: number of processes, by default one per core.
         anatomies: folder of label maps with FreeSurfer's numbers; by default the MNI152 template is deformed.
-        whole_head: images with skull and scalp, and brain masks; needs anatomies that have them, such as SynthSeg's.
+        whole_head: images with what surrounds the brain, and brain masks: of anatomies that have it (SynthSeg's);
+            without anatomies a skull, fat and skin.
         freesurfer_labels: write a segmentation with FreeSurfer's numbers, too; needs anatomies.
         stroke_probability: chance of an old stroke per subject; needs anatomies.
         sclerosis_probability: chance of multiple sclerosis per subject; needs anatomies.

@@ -44,6 +44,8 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
             :meth:`variance`, see :func:`~brain_bundles.losses.inverse_variance_weights`. None ignores the variance.
         preconditioning: preconditioning of the network. Errors count in units of its ``c_out``, so that all channels
             and noise levels have equal weight.
+        condition_dropout: share of the samples of a training that are shown without their condition, as NaN, for
+            classifier-free guidance (Ho and Salimans 2022, arXiv:2207.12598); the network has to know what NaN means.
         channel_weight_power: with ``preconditioning``, the weight of a channel is its standard deviation to this power,
             scaled to a mean of 1. 0 weighs a channel of faint detail like one with the anatomy. With 2, at high noise
             and for latents of an orthonormal transform, errors count as they do in the image.
@@ -65,6 +67,7 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
         expected_error: float | None = None,
         preconditioning: VelocityPreconditioning | None = None,
         channel_weight_power: float = 0.0,
+        condition_dropout: float = 0.0,
     ) -> None:
         if prediction_type not in TRAINED_TO_PREDICT:
             raise ValueError(f"prediction_type is {prediction_type!r}; allowed: {', '.join(TRAINED_TO_PREDICT)}.")
@@ -85,6 +88,9 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
         self.condition_mode, self.expected_error = condition_mode, expected_error
         if channel_weight_power < 0:
             raise ValueError(f"channel_weight_power must be 0 or more, got {channel_weight_power}.")
+        if not 0 <= condition_dropout < 1:
+            raise ValueError(f"condition_dropout must be 0 or more and below 1, got {condition_dropout}.")
+        self.condition_dropout = condition_dropout
         self.preconditioning, self.channel_weight_power = preconditioning, channel_weight_power
         self.condition_key, self.num_validation_timesteps = condition_key, num_validation_timesteps
 
@@ -108,6 +114,7 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
             condition = condition[:, None]  # one token
         if self.num_validation_timesteps is None:
             timesteps = self._random_timesteps(mean, seeds)
+            condition = None if condition is None else self._dropped(condition, seeds)
         else:
             repeats = self.num_validation_timesteps
             timesteps = self._spread_timesteps(repeats).repeat(len(mean))
@@ -172,6 +179,12 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
         c, d = self.target(one, none, timesteps), self.target(none, one, timesteps)
         # At sigma = b = 0 rounding must not divide by zero: there is no noise, and the variance is 0.
         return (c * b - d * a).square() * sigma.square() / ((a * sigma).square() + b.square()).clamp(min=1e-12)
+
+    def _dropped(self, condition: torch.Tensor, seeds: torch.Tensor) -> torch.Tensor:
+        """The conditions, NaN in a share of the samples."""
+        draws = torch.tensor([derive_seed(seed, "condition dropout") / 2**63 for seed in seeds.tolist()])
+        shape = (-1, *(1,) * (condition.ndim - 1))
+        return condition.masked_fill((draws < self.condition_dropout).view(shape), float("nan"))
 
     def _random_timesteps(self, mean: torch.Tensor, seeds: torch.Tensor) -> torch.Tensor:
         """Draw one time step per sample, (B,): uniform, or as the rectified flow scheduler draws it."""

@@ -113,16 +113,16 @@ def find_images(
 def measure_file(
     path: str | os.PathLike[str],
     *,
-    method: str = CLASSICAL,
+    method: str = NETWORK,
     segmenter: str | os.PathLike[str] | None = None,
     extract_brain: bool | str = False,
 ) -> BrainVolumes:
     """Measure the volumes of one NIfTI file, mL; NaN with a warning if the file or its volume cannot be used.
 
     Args:
-        path: a brain-extracted T1w image, or a whole head with ``extract_brain``; for ``network`` any brain MRI.
-        method: "classical", rules on the histogram of a T1w image, see :func:`~brain_bundles.metrics.measure_volumes`;
-            "network", the segmenter, for any contrast and any head.
+        path: a brain MRI of any contrast; for ``classical`` a brain-extracted T1w, or a head with ``extract_brain``.
+        method: "network", the segmenter, for any contrast and any head; "classical", rules on the histogram of a T1w
+            image, see :func:`~brain_bundles.metrics.measure_volumes`.
         segmenter: weights of the network; None for those that come with the collection.
         extract_brain: for ``classical``: True extracts the brain first, "auto" only that of a whole head.
 
@@ -154,7 +154,7 @@ def measure_folder(
     suffix: str = "T1w",
     *,
     progress: bool = True,
-    method: str = CLASSICAL,
+    method: str = NETWORK,
     segmenter: str | os.PathLike[str] | None = None,
     extract_brain: bool | str = False,
     **options: Any,

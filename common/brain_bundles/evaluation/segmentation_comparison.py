@@ -42,6 +42,7 @@ def evaluate_segmentation(
     device: str | torch.device = "cpu",
     minimum_quality: float = 0.0,
     flag_quality: float = 0.7,
+    refine: bool = True,
 ) -> dict[str, Any]:
     """Segment scans and compare with their labels.
 
@@ -57,6 +58,7 @@ def evaluate_segmentation(
         device: of the network.
         minimum_quality: see :func:`~brain_bundles.transforms.segment`; scans without a head are counted and named.
         flag_quality: see there.
+        refine: let borders follow the intensities, see there.
 
     Returns:
         The content of metrics.json; None where a number is undefined.
@@ -86,6 +88,7 @@ def evaluate_segmentation(
                 np.asarray(image.affine),
                 labels.shape[1:],
                 np.asarray(labels.affine),
+                image=image if refine else None,
                 minimum_quality=minimum_quality,
                 flag_quality=flag_quality,
             )
@@ -93,10 +96,7 @@ def evaluate_segmentation(
             refused[name] = str(error)
             continue
         seconds = time.perf_counter() - began
-        rows += [
-            {"scan": name, **vars(score)}
-            for score in score_segmentation(probabilities, image, found, labels, label_numbers)
-        ]
+        rows += [{"scan": name, **vars(score)} for score in score_segmentation(image, found, labels, label_numbers)]
         sides = side_agreement(found, labels) if label_numbers is None else float("nan")
         scans.append({"scan": name, "quality": found.quality[QUALITY], "sides": sides, "seconds": seconds})
         if len(pictures) < 2 * SHOWN:

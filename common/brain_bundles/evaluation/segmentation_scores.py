@@ -19,7 +19,7 @@ from brain_bundles.data.brain_classes import (
     classes_of,
 )
 from brain_bundles.transforms.scan_grid import to_scan_grid
-from brain_bundles.transforms.segmentation import Segmentation, classify
+from brain_bundles.transforms.segmentation import Segmentation
 from brain_bundles.transforms.segmentation_preprocessing import anti_alias
 
 BRAIN_MASK = "brain_mask"
@@ -45,14 +45,13 @@ class StructureScore:
 
 
 def score_segmentation(
-    probabilities: torch.Tensor, image: MetaTensor, found: Segmentation, labels: MetaTensor, table: Table = None
+    image: MetaTensor, found: Segmentation, labels: MetaTensor, table: Table = None
 ) -> list[StructureScore]:
     """Score a segmentation.
 
     Args:
-        probabilities: (C, D, H, W) on the model's grid.
         image: the preprocessed scan (1, D, H, W), with the affine of that grid.
-        found: what was made of the probabilities on the grid of the scan.
+        found: the segmentation.
         labels: (1, D, H, W) numbers on the grid of the scan.
         table: class -> its numbers; None for FreeSurfer's. Classes that a table does not name are not scored; the brain
             mask is scored if there is CSF in it.
@@ -61,7 +60,7 @@ def score_segmentation(
     true_scan = class_indices(labels[0].numpy(), table)
     true_model = fractions_on_grid(true_scan, labels, image)
     own_scan = class_indices(found.numbers)
-    own_model = classify(probabilities).cpu().numpy()
+    own_model = found.indices
     voxel = abs(float(np.linalg.det(np.asarray(labels.affine)[:3, :3]))) / 1000
     counts = np.bincount(true_scan.ravel(), minlength=NUM_CLASSES) * voxel
     scores = []

@@ -1,5 +1,6 @@
 """Networks on top of MONAI's, for all bundles."""
 
+from brain_bundles.networks.channel_norm import ChannelNorm, use_norm
 from brain_bundles.networks.check_spatial_size import check_spatial_size
 from brain_bundles.networks.latent_autoencoder_kl import LatentAutoencoderKL
 from brain_bundles.networks.latent_shape import check_grid, latent_shape
@@ -12,6 +13,7 @@ from brain_bundles.networks.slicewise import SlicewiseAutoencoder
 from brain_bundles.networks.vector_quantiser import VectorQuantiser
 
 __all__ = [
+    "ChannelNorm",
     "LatentAutoencoderKL",
     "LatentStatistics",
     "LatentVQAutoencoder",
@@ -24,4 +26,5 @@ __all__ = [
     "decode_in_slabs",
     "latent_shape",
     "measure_preconditioning",
+    "use_norm",
 ]

@@ -9,6 +9,7 @@ from monai.networks.nets import AutoencoderKL
 from monai.networks.nets.autoencoderkl import Decoder
 from torch import nn
 
+from brain_bundles.networks.channel_norm import use_norm
 from brain_bundles.networks.latent_statistics import LatentStatistics
 from brain_bundles.networks.linear_shortcut import LinearShortcut
 from brain_bundles.networks.slab_decode import decode_in_slabs
@@ -25,11 +26,13 @@ class LatentAutoencoderKL(LatentStatistics, AutoencoderKL):
         linear_shortcut: add a :class:`LinearShortcut` to the encoder's mean and to the decoder's image. The last
             convolutions of both start at zero, so the first output is the shortcut's. Short trainings reach far more
             detail with it; the published models have none.
+        norm: "group", the published one, or "channel", which has no statistics of the volume, see :func:`use_norm`.
         **kwargs: keyword arguments of MONAI's class.
     """
 
-    def __init__(self, *args: Any, linear_shortcut: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, linear_shortcut: bool = False, norm: str = "group", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        use_norm(self, norm)
         # The default posterior starts as wide as the prior: its noise then hides the image from the decoder for the
         # first thousand steps of a training.
         self.quant_conv_log_sigma.conv.bias.data.fill_(INITIAL_LOG_VARIANCE)  # type: ignore[union-attr, operator]

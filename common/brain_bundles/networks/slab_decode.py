@@ -1,8 +1,8 @@
 """Exact decoding of MONAI's 3D AutoencoderKL in slabs along the first spatial axis, with bounded memory.
 
 Usual tiled decoding shows seams, because each tile normalises with its own statistics. Here every GroupNorm uses the
-statistics of the whole volume, and every convolution sees the neighbours of its slab: the output equals the plain
-decoder's up to rounding. Memory and time are saved in three ways:
+statistics of the whole volume (a ChannelNorm needs none), and every convolution sees the neighbours of its slab: the
+output equals the plain decoder's up to rounding. Memory and time are saved in three ways:
 
 * Norm, SiLU and convolution run slab by slab, so that only the input and the output exist in full. Most results
   overwrite tensors that are no longer needed; the one old slice that the next slab needs is kept.
@@ -13,7 +13,7 @@ decoder's up to rounding. Memory and time are saved in three ways:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import torch
@@ -22,7 +22,10 @@ from monai.networks.blocks import Upsample
 from monai.networks.nets.autoencoderkl import AEKLResBlock, Decoder
 from torch import nn
 
+from brain_bundles.networks.channel_norm import ChannelNorm
 from brain_bundles.networks.volume_norm import VolumeNorm
+
+Norm = Callable[[torch.Tensor], torch.Tensor]
 
 
 @torch.no_grad()
@@ -60,7 +63,7 @@ def _decode_one(decoder: Decoder, z: torch.Tensor, slab_size: int) -> torch.Tens
         else:  # the first convolution, and attention; the strides of its output fit no memory format
             x = block(x)
             x = x.clone(memory_format=torch.channels_last_3d if x.stride(1) == 1 else torch.contiguous_format)
-    norm = VolumeNorm(cast(nn.GroupNorm, last_norm), x, slab_size, activation=False)
+    norm = _norm(last_norm, x, slab_size, activation=False)
     image = None
     for start, stop in slabs(x.shape[2], slab_size):
         image = _store(image, _conv(norm, last_conv, x, start, stop), start, x.shape[2])
@@ -74,12 +77,12 @@ def _res_block(
     """Output of the block, and a tensor of its size that may be overwritten. ``x`` and ``spare`` become invalid."""
     depth, width = x.shape[2], block.out_channels
     if isinstance(block.nin_shortcut, nn.Identity) or x.shape[1] < 2 * width:
-        norm = VolumeNorm(block.norm1, x, slab_size)
+        norm = _norm(block.norm1, x, slab_size)
         hidden = spare
         for start, stop in slabs(depth, slab_size):
             hidden = _store(hidden, _conv(norm, block.conv1, x, start, stop), start, depth)
         assert hidden is not None
-        norm, kept = VolumeNorm(block.norm2, hidden, slab_size), None
+        norm, kept = _norm(block.norm2, hidden, slab_size), None
         for start, stop in slabs(depth, slab_size):
             slab = _conv(norm, block.conv2, hidden, start, stop, kept)
             kept = hidden[:, :, stop - 1 : stop].clone()
@@ -87,7 +90,7 @@ def _res_block(
         return hidden, x if x.shape == hidden.shape else None
 
     # The input is at least twice as wide: the skip connection and the hidden features both fit into its place.
-    norm, kept = VolumeNorm(block.norm1, x, slab_size), None
+    norm, kept = _norm(block.norm1, x, slab_size), None
     for start, stop in slabs(depth, slab_size):
         slab = _conv(norm, block.conv1, x, start, stop, kept)
         skipped = block.nin_shortcut(x[:, :, start:stop])
@@ -95,14 +98,21 @@ def _res_block(
         x[:, :width, start:stop] = skipped
         x[:, width : 2 * width, start:stop] = slab
     skip, hidden = x[:, :width], x[:, width : 2 * width]
-    norm = VolumeNorm(block.norm2, hidden, slab_size)
+    norm = _norm(block.norm2, hidden, slab_size)
     for start, stop in slabs(depth, slab_size):
         skip[:, :, start:stop] += _conv(norm, block.conv2, hidden, start, stop)
     return skip, hidden
 
 
+def _norm(norm: nn.Module, x: torch.Tensor, slab_size: int, *, activation: bool = True) -> Norm:
+    """The normalisation of a slab of ``x`` as a part of the whole, with SiLU."""
+    if isinstance(norm, ChannelNorm):
+        return nn.Sequential(norm, nn.SiLU()) if activation else norm
+    return VolumeNorm(cast(nn.GroupNorm, norm), x, slab_size, activation=activation)
+
+
 def _conv(
-    norm: VolumeNorm, conv: Any, x: torch.Tensor, start: int, stop: int, kept: torch.Tensor | None = None
+    norm: Norm, conv: Any, x: torch.Tensor, start: int, stop: int, kept: torch.Tensor | None = None
 ) -> torch.Tensor:
     """Slices ``start`` to ``stop`` of ``conv(norm(x))`` for a 3x3x3 convolution with padding 1.
 

@@ -36,6 +36,10 @@ TISSUES: Mapping[str, Tissue] = {
     "enhancing_tumour": Tissue(0.90, 1100.0, 120.0, 80.0, gadolinium=0.7),
     "artery": Tissue(0.95, 1441.0, 290.0, 120.0, gadolinium=1.0),
     "vein": Tissue(0.95, 1441.0, 180.0, 18.0, gadolinium=1.0),  # deoxygenated blood dephases fast
+    # Around the brain; the values are our own choice.
+    "skull": Tissue(0.08, 300.0, 2.0, 0.6),
+    "fat": Tissue(0.90, 260.0, 85.0, 35.0),
+    "skin": Tissue(0.75, 500.0, 45.0, 20.0, gadolinium=0.05),
 }
 BLOOD = ("artery", "vein")
 RELAXIVITY = 4.5e-3  # 1 / (mM ms), of the common gadolinium chelates at 1.5 T

@@ -20,3 +20,4 @@ class PhantomSpec:
     head: HeadOptions | None = None  # how the head of one subject is made; None for the template
     freesurfer_labels: bool = False
     acquisition: str = "nominal"
+    whole_head: bool = False  # of the template; of label maps ``head`` says it

@@ -14,7 +14,9 @@ from brain_bundles.data.grid import grid_affine
 from brain_bundles.data.nifti import write_labels, write_nifti
 from brain_bundles.phantom.acquisition import acquire
 from brain_bundles.phantom.anatomy import render_anatomy
+from brain_bundles.phantom.head_dataset import brain_mask_path
 from brain_bundles.phantom.lesions import tumour, white_matter_hyperintensities
+from brain_bundles.phantom.shells import shells
 from brain_bundles.phantom.spec import PhantomSpec
 from brain_bundles.phantom.vessels import vessels
 from brain_bundles.utils.seeding import derive_seed
@@ -95,6 +97,11 @@ def write_template_subject(
     affine = grid_affine(spec.spacing, spec.spatial_size)
     visible = {name: fraction for name, fraction in fractions.items() if name != "lateral_ventricles"}
     visible["csf"] = fractions["csf"] + fractions["lateral_ventricles"]
+    inside = torch.stack(list(fractions.values())).sum(0)
+    if spec.whole_head:
+        visible |= shells(inside, spec.spacing)
+        mask = (inside > 0.5).numpy().astype(np.uint8)
+        write_labels(brain_mask_path(dataset_dir, participant_id), mask, affine)
     for suffix in spec.suffixes:
         image = acquire(visible, suffix=suffix, seed=seed, spacing=spec.spacing)
         write_nifti(

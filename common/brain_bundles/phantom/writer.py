@@ -124,15 +124,16 @@ def write_phantoms(
             at least one subject if its share is above 0 and there are three or more.
         num_workers: number of processes, by default one per core that this process may use.
         anatomies: folder of label maps with FreeSurfer's numbers; None for the MNI152 template, whose population is
-            another one: no head, three tissues, volumes that sex and head size do not shape.
-        whole_head: images with skull and scalp; only with anatomies that have them (SynthSeg's maps).
+            another one: three tissues, volumes that sex and head size do not shape.
+        whole_head: images with what surrounds the brain, and brain masks: of anatomies that have it (SynthSeg's maps);
+            without anatomies a skull, fat and skin, but no face and no neck.
         freesurfer_labels: write ``derivatives/freesurfer``, too: FreeSurfer's number of every structure.
         stroke_probability, sclerosis_probability: chance of an old stroke, and of multiple sclerosis, per subject.
         acquisition: "nominal", one scanner; "varied", what scanners do within a contrast; "random", levels drawn at
             random. The record of each scan is in the image's sidecar.
 
-    ``whole_head`` and what follows it need ``anatomies``. With anatomies a subject depends on its split, too: its map
-    is one of that split (:mod:`brain_bundles.phantom.heads.split`).
+    ``freesurfer_labels`` and what follows it need ``anatomies``. With anatomies a subject depends on its split, too:
+    its map is one of that split (:mod:`brain_bundles.phantom.heads.split`).
 
     Raises:
         FileExistsError: if ``dataset_dir`` is not empty, and not left unfinished by a start with the same arguments.
@@ -143,7 +144,8 @@ def write_phantoms(
     suffixes = (suffixes,) if isinstance(suffixes, str) else tuple(suffixes)
     if not 0.5 <= spacing <= 8.0:
         raise ValueError(f"spacing is {spacing} mm, expected 0.5 to 8; the template has 1 mm.")
-    needed = TURNED_MM if acquisition_of(acquisition).max_turn_deg else SIZE_MM
+    shelled = whole_head and anatomies is None  # the heads of label maps fill the grid of a brain and are cut there
+    needed = TURNED_MM if acquisition_of(acquisition).max_turn_deg or shelled else SIZE_MM
     if spatial_size is None:
         spatial_size = [round(mm / spacing) for mm in needed]
     size = (int(spatial_size[0]), int(spatial_size[1]), int(spatial_size[2]))
@@ -159,6 +161,7 @@ def write_phantoms(
         with_vessels,
         freesurfer_labels=freesurfer_labels,
         acquisition=acquisition,
+        whole_head=whole_head,
     )
     seeds = [derive_seed(seed, "phantom", index) for index in range(num_subjects)]
     splits = _splits(num_subjects, val_fraction, test_fraction)
@@ -166,7 +169,7 @@ def write_phantoms(
     maps: dict[str, str] | None = None
     if anatomies is None:
         others = (freesurfer_labels, stroke_probability, sclerosis_probability, acquisition != "nominal")
-        _refuse_head_options(whole_head, *others)
+        _refuse_head_options(*others)
         population = PopulationModel.default()
         people = [population.sample(1, np.random.default_rng(subject_seed))[0] for subject_seed in seeds]
         specs = [spec] * num_subjects
@@ -195,14 +198,12 @@ def write_phantoms(
         "val_fraction": val_fraction,
         "test_fraction": test_fraction,
         "anatomies": maps,
-        "whole_head": whole_head,
         "stroke_probability": stroke_probability,
         "sclerosis_probability": sclerosis_probability,
         "version": __version__,
     }
     unfinished = UnfinishedDataset(folder, settings)
-    if anatomies is not None:
-        describe_head_derivatives(folder, freesurfer_labels=freesurfer_labels, brain_mask=whole_head)
+    describe_head_derivatives(folder, freesurfer_labels=freesurfer_labels, brain_mask=whole_head)
     write_dataset_description(folder, "Phantom population", license=terms, generated_by=entry)
     write_segmentation_description(folder, SEGMENTATION, labels, title="Tissue of the phantoms")
 
@@ -244,7 +245,7 @@ def _refuse_head_options(*options: bool | float) -> None:
     """Raise ValueError if an option is on that only label maps have."""
     if any(options):
         raise ValueError(
-            "whole_head, freesurfer_labels, stroke_probability, sclerosis_probability and acquisition need anatomies: "
+            "freesurfer_labels, stroke_probability, sclerosis_probability and acquisition need anatomies: "
             "a folder of label maps; the template has none of them."
         )
 

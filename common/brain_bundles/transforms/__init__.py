@@ -5,6 +5,7 @@ from brain_bundles.transforms.centre_brain import CentreBraind, brain_bounds
 from brain_bundles.transforms.contrast_pair import ContrastPreprocessing, RandContrastPair
 from brain_bundles.transforms.encode_condition import EncodeConditiond
 from brain_bundles.transforms.intensity import ScaleForeground, ScaleForegroundd
+from brain_bundles.transforms.intensity_refinement import refine_by_intensity
 from brain_bundles.transforms.preprocessing import image_preprocessing, invert_preprocessing
 from brain_bundles.transforms.random_slices import RandSlicesd
 from brain_bundles.transforms.random_surroundings import RandSurroundingsd
@@ -32,6 +33,7 @@ __all__ = [
     "foreground",
     "image_preprocessing",
     "invert_preprocessing",
+    "refine_by_intensity",
     "sample_postprocessing",
     "segment",
     "segmentation_postprocessing",

@@ -63,7 +63,14 @@ class ScanSegmenter:
         device = next(self.network.parameters()).device
         with torch.inference_mode(), autocast(self.precision, device):
             probabilities = self.network(image.as_tensor()[None].to(device)).float().softmax(1)[0]
-        return segment(probabilities, np.asarray(image.affine), voxels.shape, affine, minimum_quality=minimum_quality)
+        return segment(
+            probabilities,
+            np.asarray(image.affine),
+            voxels.shape,
+            affine,
+            image=image,
+            minimum_quality=minimum_quality,
+        )
 
 
 def load_segmenter(path: str | os.PathLike[str] | None = None) -> ScanSegmenter:

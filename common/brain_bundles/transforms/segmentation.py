@@ -24,6 +24,7 @@ from brain_bundles.metrics.class_volumes import class_volumes
 from brain_bundles.metrics.middle_plane import MiddlePlane, fit_middle_plane
 from brain_bundles.metrics.segmentation_quality import INTRACRANIAL_ML, group_scores, misplaced
 from brain_bundles.transforms.background import foreground
+from brain_bundles.transforms.intensity_refinement import refine_by_intensity
 from brain_bundles.transforms.scan_grid import to_scan_grid
 from brain_bundles.utils.plain_tensor import plain_tensor
 
@@ -49,6 +50,7 @@ class Segmentation:
         volumes: mL, by structure and side, and of the whole.
         quality: score from 0 to 1 of each group of structures, and of the whole under ``quality``.
         flags: groups whose score is low.
+        indices: index of the class in each voxel of the model's grid, uint8.
     """
 
     numbers: NDArray[np.uint8]
@@ -56,6 +58,7 @@ class Segmentation:
     volumes: Mapping[str, float]
     quality: Mapping[str, float]
     flags: tuple[str, ...]
+    indices: NDArray[np.uint8]
 
 
 def classify(probabilities: torch.Tensor) -> torch.Tensor:
@@ -79,6 +82,7 @@ def segment(
     shape: Sequence[int],
     scan_affine: ArrayLike,
     *,
+    image: torch.Tensor | None = None,
     minimum_quality: float = 0.5,
     flag_quality: float = 0.7,
 ) -> Segmentation:
@@ -89,6 +93,8 @@ def segment(
         affine: (4, 4) of that grid, voxel indices to RAS+ mm.
         shape: (D, H, W) of the scan.
         scan_affine: (4, 4) of the scan.
+        image: (1, D, H, W) on the model's grid; borders then follow its intensities, see
+            :func:`~brain_bundles.transforms.refine_by_intensity`. The quality stays that of the network.
         minimum_quality: a lower score of the whole means that there is no head.
         flag_quality: a lower score of a group is flagged.
 
@@ -103,20 +109,24 @@ def segment(
     indices = classify(probabilities)
     if not bool(indices.any()):
         raise NoHeadError("nothing in it looks like a brain")
+    quality = group_scores(probabilities, indices, quality_groups())
+    quality[QUALITY] = float(np.mean(list(quality.values())))
+    if image is not None:
+        probabilities = refine_by_intensity(probabilities, image)
+        indices = classify(probabilities)
+    on_model = indices.cpu().numpy().astype(np.uint8)
     # From here on, only the box around the brain is looked at.
     box = tuple(slice(max(0, int(n.min()) - 2), int(n.max()) + 3) for n in indices.nonzero(as_tuple=True))
     probabilities, indices = probabilities[(slice(None), *box)], indices[box]
     matrix = np.asarray(affine, dtype=np.float64) @ _shift([part.start for part in box])
     plain = indices.cpu().numpy()
-    quality = group_scores(probabilities, indices, quality_groups())
-    quality[QUALITY] = float(np.mean(list(quality.values())))
     plane = fit_middle_plane(plain, matrix, paired=paired_classes(), midline=midline_classes())
     volumes = _volumes(probabilities, indices, matrix, plane)
     _refuse(plain, matrix, quality[QUALITY], volumes["intracranial_volume"], minimum_quality)
     scan = np.asarray(scan_affine, dtype=np.float64)
     numbers, mask = _on_scan(probabilities, indices > 0, matrix, shape, scan, plane)
     flags = tuple(name for name, score in quality.items() if name != QUALITY and score < flag_quality)
-    return Segmentation(numbers, mask, volumes, quality, flags)
+    return Segmentation(numbers, mask, volumes, quality, flags, on_model)
 
 
 def _refuse(

@@ -23,6 +23,8 @@ class SegmentScand(Transform):
     Args:
         minimum_quality: see :func:`~brain_bundles.transforms.segment`.
         flag_quality: see there.
+        refine: let borders follow the intensities of the preprocessed scan, see
+            :func:`~brain_bundles.transforms.refine_by_intensity`.
         pred_key: key of the probabilities (C, D, H, W); then of the numbers (1, D, H, W) uint8.
         image_key: key of the preprocessed scan, a ``MetaTensor`` that remembers shape and affine of the scan.
 
@@ -34,10 +36,12 @@ class SegmentScand(Transform):
         self,
         minimum_quality: float = 0.5,
         flag_quality: float = 0.7,
+        refine: bool = True,
         pred_key: str = "pred",
         image_key: str = "image",
     ) -> None:
         self.minimum_quality, self.flag_quality = minimum_quality, flag_quality
+        self.refine = refine
         self.pred_key, self.image_key = pred_key, image_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -49,6 +53,7 @@ class SegmentScand(Transform):
             np.asarray(image.affine),
             shape,
             affine.numpy(),
+            image=image if self.refine else None,
             minimum_quality=self.minimum_quality,
             flag_quality=self.flag_quality,
         )
@@ -59,10 +64,15 @@ class SegmentScand(Transform):
 
 
 def segmentation_postprocessing(
-    *, minimum_quality: float = 0.5, flag_quality: float = 0.7, pred_key: str = "pred", image_key: str = "image"
+    *,
+    minimum_quality: float = 0.5,
+    flag_quality: float = 0.7,
+    refine: bool = True,
+    pred_key: str = "pred",
+    image_key: str = "image",
 ) -> Compose:
     """From probabilities to label maps on the grid of the scan, see :class:`SegmentScand`.
 
     MONAI wraps what a step raises: ``NoHeadError`` is the cause of a RuntimeError.
     """
-    return Compose([SegmentScand(minimum_quality, flag_quality, pred_key, image_key)])
+    return Compose([SegmentScand(minimum_quality, flag_quality, refine, pred_key, image_key)])

@@ -142,3 +142,16 @@ def test_tracing_keeps_the_three_inputs_and_other_shapes(network, placed, parts)
         torch.rand(2, 1, 4),
     )
     torch.testing.assert_close(traced(*others), network(*others), atol=1e-5, rtol=1e-4)
+
+
+def test_a_covariate_that_is_not_given_has_a_learned_value():
+    network = tiny(unconditional=True)
+    x, t, c = torch.randn(2, 3, 8, 8, 8), torch.tensor([10.0, 700.0]), torch.rand(2, 1, 4)
+    partly = c.clone()
+    partly[:, :, 2] = float("nan")
+    torch.nn.init.uniform_(network.not_given, -2, -1)
+    filled = torch.where(partly.isnan(), network.not_given.detach(), partly)
+    torch.testing.assert_close(network(x, t, partly), network(x, t, filled))
+    network(x, t, torch.full_like(c, float("nan"))).square().mean().backward()
+    assert bool((network.not_given.grad != 0).all())
+    assert tiny().not_given is None  # the published network

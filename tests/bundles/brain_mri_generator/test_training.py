@@ -170,3 +170,17 @@ def test_trackers_hold_losses_learning_rate_metrics_pictures_and_settings(traine
 @pytest.mark.parametrize("name", ["train_autoencoder", "train"])
 def test_the_option_tracking_of_monai_works(trained, tmp_path, name):
     check_tracking_option(trained.copy_to(tmp_path / "models"), name, tmp_path / "out")
+
+
+def test_a_training_with_dropped_conditions_can_be_guided(trained, tmp_path):
+    bundle = trained.copy_to(tmp_path / "models")
+    with pytest.raises(RuntimeError) as error:
+        bundle.run("inference", tmp_path / "refused", num_samples=1, guidance_scale=2.0)
+    assert "trained without condition_dropout" in str(error.value.__cause__)
+    assert not (tmp_path / "refused").exists()
+    bundle.run("train", tmp_path / "out", max_epochs=1, condition_dropout=0.3)
+    assert "not_given" in torch.load(bundle.ckpt_dir / "model.pt", weights_only=True)
+    for name, scale in (("plain", 1.0), ("guided", 3.0)):  # the recipe tells inference about it
+        bundle.run("inference", tmp_path / name, num_samples=1, age=60, sex="F", guidance_scale=scale)
+    plain, guided = (next((tmp_path / name).rglob("*_T1w.nii.gz")).read_bytes() for name in ("plain", "guided"))
+    assert plain != guided

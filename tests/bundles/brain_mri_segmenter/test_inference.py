@@ -38,7 +38,13 @@ HEALTHY = {f"dataset_dir::{name}_probability": 0.0 for name in ("tumour", "strok
 def learned(maps, tmp_path_factory) -> Bundle:
     folder = tmp_path_factory.mktemp("learned")
     bundle = Bundle(maps, folder / "models")
-    steps = {"samples_per_epoch": 150, "max_epochs": 2, "val_interval": 2, "learning_rate": 0.01, "ema_decay": 0.95}
+    steps = {
+        "samples_per_epoch": 150,
+        "max_epochs": 2,
+        "val_interval": 2,
+        "muon_learning_rate": 0.02,
+        "ema_decay": 0.95,
+    }
     bundle.run("train", folder / "train", **ONE, **NETWORK, **HEALTHY, **steps)
     return bundle
 

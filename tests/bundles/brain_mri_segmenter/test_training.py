@@ -84,7 +84,7 @@ def test_a_grid_that_does_not_fit_the_network_is_named(maps, tmp_path):
 def test_training_goes_on_from_weights(trained, tmp_path):
     bundle = trained.copy_to(tmp_path / "models")
     shipped = str(trained.ckpt_dir / "model.pt")
-    options = {"initial_weights": shipped, "max_epochs": 1, "learning_rate": 0.0, "ema_decay": 0.0}
+    options = {"initial_weights": shipped, "max_epochs": 1, "muon_learning_rate": 0.0, "ema_decay": 0.0}
     bundle.run("train", tmp_path / "out", **options, **{"dataset_dir::num_subjects": 5})  # other people
     before, after = (torch.load(one.ckpt_dir / "model.pt", weights_only=True) for one in (trained, bundle))
     assert all(torch.equal(before[name], after[name]) for name in before if not name.startswith("recipe"))
@@ -101,7 +101,13 @@ def test_a_network_learns_a_head(maps, tmp_path):
         "affine_probability": 0.0,
         "flip_probability": 0.0,
     }
-    options |= {"num_held_out": 1, "samples_per_epoch": 40, "max_epochs": 2, "learning_rate": 0.01, "ema_decay": 0.9}
+    options |= {
+        "num_held_out": 1,
+        "samples_per_epoch": 40,
+        "max_epochs": 2,
+        "muon_learning_rate": 0.02,
+        "ema_decay": 0.9,
+    }
     bundle.run("train", tmp_path / "out", **{"network_def::channels": [8, 16, 32], **options})
     lines = (tmp_path / "out" / "validation.tsv").read_text().splitlines()
     first, last = (dict(zip(lines[0].split("\t"), map(float, line.split("\t")), strict=True)) for line in lines[1:])

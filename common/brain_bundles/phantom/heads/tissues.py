@@ -44,10 +44,10 @@ TISSUES: Mapping[str, Tissue] = {
     "tumour_core": BRAINWEB["tumour_core"],  # necrosis
     "enhancing_tumour": BRAINWEB["enhancing_tumour"],
     # Around the brain
-    "skin": Tissue(0.75, 500.0, 45.0, 20.0, gadolinium=0.05),
-    "fat": Tissue(0.90, 260.0, 85.0, 35.0),
+    "skin": BRAINWEB["skin"],
+    "fat": BRAINWEB["fat"],
     "soft_tissue": Tissue(0.78, 900.0, 45.0, 30.0, gadolinium=0.05),  # muscle
-    "skull": Tissue(0.08, 300.0, 2.0, 0.6),
+    "skull": BRAINWEB["skull"],
     "marrow": Tissue(0.60, 320.0, 60.0, 12.0, gadolinium=0.05),
     "eye": Tissue(1.00, 2600.0, 350.0, 90.0),
     "optic_nerve": Tissue(0.78, 620.0, 75.0, 50.0),
