@@ -205,6 +205,20 @@ def test_bundles_run_by_a_word(tmp_path, monkeypatch, caplog):
     ]
 
 
+def test_truth_values_and_nothing_are_what_is_written(monkeypatch):
+    """Fire leaves true, false and null as texts, and any text is true."""
+    from brain_bundles.cli import run_commands
+
+    calls = []
+    monkeypatch.setattr(run_commands, "_run", lambda bundle, output_dir, options: calls.append(options))
+    words = ["--flip", "false", "--strict", "True", "--extract_brain", "auto", "--split", "null", "--a::b", "TRUE"]
+    for command in (["generate"], ["segment", "x"], ["translate", "x"]):
+        assert cli.main([*command, *words]) == 0
+    scans = {"input": "x", "dataset_dir": None}
+    wanted = {"flip": False, "strict": True, "extract_brain": "auto", "split": None, "a::b": True}
+    assert calls == [wanted, wanted | scans, wanted | scans]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [

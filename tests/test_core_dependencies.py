@@ -9,7 +9,12 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-IMPORT_NAMES = {"monai-generative": "generative", "pytorch-ignite": "ignite", "scikit-learn": "sklearn"}
+IMPORT_NAMES = {
+    "monai-generative": "generative",
+    "pytorch-ignite": "ignite",
+    "scikit-learn": "sklearn",
+    "pyyaml": "yaml",
+}
 
 
 def optional_packages() -> set[str]:
@@ -18,7 +23,7 @@ def optional_packages() -> set[str]:
     extras = project["optional-dependencies"]
     names = {
         re.split(r"[^A-Za-z0-9_-]", text)[0]
-        for name in ("phantom", "report", "prepare", "dicom", "export")
+        for name in ("phantom", "report", "prepare", "dicom", "verify", "export")
         for text in extras[name]
     }
     return {IMPORT_NAMES.get(name, name.replace("-", "_")) for name in names}
@@ -51,6 +56,11 @@ def test_every_module_imports(tmp_path):
     run_without(
         optional_packages(), f"import importlib\nfor name in {modules!r}: importlib.import_module(name)", tmp_path
     )
+
+
+def test_what_is_fetched_is_verified_without_an_extra(tmp_path):
+    code = f"from bundle_verify import verify\nprint(verify({str(ROOT / 'bundles' / 'brain_mri_segmenter')!r}))"
+    assert "nothing found in" in run_without(optional_packages(), code, tmp_path)
 
 
 def test_a_sampling_run_needs_no_extra(tmp_path):

@@ -1,6 +1,7 @@
 """Export the bundles that have weights, in both forms, and time the files beside the config's inference.
 
     python tests/benchmarks/exported_files.py
+    python tests/benchmarks/exported_files.py --bundles brain_mri_segmenter
 
 Images are two phantoms that no training has seen, prepared by the bundle's own preprocessing; covariates are random.
 Differences are to the config's inferer in fp32. The last line compares two ways of torch to compute the same.
@@ -56,16 +57,17 @@ def cases(bundle: Bundle, scans: list[Path], shapes: dict[str, list[int]]) -> li
     before, _ = bundle.transforms()
     found = []
     for number, scan in enumerate(scans):
-        noise = torch.randn(shapes["noise"], generator=generator_for(number, "noise"))
+        names = ["noise"] if "noise" in shapes else []  # the segmenter draws none
+        noise = {name: torch.randn(shapes[name], generator=generator_for(number, name)) for name in names}
         if "context" in shapes:
             context = torch.rand(shapes["context"], generator=generator_for(number, "context"))
-            found.append({"context": context, "noise": noise})
+            found.append({"context": context, **noise})
             continue
         image = before({"image": str(scan)})["image"].as_tensor()[None].clone()
         if "target" not in shapes:
-            found.append({"image": image, "noise": noise})
+            found.append({"image": image, **noise})
         else:
-            found += [{"image": image, "target": torch.tensor([n]), "noise": noise} for n in range(4)]
+            found += [{"image": image, "target": torch.tensor([n]), **noise} for n in range(4)]
     return found
 
 
@@ -78,7 +80,7 @@ def reference(bundle: Bundle) -> Callable[[dict[str, torch.Tensor], int], torch.
     sampler.progress = False
 
     def run(inputs: dict[str, torch.Tensor], seed: int) -> torch.Tensor:
-        options: dict[str, Any] = {"seeds": [seed]}
+        options: dict[str, Any] = {"seeds": [seed]} if "noise" in inputs else {}
         if "target" in inputs:
             options["targets"] = [sampler.decoder.autoencoder.contrasts[int(inputs["target"])]]
         with torch.inference_mode():
@@ -95,7 +97,12 @@ def difference(pairs: list[tuple[torch.Tensor, torch.Tensor]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3, help="timed runs, after one that is not timed")
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--bundles", nargs="+", help="names of the bundles; by default all that have weights")
+    given = parser.parse_args()
+    repeats = given.repeats
+    roots = sorted(path for path in BUNDLES.iterdir() if (path / "models" / "model.pt").is_file())
+    if unknown := set(given.bundles or ()) - {path.name for path in roots}:
+        parser.error(f"no bundle with weights: {', '.join(sorted(unknown))}")
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
         write_phantoms(folder / "data", num_subjects=2, suffixes=["T1w"], seed=99)
@@ -103,7 +110,7 @@ def main() -> None:
         print(f"{torch.get_num_threads()} threads, median of {repeats}")
         print("| bundle | form | MB | s to export | s per run | s in torch | largest difference | beyond 1e-4 |")
         print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
-        for root in sorted(path for path in BUNDLES.iterdir() if (path / "models" / "model.pt").is_file()):
+        for root in [path for path in roots if given.bundles is None or path.name in given.bundles]:
             bundle = brain_bundles.load(root)
             run = reference(bundle)
             for form in FORMS:

@@ -35,5 +35,8 @@ def test_every_cell_runs(monkeypatch, tmp_path, capsys):
     assert "1 of 1" in printed
     assert "unknown contrast 'DWI'" in printed
     assert (Path(str(names["folder"])) / "translated.png").is_file()
+    volumes = names["brain"].volumes  # type: ignore[attr-defined]
+    assert 700 < volumes["brain_volume"] < volumes["intracranial_volume"] < 2150
+    assert float(str(names["dice"])) > 0.9
     difference = names["again"]["FLAIR"] - names["made"]["FLAIR"]  # type: ignore[index]
     assert float(difference.abs().max()) < 2**-14  # a step of the file, which has the data type of its source

@@ -1,4 +1,4 @@
-"""Every command of the docs names files and settings that exist: MONAI accepts a misspelt setting silently."""
+"""Every command of the docs names files, settings and options that exist: MONAI accepts a misspelt setting silently."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import shlex
 from pathlib import Path
 
 import pytest
+from brain_bundles.cli.command_line import COMMANDS
 from monai.bundle import ConfigParser
+
+from ..cli.command_words import given_to_command
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *ROOT.glob("bundles/*/docs/README.md")])
@@ -20,6 +23,19 @@ def commands(text: str) -> list[list[str]]:
     spans = [span for line in lines for span in re.findall(r"`([^`]+)`", line)]
     found = [one for one in [*lines, *spans] if "configs/" in one and re.search(r"monai\.bundle run|^\$run ", one)]
     return [shlex.split(one.strip().strip("`"), comments=True) for one in found if one.count("`") < 2]
+
+
+def own_commands(text: str) -> list[list[str]]:
+    """List the words of each ``brain-bundles COMMAND`` in code blocks, up to the end of its command line."""
+    blocks = "\n".join(re.findall(r"^ *```bash\n(.*?)^ *```", text, flags=re.M | re.S)).replace("\\\n", " ")
+    found = []
+    for line in re.findall(r"(?:brain-bundles|-m brain_bundles) +(.*)", blocks):
+        lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+        lexer.whitespace_split = True
+        words = list(lexer)
+        ends = [number for number, word in enumerate(words) if set(word) <= set(";&|<>()")]
+        found.append(words[: min(ends, default=len(words))])
+    return found
 
 
 def problems(words: list[str]) -> list[list[str]]:
@@ -46,3 +62,22 @@ def test_documented_commands_name_what_exists(document):
     for words in found:
         lacking = problems(words)
         assert [] in lacking, f"{' '.join(words)}: {lacking}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=[str(path.relative_to(ROOT)) for path in DOCUMENTS])
+def test_documented_commands_of_ours_parse(document):
+    found = own_commands(document.read_text())
+    assert found or document != ROOT / "README.md"
+    for words in found:
+        try:
+            given_to_command(words)
+        except (ValueError, SystemExit) as error:
+            pytest.fail(f"{' '.join(words)}: {error}")
+
+
+def test_commands_of_ours_are_found():
+    text = (
+        "```bash\nx=$(brain-bundles get a --release b)  # c\npython -m brain_bundles \\\n  verify z.zip | less\n```\n"
+    )
+    assert own_commands(text) == [["get", "a", "--release", "b"], ["verify", "z.zip"]]
+    assert {"get", "verify"} <= set(COMMANDS)

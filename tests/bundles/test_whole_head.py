@@ -1,4 +1,4 @@
-"""A whole head given to a translator: a warning that says so, or with ``--strict true`` an error."""
+"""A whole head given to a translator: a warning that says so, or with ``--strict True`` an error."""
 
 from __future__ import annotations
 

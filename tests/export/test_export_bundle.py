@@ -13,7 +13,7 @@ import torch
 from brain_bundles.data import class_names
 from brain_bundles.export import export_bundle
 from brain_bundles.export.export_bundle import FIXED
-from brain_bundles.inferers import SegmentationInferer
+from brain_bundles.inferers import SegmentationInferer, random_image
 from brain_bundles.utils import generator_for, hash_file
 from monai.data import load_net_with_metadata
 
@@ -199,13 +199,13 @@ def test_more_weights_than_a_file_of_onnx_holds_are_refused(tiny, tmp_path, monk
 def test_a_file_that_computes_something_else_is_not_written(tiny, tmp_path, monkeypatch):
     """A network that chooses by its input, which no trace follows."""
     plain = SegmentationInferer.__call__
-    traced = float(torch.rand(1, generator=generator_for(0, "image")))  # the first voxel
+    traced = random_image(TINY[SEGMENTER]["spatial_size"], seed=0)
 
     def choosy(self: Any, inputs: torch.Tensor, network: Any) -> torch.Tensor:
-        return plain(self, inputs if float(inputs[0, 0, 0, 0, 0]) == traced else 2 * inputs.flip(3), network)
+        return plain(self, inputs if torch.equal(inputs, traced) else 1 - inputs, network)
 
     monkeypatch.setattr(SegmentationInferer, "__call__", choosy)
-    with pytest.raises(ValueError, match=r"the file computes something else: 9\d\.\d\d% of the voxels differ"):
+    with pytest.raises(ValueError, match=r"the file computes something else: [5-9]\d\.\d\d% of the voxels differ"):
         export_bundle(tiny(SEGMENTER), tmp_path / "model.ts")
     assert list(tmp_path.iterdir()) == []
 

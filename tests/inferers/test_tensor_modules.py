@@ -6,7 +6,7 @@ import copy
 
 import pytest
 import torch
-from brain_bundles.inferers import Denoiser, LatentDecoder, LatentSampler, SegmentationInferer
+from brain_bundles.inferers import Denoiser, LatentDecoder, LatentSampler, SegmentationInferer, random_image
 from brain_bundles.schedulers import DenoisingSteps, make_scheduler
 
 SHAPE = (2, 4, 6, 4)
@@ -94,3 +94,13 @@ def test_what_a_module_needs(network, conditioned, autoencoder):
         made.to_module(conditioned)
     with pytest.raises(ValueError, match="precision is 'bf16'"):
         SegmentationInferer(precision="bf16").to_module(torch.nn.Identity(), (4, 4, 4))
+
+
+def test_a_random_image_has_as_much_air_as_a_scan():
+    image = random_image((40, 48, 40), seed=3)
+    assert image.shape == (1, 1, 40, 48, 40)
+    assert 0.15 < float((image > 0).float().mean()) < 0.22  # the ball has 0.185 of its cube
+    assert image[0, 0, 0, 0, 0] == 0
+    assert 0.99 < float(image.max()) < 1
+    assert torch.equal(image, random_image((40, 48, 40), seed=3))
+    assert not torch.equal(image, random_image((40, 48, 40), seed=4))

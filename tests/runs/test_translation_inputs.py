@@ -357,6 +357,7 @@ def test_a_whole_head_is_doubted_or_refused(tmp_path, caplog):
     assert "looks like a whole head (1)" in doubt
     assert f"{head}: 4" in doubt
     assert "extract the brain first" in doubt
+    assert "--strict True refuses them, --extract_brain auto takes the brain out of whole heads." in doubt
     assert "brain.nii.gz" not in doubt
     strict = translation_inputs(input=[head, brain], source="T1w", target="T2w", strict=True)
     assert [item["image"] for item in strict.items] == [str(brain)]

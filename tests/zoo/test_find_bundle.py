@@ -31,7 +31,7 @@ def test_names_are_looked_for_where_bundles_are(small_bundles, tmp_path, monkeyp
 
 def test_what_is_no_bundle_is_refused(tmp_path):
     with pytest.raises(
-        FileNotFoundError, match=r"no bundle .nope.; looked at nope, bundles.nope, .*brain_bundles get URL"
+        FileNotFoundError, match=r"no bundle .nope.; looked at nope, bundles.nope, .*brain-bundles get NAME"
     ):
         find_bundle("nope")
     with pytest.raises(ValueError, match=r"is no bundle: it has no configs/inference.json"):

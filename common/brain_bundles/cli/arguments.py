@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 class UsageError(ValueError):
@@ -45,6 +46,12 @@ def extraction(name: str, value: object) -> bool | str:
     if str(value).lower() not in known:
         raise UsageError(f"{name} is auto, true or false, got {value!r}.")
     return known[str(value).lower()]
+
+
+def settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys of a config with what was meant: true, false, null and none, which Fire leaves as texts, in any case."""
+    meant = {"true": True, "false": False, "null": None, "none": None}
+    return {key: meant.get(value.lower(), value) if isinstance(value, str) else value for key, value in given.items()}
 
 
 def several(name: str, value: object) -> list[str] | None:

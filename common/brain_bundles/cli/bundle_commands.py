@@ -8,6 +8,7 @@ from typing import Any
 
 from brain_bundles.cli.arguments import (
     UsageError,
+    settings,
     text,
     truth,
 )
@@ -25,6 +26,8 @@ def pack(
     format: str = "zip",  # noqa: A002  # the name of the option
 ) -> None:
     """Pack the bundles for a release: one zip per bundle, which runs by itself, and the index that monai.bundle reads.
+
+    Example: brain-bundles pack --base_url https://github.com/OWNER/REPO/releases/download/v0.2.0
 
     Args:
         output_dir: folder for the results.
@@ -57,6 +60,8 @@ def convert(
 ) -> None:
     """Convert published weights (monai-generative's or MONAI core's, at the published size) to those of a bundle.
 
+    Example: brain-bundles convert published/ --output_dir converted
+
     Args:
         src: a checkpoint, or a folder with autoencoder.pth and diffusion_model.pth; any file names are allowed.
         output_dir: folder for autoencoder.pt and model.pt; run the bundle with configs/paper.json and --ckpt_dir.
@@ -82,7 +87,7 @@ def export(bundle: str, *, output_file: str, form: str | None = None, overwrite:
     Every key of the bundle's configs/inference.json is an option, such as num_inference_steps, sampler, ckpt_dir.
     docs/how-to/export_a_bundle.md shows how to run the file.
 
-    Example: python -m brain_bundles export brain_mri_adaptive_translator --output_file translator.onnx
+    Example: brain-bundles export brain_mri_adaptive_translator --output_file translator.onnx
 
     Args:
         bundle: name, folder or zip of the bundle.
@@ -96,6 +101,7 @@ def export(bundle: str, *, output_file: str, form: str | None = None, overwrite:
     from brain_bundles.export import export_bundle, form_of
 
     path = text("output_file", output_file)
+    options = settings(options)
     loaded = load(text("bundle", bundle))
     try:
         form = form_of(path, None if form is None else text("form", form))
@@ -111,6 +117,8 @@ def recipe(weights: str, *, set: dict[str, object] | None = None) -> None:  # no
     """Print the recipe of a file of weights: the settings that the network was trained with, as JSON.
 
     Exit code 1 if it has none. The keys are explained in docs/reference/recipe.md.
+
+    Example: brain-bundles recipe models/model.pt
 
     Args:
         weights: a state dict, .pt or .safetensors, such as models/model.pt.
@@ -134,6 +142,8 @@ def verify(path: str) -> None:
 
     Prints everything that is wrong and everything that could not be judged, with its file and key, and how many parts
     were judged. Exit code 0: all was judged and nothing was found, 1: otherwise, 2: the bundle cannot be read.
+
+    Example: brain-bundles verify brain_mri_generator_v0.1.0.zip
 
     Args:
         path: folder or zip of a bundle.

@@ -1,4 +1,4 @@
-"""The command line: ``python -m brain_bundles COMMAND``.
+"""The command line: ``brain-bundles COMMAND``, the same as ``python -m brain_bundles COMMAND``.
 
 A command is a thin function with its imports inside, so that help is instant. Exit codes: 0 success, 1 a problem with
 the data or the machine, 2 a wrong command line.
@@ -16,6 +16,7 @@ from brain_bundles.cli.arguments import UsageError
 from brain_bundles.cli.bundle_commands import convert, export, pack, recipe, verify
 from brain_bundles.cli.compare_commands import compare_populations
 from brain_bundles.cli.data_commands import measure, phantom, prepare
+from brain_bundles.cli.help_text import PROGRAM, command_help, overview
 from brain_bundles.cli.run_commands import generate, get, segment, translate
 
 logger = logging.getLogger("brain_bundles")
@@ -62,17 +63,29 @@ def check_flags(arguments: Sequence[str]) -> None:
             )
 
 
+def help_asked(arguments: Sequence[str]) -> str | None:
+    """The help that a command line asks for, or None. Fire would take ``--help`` for one of ``**options``."""
+    words = list(arguments)[: arguments.index("--")] if "--" in arguments else list(arguments)
+    if words and not {"--help", "-h"} & set(words):
+        return None
+    command = COMMANDS.get(words[0]) if words else None
+    return overview(COMMANDS) if command is None else command_help(words[0], command)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, 1 or 2."""
-    import fire
-
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if asked := help_asked(arguments):
+        print(asked)
+        return 0
+    import fire
+
     try:
         check_flags(arguments)
-        fire.Fire(COMMANDS, command=arguments or ["--help"], name="python -m brain_bundles")
+        fire.Fire(COMMANDS, command=arguments, name=PROGRAM)
     except UsageError as error:
-        logger.error("%s See: python -m brain_bundles %s --help", error, arguments[0])
+        logger.error("%s See: %s %s --help", error, PROGRAM, arguments[0])
         return 2
     except (ValueError, OSError, ImportError) as error:
         logger.error("%s", error)

@@ -28,6 +28,8 @@ def compare_populations(
 
     docs/how-to/compare_populations.md explains the tables.
 
+    Example: brain-bundles compare-populations brains /data/bids --output_dir comparison
+
     Args:
         first: a BIDS dataset or a folder of NIfTI files, such as phantoms or generated brains.
         second: another one, such as real brains.

@@ -37,9 +37,9 @@ def measure(
 ) -> None:
     """Measure lateral ventricles and brain (mL) of every head or brain in a folder, in any contrast.
 
-    To record the volumes in a BIDS dataset without volumes:
-    ``python -c "from brain_bundles.data import write_volumes; write_volumes('DIR', 'measured.tsv')"``.
-    Values that participants.tsv already has stay.
+    docs/how-to/lay_out_your_data.md says how the volumes come into the table of a dataset that has none.
+
+    Example: brain-bundles measure brains --output_file measured.tsv
 
     Args:
         folder: a BIDS dataset, or a folder of NIfTI files.
@@ -126,6 +126,8 @@ def phantom(
 ) -> None:
     """Write a population of digital brains with known truth as a BIDS dataset.
 
+    Example: brain-bundles phantom phantoms --num_subjects 12 --suffixes T1w,T2w,FLAIR
+
     Args:
         dataset_dir: new or empty folder.
         num_subjects: number of subjects.
@@ -200,10 +202,12 @@ def prepare(
 
     A later start continues. A visit that cannot be prepared is named and left out, and the exit code is then 1.
 
+    Example: brain-bundles prepare /data/IXI /data/bids --num_workers 4
+
     Args:
         source: folder of the download.
         dest: folder for the result. Look at prepare/index.html in it.
-        level: participant prepares visits, group writes the tables over all of them, all does both.
+        level: participant prepares visits, group writes their tables, all does both.
         layout: ixi, oasis, uk_biobank, rire, brats, bids, dicom or folder; detected by default.
         participant_label: prepare these participants only, one label or a list.
         session_id: prepare these sessions only, one label or a list.

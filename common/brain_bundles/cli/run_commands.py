@@ -5,25 +5,27 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from brain_bundles.cli.arguments import UsageError, several, text, truth
+from brain_bundles.cli.arguments import UsageError, settings, several, text, truth
 
 logger = logging.getLogger("brain_bundles")
 
 
-def get(url: str, *, sha256: str | None = None, replace: bool = False) -> None:
-    """Fetch a bundle's release, check and verify it, and keep it to be used by its name, offline.
+def get(bundle: str, *, release: str | None = None, sha256: str | None = None, replace: bool = False) -> None:
+    """Fetch a bundle, check and verify it, keep it to be used by its name, offline, and print its folder.
 
-    Example: python -m brain_bundles get https://HOST/brain_mri_generator_v0.1.0.zip
+    Example: brain-bundles get brain_mri_generator --release https://HOST/OWNER/REPO/releases/download/v0.1.0
 
     Args:
-        url: address of the zip.
-        sha256: hash that it must have; the index of the release names it.
+        bundle: name, or address of a zip. A name that is there already is not fetched again.
+        release: for a name: address of the release, where its model_info.json lies.
+        sha256: hash that the zip must have; by default what the release says, for a name.
         replace: replace a bundle of that name that is there.
     """
     from brain_bundles.zoo import get_bundle
 
     hash_value = None if sha256 is None else text("sha256", sha256)
-    print(get_bundle(text("url", url), sha256=hash_value, replace=truth("replace", replace)))
+    address = None if release is None else text("release", release)
+    print(get_bundle(text("bundle", bundle), release=address, sha256=hash_value, replace=truth("replace", replace)))
 
 
 def generate(*, output_dir: str = "generated", bundle: str = "brain_mri_generator", **options: Any) -> None:
@@ -32,13 +34,13 @@ def generate(*, output_dir: str = "generated", bundle: str = "brain_mri_generato
     Every key of the bundle's configs/inference.json is an option, such as num_samples, age, sex, ventricular_volume,
     brain_volume, conditions, seed, sampler, num_inference_steps, device.
 
-    Example: python -m brain_bundles generate --age 80 --sex F --num_samples 4 --output_dir brains
+    Example: brain-bundles generate --age 80 --sex F --num_samples 4 --output_dir brains
 
     Args:
         output_dir: folder for the results; a run that was stopped goes on there.
         bundle: name, folder or zip of the bundle.
     """
-    _run(bundle, output_dir, options)
+    _run(bundle, output_dir, settings(options))
 
 
 def translate(
@@ -54,7 +56,7 @@ def translate(
 
     Every key of the bundle's configs/inference.json is an option, such as extract_brain, strict, seed, num_draws.
 
-    Example: python -m brain_bundles translate scan_T1w.nii.gz --source T1w --targets T2w,FLAIR
+    Example: brain-bundles translate scan_T1w.nii.gz --source T1w --targets T2w,FLAIR --extract_brain auto
 
     Args:
         scans: a NIfTI file, a folder of them, or a BIDS dataset.
@@ -65,7 +67,7 @@ def translate(
     """
     from brain_bundles.bundle import Translator, load
 
-    options |= _scans(scans)
+    options = {**settings(options), **_scans(scans)}
     if source is not None:
         options["source"] = text("source", source)
     words = several("targets", targets)
@@ -82,14 +84,14 @@ def segment(scans: str, *, output_dir: str = "segmented", bundle: str = "brain_m
 
     Every key of the bundle's configs/inference.json is an option, such as flip, minimum_quality, device.
 
-    Example: python -m brain_bundles segment scan.nii.gz --output_dir segmented
+    Example: brain-bundles segment scan.nii.gz --output_dir segmented
 
     Args:
         scans: a NIfTI file, a folder of them, or a BIDS dataset.
         output_dir: folder for the results; a run that was stopped goes on there.
         bundle: name, folder or zip of the bundle.
     """
-    _run(bundle, output_dir, {**options, **_scans(scans)})
+    _run(bundle, output_dir, {**settings(options), **_scans(scans)})
 
 
 def _scans(scans: str) -> dict[str, Any]:

@@ -55,11 +55,16 @@ def check_image(path: str | os.PathLike[str], *, strict: bool = False) -> ImageC
     return ImageCheck(doubts=tuple((kind, f"{path}: {detail}") for kind, detail in doubts))
 
 
-def log_doubts(checks: Iterable[ImageCheck]) -> None:
-    """Log a warning with what was doubtful about images, grouped by kind; nothing without doubts."""
+def log_doubts(checks: Iterable[ImageCheck], *, advice: str = "") -> None:
+    """Log a warning with what was doubtful about images, grouped by kind; nothing without doubts.
+
+    Args:
+        checks: results of :func:`check_image`.
+        advice: what else a user can do, for the end of the first sentence.
+    """
     doubts = [doubt for check in checks for doubt in check.doubts]
     if doubts:
-        logger.warning("Doubtful images, which are used; --strict true refuses them.\n%s", grouped(doubts))
+        logger.warning("Doubtful images, which are used; --strict True refuses them%s.\n%s", advice, grouped(doubts))
 
 
 def check_images(paths: Iterable[str | os.PathLike[str]], *, read_voxels: bool = True) -> None:

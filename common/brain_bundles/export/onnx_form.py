@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from brain_bundles.export.staged_norm import staged_norms
 from brain_bundles.inferers import TensorModule
 
 OPSET = 17  # the first one with LayerNormalization
@@ -37,7 +38,12 @@ def encode(module: TensorModule) -> bytes:
     if size > MAX_BYTES:
         raise ValueError(f"the weights have {size / 1e9:.1f} GB, an ONNX file holds 2; export to torchscript.")
     inputs = module.inputs()
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), torch.inference_mode():
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        warnings.catch_warnings(),
+        torch.inference_mode(),
+        staged_norms(module),
+    ):
         # Timesteps and sizes become constants, as they should. That the inputs do not, another input shows.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
         # torch advises its newer exporter, which needs onnxscript.

@@ -179,7 +179,8 @@ def translation_inputs(
     for kind, detail in problems:
         logger.warning("Left out, %s: %s", kind, detail)
     if extract_brain is False:
-        log_doubts(checked[path] for path in items)
+        advice = ", --extract_brain auto takes the brain out of whole heads"
+        log_doubts((checked[path] for path in items), advice=advice)
     warn_headers([item["image"] for item in items.values()])
     for path, item in items.items():
         item["source_sha256"] = hash_file(path)

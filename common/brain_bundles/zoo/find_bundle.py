@@ -43,7 +43,7 @@ def find_bundle(bundle: str | os.PathLike[str]) -> Path:
     looked = ", ".join(str(place) for place in places)
     raise FileNotFoundError(
         f"there is no bundle {os.fspath(bundle)!r}; looked at {looked}. Give a folder or a zip, or fetch it first: "
-        "python -m brain_bundles get URL."
+        "brain-bundles get NAME --release ADDRESS."
     )
 
 
