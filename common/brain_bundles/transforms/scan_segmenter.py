@@ -20,8 +20,8 @@ from brain_bundles.utils.precision import autocast
 from brain_bundles.utils.recipe import recipe_of
 from brain_bundles.utils.segmenter_network import load_segmenter_network
 
-# Between real scans (0.69 and more) and what is no head (0.68 and less), see docs/reference/results/segmenter.md.
-MINIMUM_QUALITY = 0.68
+# Between real scans (0.77 and more) and what is no head (0.70 and less), see docs/reference/results/segmenter.md.
+MINIMUM_QUALITY = 0.73
 
 
 class ScanSegmenter:
