@@ -33,8 +33,7 @@ class ConditionedDiffusionUNet(nn.Module):
 
     Raises:
         ValueError: if ``position_channels`` is odd, or given without ``position_size``; in a pass, for latents of
-            another size than ``position_size``, or for covariates that are not given if the network has learned
-            nothing for them.
+            another size than ``position_size``.
 
     Source: Pinaya et al. 2022, arXiv 2209.07162, section 2.2; hybrid conditioning as in Rombach et al. 2022; learned
     positions as in Dosovitskiy et al. 2021, arXiv 2010.11929, section 3.1, from Fourier features at the start; a

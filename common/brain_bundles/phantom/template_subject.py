@@ -97,8 +97,8 @@ def write_template_subject(
     affine = grid_affine(spec.spacing, spec.spatial_size)
     visible = {name: fraction for name, fraction in fractions.items() if name != "lateral_ventricles"}
     visible["csf"] = fractions["csf"] + fractions["lateral_ventricles"]
-    inside = torch.stack(list(fractions.values())).sum(0)
     if spec.whole_head:
+        inside = torch.stack(list(fractions.values())).sum(0)
         visible |= shells(inside, spec.spacing)
         mask = (inside > 0.5).numpy().astype(np.uint8)
         write_labels(brain_mask_path(dataset_dir, participant_id), mask, affine)
