@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
-from brain_bundles.networks import LatentAutoencoderKL
+from brain_bundles.networks import LatentAutoencoderKL, latent_shape
 from monai.inferers import LatentDiffusionInferer
 from monai.networks.nets import AutoencoderKL
 from monai.networks.schedulers import DDIMScheduler
@@ -134,3 +136,38 @@ def test_bad_statistics_are_refused_and_change_nothing(mean, std, message):
         net.set_latent_statistics(mean, std)
     assert net.latent_mean.tolist() == [0.0, 0.0]
     assert net.latent_std.tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("spatial_dims", [2, 3])
+@pytest.mark.parametrize("linear_shortcut", [False, True])
+def test_voxels_of_patches_are_channels_of_a_coarser_grid(spatial_dims, linear_shortcut):
+    """The network on patches equals MONAI's network on channels that were taken apart by hand."""
+    torch.manual_seed(0)
+    options = {
+        "spatial_dims": spatial_dims,
+        "channels": (4, 8),
+        "attention_levels": (False, False),
+        "num_res_blocks": 1,
+        "latent_channels": 2,
+        "norm_num_groups": 2,
+        "with_encoder_nonlocal_attn": False,
+        "with_decoder_nonlocal_attn": False,
+    }
+    net = LatentAutoencoderKL(**options, patch_size=2, linear_shortcut=linear_shortcut).eval()
+    x = image(spatial_dims)
+    mean, _ = net.encode(x)
+    assert mean.shape[2:] == (2,) * spatial_dims
+    assert latent_shape(net, x.shape[2:]) == list(mean.shape[1:])
+    assert net.decode(mean).shape == x.shape
+    if linear_shortcut:
+        return
+    plain = AutoencoderKL(**options, in_channels=2**spatial_dims, out_channels=2**spatial_dims).eval()
+    plain.load_state_dict(net.state_dict(), strict=False)
+    corners = list(itertools.product((0, 1), repeat=spatial_dims))
+    parts = torch.cat([x[(..., *(slice(start, None, 2) for start in corner))] for corner in corners], dim=1)
+    torch.testing.assert_close(mean, plain.encode(parts)[0])
+    decoded = torch.zeros_like(x)
+    for channel, corner in enumerate(corners):
+        voxels = (..., *(slice(start, None, 2) for start in corner))
+        decoded[voxels] = plain.decode(mean)[:, channel : channel + 1]
+    torch.testing.assert_close(net.decode(mean), decoded)

@@ -17,6 +17,7 @@ SHAPES = {
     "wider towards the image": {"channels": (16, 8, 16)},
     "attention": {"channels": (8, 8, 16), "attention_levels": (False, True, False), "attend_in_middle": True},
     "trained upsampling": {"channels": (8, 16), "use_convtranspose": True},
+    "patches": {"channels": (8, 16), "patch_size": 2},
 }
 
 

@@ -56,9 +56,11 @@ def test_each_zip_has_the_weights_of_the_segmenter(small_bundles, tmp_path):
     own = small_bundles / "brain_mri_segmenter" / "models" / "model.pt"
     own.parent.mkdir(parents=True)
     own.write_bytes(b"weights")
+    own.with_name("second_encoder.pt").write_bytes(b"others")
     path = pack_into(tmp_path, small_bundles, bundles=[NAME])[0]
     with zipfile.ZipFile(path) as archive:
         assert archive.read(f"{NAME}/models/segmenter.pt") == b"weights"
+        assert archive.read(f"{NAME}/models/second_encoder.pt") == b"others"
 
 
 @pytest.mark.skipif(shutil.which("sha256sum") is None, reason="sha256sum is not installed")

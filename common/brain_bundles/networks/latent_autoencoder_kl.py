@@ -7,6 +7,7 @@ from typing import Any, cast
 import torch
 from monai.networks.nets import AutoencoderKL
 from monai.networks.nets.autoencoderkl import Decoder
+from monai.networks.utils import pixelshuffle, pixelunshuffle
 from torch import nn
 
 from brain_bundles.networks.channel_norm import use_norm
@@ -22,42 +23,63 @@ class LatentAutoencoderKL(LatentStatistics, AutoencoderKL):
     """AutoencoderKL with :class:`LatentStatistics`; takes the arguments of MONAI's class.
 
     Args:
-        *args: arguments of MONAI's class.
+        spatial_dims: 2 or 3.
+        in_channels: channels of the images.
+        out_channels: channels of the reconstructions.
         linear_shortcut: add a :class:`LinearShortcut` to the encoder's mean and to the decoder's image. The last
             convolutions of both start at zero, so the first output is the shortcut's. Short trainings reach far more
             detail with it; the published models have none.
         norm: "group", the published one, or "channel", which has no statistics of the volume, see :func:`use_norm`.
-        **kwargs: keyword arguments of MONAI's class.
+        patch_size: voxels a side of the patches whose voxels become channels before the encoder, and are taken apart
+            after the decoder: all convolutions run on a grid as much coarser. 1 for none, as published. Source: Shi et
+            al. 2016, "Real-Time Single Image and Video Super-Resolution", arXiv:1609.05158, section 3.
+        **kwargs: the other arguments of MONAI's class.
     """
 
-    def __init__(self, *args: Any, linear_shortcut: bool = False, norm: str = "group", **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        spatial_dims: int,
+        in_channels: int = 1,
+        out_channels: int = 1,
+        *,
+        linear_shortcut: bool = False,
+        norm: str = "group",
+        patch_size: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        voxels = patch_size**spatial_dims
+        super().__init__(spatial_dims, in_channels * voxels, out_channels * voxels, **kwargs)
         use_norm(self, norm)
+        self.spatial_dims, self.patch_size = spatial_dims, patch_size
         # The default posterior starts as wide as the prior: its noise then hides the image from the decoder for the
         # first thousand steps of a training.
         self.quant_conv_log_sigma.conv.bias.data.fill_(INITIAL_LOG_VARIANCE)  # type: ignore[union-attr, operator]
         self.shortcut: LinearShortcut | None = None
         if linear_shortcut:
-            encoder, decoder = cast(Any, self.encoder), cast(Any, self.decoder)
-            if encoder.in_channels != decoder.out_channels:
+            if in_channels != out_channels:
                 raise ValueError(
-                    f"linear_shortcut needs as many output as input channels, got {encoder.in_channels} and "
-                    f"{decoder.out_channels}."
+                    f"linear_shortcut needs as many output as input channels, got {in_channels} and {out_channels}."
                 )
-            factor = 2 ** (len(encoder.channels) - 1)
-            self.shortcut = LinearShortcut(encoder.spatial_dims, encoder.in_channels, self.latent_channels, factor)
-            for convolution in (cast(Any, self.quant_conv_mu).conv, decoder.blocks[-1].conv):
+            self.shortcut = LinearShortcut(spatial_dims, in_channels, self.latent_channels, self.downsampling)
+            for convolution in (cast(Any, self.quant_conv_mu).conv, cast(Any, self.decoder).blocks[-1].conv):
                 nn.init.zeros_(convolution.weight)
                 nn.init.zeros_(convolution.bias)
         self._init_statistics(self.latent_channels)
         self.recipe = Recipe()
 
+    @property
+    def downsampling(self) -> int:
+        """Voxels of an image along each axis for one of its latent."""
+        return self.patch_size * 2 ** (len(cast(Any, self.encoder).channels) - 1)
+
     def encode(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        mean, sigma = super().encode(x)
+        """Mean and standard deviation of the raw latents (B, latent_channels, d, h, w) of images (B, C, D, H, W)."""
+        mean, sigma = super().encode(self._patches(x))
         return (mean if self.shortcut is None else mean + self.shortcut.encode(x)), sigma
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
-        image = super().decode(z)
+        """Images (B, C, D, H, W) of raw latents (B, latent_channels, d, h, w)."""
+        image = self._joined(super().decode(z))
         return image if self.shortcut is None else image + self.shortcut.decode(z)
 
     def raw_moments(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -74,8 +96,14 @@ class LatentAutoencoderKL(LatentStatistics, AutoencoderKL):
         z = self.denormalise(z)
         if slab_size is None:
             return self.decode(z)
-        image = decode_in_slabs(cast(Decoder, self.decoder), self.post_quant_conv(z), slab_size)
+        image = self._joined(decode_in_slabs(cast(Decoder, self.decoder), self.post_quant_conv(z), slab_size))
         if self.shortcut is None:
             return image
         with torch.no_grad():
             return image.add_(self.shortcut.decode(z))
+
+    def _patches(self, x: torch.Tensor) -> torch.Tensor:
+        return x if self.patch_size == 1 else pixelunshuffle(x, self.spatial_dims, self.patch_size)
+
+    def _joined(self, x: torch.Tensor) -> torch.Tensor:
+        return x if self.patch_size == 1 else pixelshuffle(x, self.spatial_dims, self.patch_size)

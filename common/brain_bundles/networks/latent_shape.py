@@ -12,14 +12,15 @@ def latent_shape(autoencoder: nn.Module, spatial_size: Sequence[int]) -> list[in
     """Compute the shape (C, d, h, w) of the latents of images on a grid.
 
     Args:
-        autoencoder: an autoencoder with MONAI's encoder, which halves the grid between its levels.
+        autoencoder: an autoencoder with MONAI's encoder, which halves the grid between its levels, or with the number
+            of voxels for one latent as ``downsampling``.
         spatial_size: voxels of the images, (D, H, W).
 
     Raises:
         ValueError: if a side of the grid cannot be halved that often.
     """
     network: Any = getattr(autoencoder, "autoencoder", autoencoder)
-    factor = 2 ** (len(network.encoder.channels) - 1)
+    factor = getattr(network, "downsampling", None) or 2 ** (len(network.encoder.channels) - 1)
     _check_multiples(spatial_size, factor, "the autoencoder halves each side")
     return [network.latent_channels, *(size // factor for size in spatial_size)]
 

@@ -21,9 +21,22 @@ def segmenter_path() -> Path | None:
     The zip of a bundle has them beside the package, as ``models/segmenter.pt``; that of the segmenter and a checkout
     have the segmenter's own ``models/model.pt``.
     """
-    places = [_ROOT / "models" / "segmenter.pt", _ROOT.parent / "bundles" / BUNDLE / "models" / "model.pt"]
+    return _carried("segmenter.pt", "model.pt")
+
+
+def second_encoder_path() -> Path | None:
+    """File of the weights of another seed and width that no loss uses, None without any.
+
+    It is ``models/second_encoder.pt`` of the segmenter's bundle, and of the zips of bundles whose results it judges.
+    """
+    return _carried("second_encoder.pt", "second_encoder.pt")
+
+
+def _carried(name: str, own: str) -> Path | None:
+    """``models/name`` beside this package, or ``models/own`` of the segmenter's bundle."""
+    places = [_ROOT / "models" / name, _ROOT.parent / "bundles" / BUNDLE / "models" / own]
     if (_ROOT / BUNDLE).is_dir():
-        places.append(_ROOT / "models" / "model.pt")
+        places.append(_ROOT / "models" / own)
     return next((place for place in places if place.is_file()), None)
 
 

@@ -11,6 +11,7 @@ import brain_bundles
 FOLDERS = ("configs", "docs", "models")
 WEIGHTS = ("autoencoder.pt", "model.pt")
 SEGMENTER = "brain_mri_segmenter"
+CARRIED = {"segmenter.pt": "model.pt", "second_encoder.pt": "second_encoder.pt"}  # in other zips, in the segmenter's
 
 
 def bundle_files(bundle_dir: str | Path) -> dict[str, Path]:
@@ -18,8 +19,8 @@ def bundle_files(bundle_dir: str | Path) -> dict[str, Path]:
 
     These are the licence, configs, documents and weights, the bundle's own package, and copies of
     :mod:`brain_bundles` and :mod:`bundle_verify`, so that the bundle runs where this collection is not installed. The
-    weights of the segmenter beside it are ``models/segmenter.pt``: brain extraction and measuring need them. Results of
-    runs (data, caches, outputs) are left out.
+    weights of the segmenter beside it are ``models/segmenter.pt``: brain extraction and measuring need them, and the
+    second encoder, which judges features, comes along. Results of runs (data, caches, outputs) are left out.
 
     Args:
         bundle_dir: folder of the bundle, such as ``bundles/brain_mri_generator``.
@@ -37,9 +38,9 @@ def bundle_files(bundle_dir: str | Path) -> dict[str, Path]:
     found = {"LICENSE": root / "LICENSE"}
     for folder in (*FOLDERS, root.name):
         found |= _tree(root / folder, root)
-    segmenter = root.parent / SEGMENTER / "models" / "model.pt"
-    if root.name != SEGMENTER and segmenter.is_file():
-        found["models/segmenter.pt"] = segmenter
+    if root.name != SEGMENTER:
+        weights = {name: root.parent / SEGMENTER / "models" / own for name, own in CARRIED.items()}
+        found |= {f"models/{name}": path for name, path in weights.items() if path.is_file()}
     for package in (brain_bundles, bundle_verify):
         source = Path(str(package.__file__)).parent
         found |= _tree(source, source.parent)

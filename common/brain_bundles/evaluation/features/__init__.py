@@ -7,7 +7,7 @@ from brain_bundles.evaluation.features.network_encoder import NetworkEncoder
 from brain_bundles.evaluation.features.phantom_series import make_phantom_series
 from brain_bundles.evaluation.features.radimagenet import RadImageNetEncoder
 from brain_bundles.evaluation.features.report import markdown, write_comparisons
-from brain_bundles.evaluation.features.segmenter_encoder import segmenter_encoder
+from brain_bundles.evaluation.features.segmenter_encoder import second_encoder, segmenter_encoder
 from brain_bundles.evaluation.features.sensitivity import sensitivity, sensitivity_table
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "extract_features",
     "make_phantom_series",
     "markdown",
+    "second_encoder",
     "segmenter_encoder",
     "sensitivity",
     "sensitivity_table",
