@@ -10,11 +10,14 @@ import torch
 pytest.importorskip("matplotlib")
 from brain_bundles.data import DatasetError, write_nifti, write_participants
 from brain_bundles.evaluation import SamplerRow, evaluate_generated, measurement
+from brain_bundles.evaluation.features import NetworkEncoder, extract_features
+from brain_bundles.evaluation.generated_columns import BrainImages
 from brain_bundles.evaluation.generated_report import markdown
 from brain_bundles.evaluation.tables import finite_json
-from brain_bundles.metrics import BrainVolumes
-from brain_bundles.transforms import ScaleForeground
+from brain_bundles.metrics import BrainVolumes, band_power, frechet_distance, radial_power
+from brain_bundles.transforms import ScaleForeground, image_preprocessing
 from scipy import ndimage
+from torch import nn
 
 SIZE = (48, 48, 48)
 
@@ -69,6 +72,37 @@ def test_every_number_is_reported(evaluate, tmp_path):
     assert "| ventricular volume | 2 | 1 |" in text
     assert "| ddim | 10 | 0.50 | 0.1200 | n/a |" in text
     assert (out / "requested_vs_measured.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_likeness_to_the_reference_is_reported(tmp_path, monkeypatch):
+    """Every column has the value of its function on the same images."""
+    monkeypatch.setattr(measurement, "measure_file", lambda path, **options: BrainVolumes(11.0, 1001.0))
+    generated, reference = write_set(tmp_path / "made", 12), write_set(tmp_path / "real", 12, seed=1)
+    encoder = NetworkEncoder(nn.Conv3d(1, 3, 3), [""], name="one layer")
+    options = {"spatial_size": SIZE, "kernel_size": 3, "num_pairs": 1, "num_four_gr_pairs": 2, "encoder": encoder}
+    metrics = evaluate_generated(generated, reference, tmp_path / "out", **options)
+    grid = {"spacing": 2.0, "spatial_size": SIZE, "warn_cut": None}
+    made = BrainImages(sorted(generated.rglob("*.nii.gz")), image_preprocessing("image", **grid, intensity_scale=None))
+    real = BrainImages(sorted(reference.rglob("*.nii.gz")), image_preprocessing("image", **grid))
+    features = [extract_features(encoder, [images[i] for i in range(12)]) for images in (real, made)]
+    values = metrics["features"]["values"]
+    assert values["frechet_distance"] == pytest.approx(frechet_distance(*features), rel=1e-6)
+    power = [np.mean([band_power(*radial_power(v, v > 0, 2.0)) for v in (images[i][0].numpy() for i in range(12))], 0)
+             for images in (made, real)]  # fmt: skip
+    assert metrics["power_ratio"] == pytest.approx(list(power[0] / power[1]))
+    assert metrics["four_gr_ssim"]["between"]["num_pairs"] == 2
+    text = (tmp_path / "out" / "metrics.md").read_text()
+    assert "Encoder: one layer" in text
+    assert "## 4-G-R-SSIM" in text
+    assert f"cycles/mm: {metrics['power_ratio'][0]:.2f}," in text
+
+
+def test_too_few_brains_have_no_distances_between_features(evaluate, tmp_path, caplog):
+    encoder = NetworkEncoder(nn.Conv3d(1, 3, 3), [""], name="one layer")
+    with caplog.at_level("INFO"):
+        metrics, _ = evaluate(write_set(tmp_path / "reference", 2, seed=1), num_pairs=1, encoder=encoder)
+    assert metrics["features"] is None
+    assert "need 12 brains of each set" in caplog.text
 
 
 def test_generated_brains_are_compared_as_they_are(evaluate, tmp_path):
@@ -127,7 +161,8 @@ def test_finite_json_keeps_numbers_and_drops_what_json_lacks():
 
 def test_an_evaluation_without_any_number_is_still_readable():
     empty = {"num_generated": 1, "num_reference": 1, "reference_split": None, "num_unmeasured": 1, "fidelity": {}}
-    text = markdown({**empty, "ms_ssim": {"generated": None}, "memorisation": None, "samplers": []})
+    likeness = {"four_gr_ssim": None, "features": None, "power_ratio": None}
+    text = markdown({**empty, **likeness, "ms_ssim": {"generated": None}, "memorisation": None, "samplers": []})
     assert text.startswith("# Evaluation")
 
 

@@ -11,22 +11,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from brain_bundles.data.bids_index import scan_of
 from brain_bundles.data.participants import SPLITS, read_participants
 from brain_bundles.data.problems import raise_problems
 from brain_bundles.data.subject_checks import subject_problems
+from brain_bundles.evaluation.features.encoder import FeatureEncoder
+from brain_bundles.evaluation.generated_columns import (
+    BrainImages,
+    feature_distances,
+    nearest_training_brains,
+    power_ratio,
+    similarity,
+    structure,
+)
 from brain_bundles.evaluation.generated_report import draw_requested_vs_measured, markdown
 from brain_bundles.evaluation.measurement import CLASSICAL, fidelity_of, find_images, measure_folder, write_measurements
 from brain_bundles.evaluation.sampler_table import SamplerRow
 from brain_bundles.evaluation.tables import finite_json
-from brain_bundles.metrics.memorisation import describe, memorisation
-from brain_bundles.metrics.ms_ssim_pairs import ms_ssim_over_pairs
 from brain_bundles.transforms.intensity import DEFAULT_SCALE
 from brain_bundles.transforms.preprocessing import image_preprocessing
 from brain_bundles.utils.atomic import atomic_write
-from brain_bundles.utils.plain_tensor import plain_tensor
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +51,8 @@ def evaluate_generated(
     intensity_scale: str = DEFAULT_SCALE,
     intensity_percentiles: Sequence[float] | None = None,
     kernel_size: int = 5,
+    encoder: FeatureEncoder | None = None,
+    num_four_gr_pairs: int = 0,
     sampler_rows: Sequence[SamplerRow] | None = None,
 ) -> dict[str, Any]:
     """Evaluate a generated BIDS dataset; write metrics.json, metrics.md, measured.tsv and requested_vs_measured.png.
@@ -68,6 +75,9 @@ def evaluate_generated(
         intensity_scale, intensity_percentiles: scale of the reference set, as in training, see
             :func:`image_preprocessing`.
         kernel_size: window of MS-SSIM, see :func:`ms_ssim_over_pairs`.
+        encoder: encoder of the distances between features, one that no loss saw, such as
+            :func:`brain_bundles.evaluation.features.second_encoder`; None for none.
+        num_four_gr_pairs: pairs for 4-G-R-SSIM, about a second each; 0 for none.
         sampler_rows: rows of :func:`brain_bundles.evaluation.sampler_benchmark.benchmark_samplers`, for the report.
 
     Returns:
@@ -88,18 +98,8 @@ def evaluate_generated(
     )
     # Already on that scale: a sample that is too dark or too flat must not be mended by its own statistics.
     as_written = image_preprocessing("image", **grid, intensity_scale=None)
-    preprocessings = dict.fromkeys(generated, as_written)
-
-    def loader(paths: Sequence[Path]) -> Any:
-        return lambda i: plain_tensor(preprocessings.get(paths[i], scaled)({"image": str(paths[i])})["image"])
-
-    similarity: dict[str, Any] = {"generated": None, "reference": None}
-    for name, paths in (("generated", generated), ("reference", held_out)):
-        if len(paths) >= 2:
-            logger.info("MS-SSIM over pairs of %d %s brains", len(paths), name)
-            similarity[name] = asdict(
-                ms_ssim_over_pairs(loader(paths), len(paths), num_pairs=num_pairs, seed=seed, kernel_size=kernel_size)
-            )
+    made, seen, real = BrainImages(generated, as_written), BrainImages(train, scaled), BrainImages(held_out, scaled)
+    pairs: dict[str, Any] = {"num_pairs": num_pairs, "seed": seed, "kernel_size": kernel_size}
     metrics = finite_json(
         {
             "num_generated": len(generated),
@@ -107,8 +107,11 @@ def evaluate_generated(
             "reference_split": split,
             "num_unmeasured": sum(not np.isfinite(m.measured).all() for m in measurements),
             "fidelity": {name: f.as_json() for name, f in fidelity_of(measurements).items()},
-            "ms_ssim": similarity,
-            "memorisation": _memorisation(loader, generated, train, held_out),
+            "ms_ssim": {"generated": similarity(made, **pairs), "reference": similarity(real, **pairs)},
+            "four_gr_ssim": structure(made, real, num_pairs=num_four_gr_pairs, seed=seed),
+            "features": feature_distances(made, real, encoder, seed=seed),
+            "power_ratio": power_ratio(made, real, spacing=spacing),
+            "memorisation": nearest_training_brains(made, seen, real),
             "samplers": [asdict(row) for row in sampler_rows or []],
         }
     )
@@ -137,30 +140,3 @@ def _reference_images(
         if of[held_out]:
             return of["train"], of[held_out], held_out
     return [], [path for _, path, _ in images], None
-
-
-def _memorisation(
-    loader: Any, generated: Sequence[Path], train: Sequence[Path], held_out: Sequence[Path]
-) -> Mapping[str, Any] | None:
-    """Memorisation check as plain numbers, with the closest pair by name; None without a split."""
-    if len(train) < 2:
-        return None
-    logger.info("nearest training brains of %d generated brains", len(generated))
-
-    def vectors(paths: Sequence[Path]) -> list[torch.Tensor]:
-        load = loader(paths)
-        return [describe(load(i)) for i in range(len(paths))]
-
-    result = memorisation(vectors(generated), vectors(train), vectors(held_out))
-    closest = int(result.generated.argmax())
-    return {
-        "num_training": len(train),
-        "generated_mean": float(result.generated.mean()),
-        "generated_max": float(result.generated.max()),
-        "held_out_mean": float(result.held_out.mean()),
-        "held_out_max": float(result.held_out.max()),
-        "threshold": result.threshold,
-        "share_above": result.share_above,
-        "closest_generated": generated[closest].name,
-        "closest_training": train[int(result.generated_nearest[closest])].name,
-    }

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 from monai.utils import optional_import
 
+from brain_bundles.evaluation.features.report import TITLES
 from brain_bundles.evaluation.measurement import VOLUMES, Measurement
 from brain_bundles.evaluation.tables import cell, table
 from brain_bundles.metrics.fidelity import requested_vs_measured
+from brain_bundles.metrics.power_bands import BANDS
 from brain_bundles.utils.atomic import atomic_write
 
 _TITLES = {"ventricular_volume": "ventricular volume", "brain_volume": "brain volume"}
@@ -53,6 +55,7 @@ def markdown(metrics: Mapping[str, Any]) -> str:
             if s
         ],
     )
+    lines += _features(metrics)
     if m := metrics["memorisation"]:
         lines += ["## Memorisation: correlation with the nearest training brain", ""]
         lines += table(
@@ -84,6 +87,38 @@ def markdown(metrics: Mapping[str, Any]) -> str:
             ],
         )
     return "\n".join(lines)
+
+
+def _features(metrics: Mapping[str, Any]) -> list[str]:
+    """Likeness to the reference: power of fine detail, distances between features, 4-G-R-SSIM."""
+    lines: list[str] = []
+    if ratio := metrics["power_ratio"]:
+        bands = ", ".join(f"{low:.2f} to {high:.2f}" for low, high in BANDS)
+        lines += ["## Fine detail", ""]
+        shown = ", ".join(cell(one, ".2f") for one in ratio)
+        lines += [f"Power relative to the reference at {bands} cycles/mm: {shown}.", ""]
+    if found := metrics["features"]:
+        lines += ["## Distances between features", ""]
+        sets = [
+            ("generated", found["num_reference"], found["num_compared"], found["values"]),
+            ("generated, equal N", *[found["equal"]["num"]] * 2, found["equal"]["compared"]),
+            ("real against real, equal N", *[found["equal"]["num"]] * 2, found["equal"]["real"]),
+        ]
+        rows = []
+        for name, reference, compared, values in sets:
+            means = [one[0] if isinstance(one, (list, tuple)) else one for one in map(values.get, TITLES)]
+            rows.append([name, str(reference), str(compared), *(cell(mean, ".3g") for mean in means)])
+        lines += table(["set", "N reference", "N", *TITLES.values()], rows)
+        encoder = found["encoder"]
+        lines += [f"Encoder: {encoder['name']}, weights {encoder['weights']}. Every column depends on N.", ""]
+    if found := metrics["four_gr_ssim"]:
+        lines += ["## 4-G-R-SSIM", ""]
+        columns = ("mean", "std", "forward", "backward")
+        lines += table(
+            ["pairs", *columns, "number"],
+            [[name, *(cell(one[key], ".4f") for key in columns), str(one["num_pairs"])] for name, one in found.items()],
+        )
+    return lines
 
 
 def draw_requested_vs_measured(path: str | os.PathLike[str], measurements: Sequence[Measurement]) -> None:

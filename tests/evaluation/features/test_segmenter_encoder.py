@@ -34,5 +34,5 @@ def test_features_see_noise_blur_contrast_and_ventricles(make, phantoms):
 
 def test_missing_weights_are_named(monkeypatch, tmp_path):
     monkeypatch.setattr(segmenter_network, "_ROOT", tmp_path / "common")
-    with pytest.raises(FileNotFoundError, match="second_encoder.pt of brain_mri_segmenter"):
+    with pytest.raises(FileNotFoundError, match=r"second_encoder\.pt of brain_mri_segmenter"):
         second_encoder()
