@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ class Bundle:
 
     Args:
         root: the bundle's folder.
+        overlays: names of files in ``configs`` that go over it, such as ``baseline_inference.json``.
         device: where networks run, such as "cuda:0"; None for a GPU if there is one.
         **options: keys of the config for all calls, such as ``ckpt_dir`` or ``num_inference_steps``.
 
@@ -45,15 +46,20 @@ class Bundle:
     """
 
     def __init__(
-        self, root: str | os.PathLike[str], *, device: str | torch.device | None = None, **options: Any
+        self,
+        root: str | os.PathLike[str],
+        *,
+        overlays: Sequence[str] = (),
+        device: str | torch.device | None = None,
+        **options: Any,
     ) -> None:
         self.root = Path(root)
         self.name = self.root.name
-        self.config_file = self.root / "configs" / "inference.json"
+        self.config_files = [str(self.root / "configs" / name) for name in ("inference.json", *overlays)]
         self.metadata: dict[str, Any] = json.loads(
             (self.root / "configs" / "metadata.json").read_text(encoding="utf-8")
         )
-        self._parser = ConfigParser(ConfigParser.load_config_file(str(self.config_file)))
+        self._parser = ConfigParser(ConfigParser.load_config_files(self.config_files))
         self.options = dict(options)
         if device is not None:
             self.options["device"] = torch.device(device)
@@ -74,7 +80,9 @@ class Bundle:
             if key not in self._parser and not (parent and parent in self._parser):
                 near = difflib.get_close_matches(key, self.keys, n=1)
                 hint = f"; did you mean {near[0]}?" if near else ""
-                raise ValueError(f"{self.name} has no option {key!r}{hint} The keys of {self.config_file} are options.")
+                raise ValueError(
+                    f"{self.name} has no option {key!r}{hint} The keys of {self.config_files[-1]} are options."
+                )
 
     def run(self, output_dir: str | os.PathLike[str], *, progress: Progress | None = None, **options: Any) -> RunOutput:
         """Run the bundle's inference into a folder, as ``monai.bundle run`` does.
@@ -136,7 +144,7 @@ class Bundle:
 
     def _workflow(self, options: dict[str, Any]) -> ConfigWorkflow:
         return ConfigWorkflow(
-            config_file=str(self.config_file),
+            config_file=self.config_files,
             workflow_type="infer",
             logging_file=False,
             bundle_root=str(self.root),

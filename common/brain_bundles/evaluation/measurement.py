@@ -34,7 +34,7 @@ from brain_bundles.utils.user_warning import BrainBundlesWarning
 logger = logging.getLogger(__name__)
 # Measured ventricles of the real scans of older adults that were compared with a careful segmentation.
 CHECKED_VENTRICLES_ML = (20.0, 124.0)
-# The rules come first: on T1w brains they agree with tracings, the network does not yet (docs/reference/results).
+# Both are compared with segmentations of people in docs/reference/results/segmenter.md.
 CLASSICAL, NETWORK = METHODS = ("classical", "network")
 _ENDINGS = (".nii.gz", ".nii")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from monai.bundle import ConfigParser
 from torch import nn
 
 from brain_bundles.bundle import Bundle
@@ -80,7 +81,7 @@ def _module(bundle: Bundle) -> tuple[TensorModule, dict[str, nn.Module]]:
     """The module of a bundle, and the bundle's networks by their keys."""
     fixed = {key: value for key, value in FIXED.items() if key in bundle.keys}
     names = [key for key in ("network", "autoencoder") if key in bundle.keys]
-    steps = json.loads(bundle.config_file.read_text(encoding="utf-8")).get("initialize", [])
+    steps = ConfigParser.load_config_files(bundle.config_files).get("initialize", [])
     checks = [f"initialize::{n}" for n, one in enumerate(steps) if isinstance(one, dict) and one["_target_"] in CHECKS]
     inferer, size, *networks = bundle.content(*checks, "inferer", "spatial_size", *names, **fixed)[len(checks) :]
     if not hasattr(inferer, "to_module"):

@@ -6,12 +6,18 @@ import json
 
 import pytest
 import torch
+from brain_bundles.data import read_participants
 from brain_bundles.zoo.weights_recipe import change_recipe
 
+from .conftest import TINY_NETWORKS
 
-@pytest.mark.filterwarnings("ignore:.*cannot be measured")
-def test_evaluate_writes_metrics_a_table_and_pictures(trained, tmp_path):
-    """A grid of 48x64x48 is the smallest for MS-SSIM. Untrained brains may not be measurable; the report says so."""
+# Untrained brains may not be measurable; the report says so.
+pytestmark = pytest.mark.filterwarnings("ignore:.*cannot be measured")
+
+
+@pytest.fixture
+def bundle(trained, tmp_path):
+    """The trained bundle on a grid of 48x64x48, the smallest for MS-SSIM."""
     bundle = trained.copy_to(tmp_path / "models")
     grid = {"spacing": 3.0, "spatial_size": [48, 64, 48]}
     change_recipe(bundle.ckpt_dir / "autoencoder.pt", grid)
@@ -19,6 +25,10 @@ def test_evaluate_writes_metrics_a_table_and_pictures(trained, tmp_path):
     model["position"] = torch.nn.functional.interpolate(model["position"], size=[12, 16, 12], mode="trilinear")
     torch.save(model, bundle.ckpt_dir / "model.pt")
     change_recipe(bundle.ckpt_dir / "model.pt", {**grid, "position_map": [12, 16, 12]})
+    return bundle
+
+
+def test_evaluate_writes_metrics_a_table_and_pictures(bundle, trained, tmp_path):
     bundle.run(
         "inference",
         tmp_path / "out" / "generated",
@@ -43,3 +53,52 @@ def test_evaluate_writes_metrics_a_table_and_pictures(trained, tmp_path):
     assert "| ddim" in (tmp_path / "out" / "metrics.md").read_text()
     for name in ("measured.tsv", "requested_vs_measured.png", "generated/preview.png"):
         assert (tmp_path / "out" / name).stat().st_size > 0
+
+
+def test_rows_of_the_published_table_share_conditions_and_go_on(bundle, trained, tmp_path):
+    """The same settings under two names give the same brains; a second start makes nothing again."""
+    rows = [
+        {"name": "short", "options": {"num_inference_steps": 2}},
+        {"name": "again", "options": {"num_inference_steps": 2}},
+        {"name": "ddim", "options": {"sampler": "ddim", "num_inference_steps": 3}, "num_samples": 1},
+    ]
+
+    def run():
+        bundle.run(
+            "inference",
+            tmp_path / "unused",
+            "evaluate_paper",
+            metrics_dir=str(tmp_path / "out"),
+            reference_dir=str(trained.dataset_dir),
+            rows=rows,
+            row_options={"ckpt_dir": str(bundle.ckpt_dir), "device": "cpu", "precision": "fp32", **TINY_NETWORKS},
+            num_samples=3,
+            num_pairs=2,
+            num_four_gr_pairs=1,
+            ms_ssim_kernel_size=3,
+            feature_encoder=None,
+        )
+        return json.loads((tmp_path / "out" / "rows.json").read_text())["rows"]
+
+    first = run()
+    short, again, ddim = first
+    assert short["metrics"] == again["metrics"]
+    assert [row["num_samples"] for row in first] == [3, 3, 1]
+    assert all(row["seconds"] > 0 for row in first)
+    assert short["metrics"]["ms_ssim"] != ddim["metrics"]["ms_ssim"]
+    held_out = [row for row in read_participants(trained.dataset_dir) if row["split"] == "test"]
+    made = read_participants(tmp_path / "out" / "short" / "generated")
+    for name in ("age", "sex", "ventricular_volume", "brain_volume"):
+        wanted = [held_out[i % len(held_out)][name] for i in range(3)]
+        assert [row[name] for row in made] == wanted
+    assert "| again | 3 | n/a |" in (tmp_path / "out" / "rows.md").read_text()
+    second = run()
+    assert [row["seconds"] for row in second] == [None] * 3
+    assert [row["metrics"] for row in second] == [row["metrics"] for row in first]
+
+
+def test_rows_of_one_name_are_refused(bundle, tmp_path, trained):
+    options = {"reference_dir": str(trained.dataset_dir), "feature_encoder": None, "rows": [{"name": "one"}] * 2}
+    with pytest.raises(RuntimeError) as raised:
+        bundle.run("inference", tmp_path / "unused", "evaluate_paper", metrics_dir=str(tmp_path / "out"), **options)
+    assert "give each its own" in str(raised.value.__cause__)
