@@ -26,6 +26,15 @@ def test_averages_and_deviations_of_maps():
     assert encoder.record.name == "Sequential"
 
 
+def test_logarithms_of_deviations_and_of_maps_without_any():
+    net = network()
+    encoder = NetworkEncoder(net, ["2"], statistics=["log_std"])
+    std = net[2](torch.relu(net[0](volumes()))).detach().flatten(2).std(-1, correction=0)
+    torch.testing.assert_close(encoder(volumes()), std.log())
+    flat = encoder(torch.zeros(1, 1, 8, 8, 8))
+    assert torch.isfinite(flat).all()
+
+
 def test_no_hook_stays():
     net = network()
     encoder = NetworkEncoder(net, ["2"])

@@ -14,8 +14,9 @@ from brain_bundles.evaluation.features.encoder import FeatureEncoder
 from brain_bundles.utils.loading import load_weights
 from brain_bundles.utils.recipe import recipe_of
 
-STATISTICS = ("mean", "std")
+STATISTICS = ("mean", "std", "log_std")
 _SHOWN = 8
+SMALLEST_STD = 1e-6  # of a map that is the same everywhere, so that its logarithm is finite
 
 
 class NetworkEncoder(FeatureEncoder):
@@ -32,7 +33,8 @@ class NetworkEncoder(FeatureEncoder):
         key: entry of the file that holds the state dict, if it has several.
         part: name of the part that runs, such as ``encoder`` of an autoencoder, whose decoder would only cost time;
             empty for the whole network.
-        statistics: any of mean and std, over the positions of a map.
+        statistics: any of mean, std and log_std, over the positions of a map. Of layers before a norm over space take
+            log_std: their scales differ by far, and behind the norm the strength of noise and detail is gone.
         name: name in results; by default that of the network's class.
         probe_size: (D, H, W) of a volume of zeros that is encoded once to count the features; one that the network can
             take.
@@ -100,7 +102,8 @@ class NetworkEncoder(FeatureEncoder):
             shape = tuple(one.shape) if isinstance(one, torch.Tensor) else type(one).__name__
             raise ValueError(f"layer {name} gives {shape}, expected one map (B, C, ...).")
         positions = one.float().flatten(2) if one.ndim > 2 else one.float()[..., None]
-        computed = {"mean": positions.mean(-1), "std": positions.std(-1, correction=0)}
+        std = positions.std(-1, correction=0)
+        computed = {"mean": positions.mean(-1), "std": std, "log_std": std.clamp(min=SMALLEST_STD).log()}
         return torch.cat([computed[statistic] for statistic in self.statistics], dim=1)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
 from brain_bundles.evaluation.features.network_encoder import NetworkEncoder
 from brain_bundles.networks.unet_blocks import encoder_names
@@ -11,21 +10,23 @@ from brain_bundles.transforms.scan_segmenter import load_segmenter
 from brain_bundles.utils.segmenter_network import second_encoder_path
 
 
-def segmenter_encoder(
-    path: str | os.PathLike[str] | None = None, *, statistics: Sequence[str] = ("mean", "std")
-) -> NetworkEncoder:
-    """Averages and standard deviations over space of the maps after each block of the segmenter's encoder.
+def segmenter_encoder(path: str | os.PathLike[str] | None = None, *, name: str = "segmenter") -> NetworkEncoder:
+    """Strength of each filter of the segmenter's encoder: logarithms of standard deviations over space.
+
+    They are of the convolutions in all blocks, before the norms, which would take away how strong noise and fine detail
+    are.
 
     Args:
         path: weights of a segmenter; None for those that come with the collection. Losses may use them, and what a
             loss has seen must not judge: :func:`second_encoder` is for that.
-        statistics: see :class:`NetworkEncoder`.
+        name: name in results.
 
     Raises:
         FileNotFoundError: without the weights.
     """
     network = load_segmenter(path).network
-    return NetworkEncoder(network, encoder_names(network), statistics=statistics, name="segmenter")
+    layers = [f"{block}.conv" for block in encoder_names(network)]
+    return NetworkEncoder(network, layers, statistics=("log_std",), name=name)
 
 
 def second_encoder() -> NetworkEncoder:
@@ -41,5 +42,4 @@ def second_encoder() -> NetworkEncoder:
         raise FileNotFoundError(
             "this installation has no weights of the second encoder: models/second_encoder.pt of brain_mri_segmenter."
         )
-    network = load_segmenter(path).network
-    return NetworkEncoder(network, encoder_names(network), statistics=("mean", "std"), name="second encoder")
+    return segmenter_encoder(path, name="second encoder")
