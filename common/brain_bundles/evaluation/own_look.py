@@ -114,7 +114,7 @@ def save_look(look: Look | None, folder: str | os.PathLike[str]) -> None:
 
 def _target_of(path: Path, targets: Sequence[str]) -> str:
     shown = contrast_of(path)
-    if shown in targets:
+    if shown is not None and shown in targets:
         return shown
     if shown is not None:
         raise ValueError(f"like is {path}, which shows {shown} by its name; this run makes {', '.join(targets)}.")
