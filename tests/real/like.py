@@ -1,11 +1,11 @@
 """What the look of a scanner changes in translations of people: nothing given, one scan, a folder, and a regression.
 
-    python tests/real/like.py FOLDER [--contrasts T1w FLAIR] [--cache DIR]
+    python tests/real/like.py FOLDER [--contrasts T1w FLAIR] [--people N] [--cache DIR]
 
 ``FOLDER`` is a BIDS dataset of registered, brain-extracted people. The adaptive translator that ships makes every pair
 of the contrasts. The scan is that of the next person, the last one's is that of the first; the folder is everybody but
-the person. The regression is fitted on those same people, from source to target. ``DIR`` keeps the predictions, which
-take the longest; empty it for other weights.
+the person, or the next N. The regression is fitted on those same people, from source to target. ``DIR`` keeps the
+predictions, which take the longest; empty it for other weights.
 
 Means over people, within the brain, on the scale of the weights: PSNR (dB), SSIM, and the mean absolute difference of
 the levels of the tissues from those of the person's own scan.
@@ -34,6 +34,7 @@ from brain_bundles.transforms.tissue_medians import sure_tissues, tissue_medians
 from monai.bundle import ConfigParser
 from monai.data import MetaTensor
 
+Row = tuple[str, float, float, float]
 WAYS = ("nothing", "one scan", "folder", "regression")
 
 
@@ -97,14 +98,14 @@ class People:
         return self._tissues[id(image)]
 
 
-def results(people: People, source: str, target: str) -> Iterator[tuple[str, float, float, float]]:
+def results(people: People, source: str, target: str, limit: int | None) -> Iterator[Row]:
     """Way, PSNR, SSIM and difference of levels, of every person who has both contrasts."""
     able = [number for number, subject in enumerate(people.subjects) if {source, target} <= subject.volumes.keys()]
     for place, number in enumerate(able):
         image, made = people.images[number][source], people.made[number, source, target]
         volumes = people.subjects[number].volumes
-        other = people.images[able[(place + 1) % len(able)]][target]
-        others = [one for one in able if one != number]
+        others = [*able[place + 1 :], *able[:place]][:limit]
+        other = people.images[others[0]][target]
         looks = (
             ScanLook(other, target, people.tissues_of, name="the next person's"),
             people.look(others, source, target),
@@ -128,6 +129,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--contrasts", nargs="+", default=["T1w", "FLAIR"])
+    parser.add_argument("--people", type=int)
     parser.add_argument("--cache", type=Path)
     options = parser.parse_args()
     pairs = list(permutations(options.contrasts, 2))
@@ -136,7 +138,7 @@ def main() -> None:
     print("| source | target | people | look | PSNR | SSIM | levels apart |")
     print("| --- | --- | ---: | --- | ---: | ---: | ---: |", flush=True)
     for source, target in pairs:
-        rows = list(results(people, source, target))
+        rows = list(results(people, source, target, options.people))
         for way in WAYS:
             mine = np.array([row[1:] for row in rows if row[0] == way])
             psnr, ssim, apart = mine.mean(0)
