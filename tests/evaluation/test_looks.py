@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -143,7 +144,7 @@ def test_a_folder_is_fitted_and_what_it_saved_is_the_same_look(dataset, tmp_path
     assert isinstance(look, PairLook)
     assert look.people == {("T1w", "T2w"): 3}
     assert look.name == "bids"
-    save_look(look, tmp_path)
+    save_look(look, SimpleNamespace(log_dir=tmp_path))
     again = find(tmp_path / "look.json")
     assert isinstance(again, PairLook)
     assert again.people == look.people
@@ -205,7 +206,7 @@ def test_a_scan_is_read_on_the_model_s_grid_and_scale(dataset, monkeypatch):
 
 def test_what_is_no_look(tmp_path):
     assert find(None) is None
-    save_look(None, tmp_path)
+    save_look(None, SimpleNamespace(log_dir=tmp_path))
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(FileNotFoundError, match=r"like is .*missing, which does not exist\."):
         find(tmp_path / "missing")

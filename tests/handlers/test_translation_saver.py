@@ -229,7 +229,7 @@ def test_the_channels_of_an_item_are_its_targets_in_order(tmp_path, dataset, bid
 def test_translations_that_are_none(tmp_path):
     path = save(tmp_path / "a.nii.gz", "RAS")
     output = output_of(tmp_path / "out", input=path)
-    saver = TranslationSaver(output, translation_postprocessing(PREPROCESSING))
+    saver = TranslationSaver(output, translation_postprocessing(PREPROCESSING), look=Squares())
     item = PREPROCESSING(output.items[0])
     zeros = torch.zeros(1, *SIZE)
     with pytest.raises(ValueError, match="a: the translation is not finite; try precision fp32"):

@@ -19,6 +19,7 @@ from brain_bundles.evaluation.scan_look import ScanLook
 from brain_bundles.evaluation.translation_cells import Cell
 from brain_bundles.evaluation.translation_method import NetworkMethod
 from brain_bundles.evaluation.translation_subject import Subject, load_subject
+from brain_bundles.runs.run_output import RunOutput
 from brain_bundles.transforms.contrast_pair import ContrastPreprocessing
 from brain_bundles.transforms.preprocessing import image_preprocessing
 from brain_bundles.transforms.scan_segmenter import load_segmenter
@@ -106,10 +107,15 @@ def find_look(
     return fit_pair_look(people_with, cells, method, made_with=made_with, name=path.resolve().name, seed=seed)
 
 
-def save_look(look: Look | None, folder: str | os.PathLike[str]) -> None:
-    """Write the curves that were fitted to people as ``look.json``, in the main process; of other looks nothing."""
+def save_look(look: Look | None, output: RunOutput) -> None:
+    """Write curves of people as ``look.json`` beside run.json, in the main process; of other looks nothing.
+
+    Args:
+        look: of :func:`find_look`.
+        output: output folder of the run.
+    """
     if isinstance(look, PairLook) and is_main_process():
-        look.save(folder)
+        look.save(output.log_dir)
 
 
 def _target_of(path: Path, targets: Sequence[str]) -> str:

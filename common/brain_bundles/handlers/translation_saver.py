@@ -107,6 +107,10 @@ class TranslationSaver(VolumeSaver):
         extracted = {key: item[key] for key in (BRAIN_MASK, BRAIN_EXTRACTION) if key in item}
         for number, row in enumerate(rows):
             spread = volumes[len(rows) + number] if len(volumes) > len(rows) else None
+            # Here, since a look brings infinity to 1.
+            check_finite(row["participant_id"], volumes[number], TRANSLATION)
+            if spread is not None:
+                check_finite(row["participant_id"], spread, STANDARD_DEVIATION)
             mean, spread, look = self._like(row, image, volumes[number], spread)
             if spread is not None:
                 self._write({**row, **extracted, LOOK: look}, image, spread, STANDARD_DEVIATION)
@@ -125,7 +129,6 @@ class TranslationSaver(VolumeSaver):
 
     def _write(self, row: Mapping[str, Any], image: torch.Tensor, volume: torch.Tensor, what: str) -> None:
         """Write one volume (D, H, W) and its sidecar, unless its whole file exists."""
-        check_finite(row["participant_id"], volume, what)
         path = self.output.path(row)
         if what == STANDARD_DEVIATION:
             path = std_path(path, bids=self.output.bids)
