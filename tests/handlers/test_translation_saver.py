@@ -12,6 +12,7 @@ import torch
 from brain_bundles.handlers import TranslationSaver
 from brain_bundles.runs import RunOutput, translation_inputs, write_translation_preview
 from brain_bundles.transforms import image_preprocessing, translation_postprocessing
+from brain_bundles.transforms.monotone_curve import MonotoneCurve
 from monai.data import DataLoader, Dataset
 from monai.engines import IterationEvents, SupervisedEvaluator
 from nibabel.affines import apply_affine, from_matvec
@@ -228,7 +229,7 @@ def test_the_channels_of_an_item_are_its_targets_in_order(tmp_path, dataset, bid
 def test_translations_that_are_none(tmp_path):
     path = save(tmp_path / "a.nii.gz", "RAS")
     output = output_of(tmp_path / "out", input=path)
-    saver = TranslationSaver(output, translation_postprocessing(PREPROCESSING))
+    saver = TranslationSaver(output, translation_postprocessing(PREPROCESSING), look=Squares())
     item = PREPROCESSING(output.items[0])
     zeros = torch.zeros(1, *SIZE)
     with pytest.raises(ValueError, match="a: the translation is not finite; try precision fp32"):
@@ -278,3 +279,55 @@ def test_the_preview_shows_sources_beside_their_translations_in_ras(tmp_path, da
     assert np.corrcoef(source.ravel(), made.ravel())[0, 1] > 0.999
     # RAS: the brain's middle is 1.5 voxels left of the file's middle, the brightest voxel to the right of it.
     assert np.unravel_index(made.argmax(), made.shape)[0] > 25 - 1.5
+
+
+class Squares:
+    """A look whose curve is a square for T2w, and that keeps the others."""
+
+    name = "scan_T2w.nii.gz"
+
+    def __init__(self):
+        self.seen = []
+
+    def curve(self, image, source, target, volume):
+        self.seen.append((source, target, tuple(image.shape), tuple(volume.shape), float(volume.max())))
+        return MonotoneCurve([[0.25, 0.0625], [0.5, 0.25], [0.75, 0.5625]]) if target == "T2w" else None
+
+
+def test_a_look_is_given_before_the_translation_is_brought_back(tmp_path, dataset):
+    """The standard deviation follows the slope of the curve, and the sidecar has the curve."""
+    look = Squares()
+    output = output_of(tmp_path / "out", ["T2w", "FLAIR"], dataset_dir=dataset)
+    levels = torch.tensor([0.5, 1.2, 0.25, 0.25]).reshape(1, -1, 1, 1, 1)
+    run(output, lambda image: {"pred": levels * (image > 0)}, batch_size=1, look=look)
+    assert look.seen[:2] == [("T1w", "T2w", (1, *SIZE), SIZE, 0.5), ("T1w", "FLAIR", (1, *SIZE), SIZE, 1.0)]
+    for row in output.rows[:2]:
+        path = output.path(row)
+        spread = path.with_name(f"{row['participant_id']}_desc-std_{row['target']}.nii.gz")
+        liked = row["target"] == "T2w"
+        assert nib.load(path).get_fdata().max() == pytest.approx(0.25 if liked else 1, abs=1e-4)
+        # (0.75^2 - 0.25^2) / 2 where the curve is a square
+        assert nib.load(spread).get_fdata().max() == pytest.approx(0.25, abs=1e-4)
+        sidecars = [json.loads(Path(str(one).replace(".nii.gz", ".json")).read_text()) for one in (path, spread)]
+        expected = {"Like": "scan_T2w.nii.gz", "Curve": [[0.25, 0.0625], [0.5, 0.25], [0.75, 0.5625]]}
+        assert [sidecar.get("Look") for sidecar in sidecars] == [expected if liked else None] * 2
+
+
+def test_native_detail_is_of_images_alone(tmp_path):
+    """The sidecar says that it was added, and a standard deviation has none of it."""
+    save(tmp_path / "a.nii.gz", "anisotropic")
+    made = {}
+    for detail in (False, True):
+        output = output_of(tmp_path / str(detail), input=tmp_path / "a.nii.gz")
+        finish = translation_postprocessing(PREPROCESSING, native_detail=detail)
+        saver = TranslationSaver(output, finish, sidecar={"ModelSpacing": 2.0, "NativeDetail": detail})
+        item = PREPROCESSING(output.items[0])
+        saver.save(item, torch.cat([item["image"].as_tensor(), 0.1 * item["image"].as_tensor()]))
+        made[detail] = {
+            path.name: nib.load(path).get_fdata() for path in sorted((tmp_path / str(detail)).glob("*.nii.gz"))
+        }
+        sidecar = json.loads((tmp_path / str(detail) / "a_T2w.json").read_text())
+        assert sidecar["Description"].endswith("mm, with the detail of the source") == detail
+        assert "made at 2.0 mm and interpolated to [1.0, 1.5, 3.0] mm" in sidecar["Description"]
+    np.testing.assert_array_equal(made[True]["a_T2w_std.nii.gz"], made[False]["a_T2w_std.nii.gz"])
+    assert np.abs(made[True]["a_T2w.nii.gz"] - made[False]["a_T2w.nii.gz"]).max() > 1e-3

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
 from brain_bundles.data.rendered import ArrayImage
-from brain_bundles.transforms import image_preprocessing, translation_postprocessing
+from brain_bundles.transforms import ScaleForeground, image_preprocessing, translation_postprocessing
 from brain_bundles.transforms.extract_brain import BRAIN_MASK, pack
+from monai.transforms import Compose
 
 AFFINE = np.array([[0, 0, 2.0, -20], [-2, 0, 0, 30], [0, -2, 0, 25], [0, 0, 0, 1]])
 SHAPE = (31, 27, 25)
@@ -47,3 +49,32 @@ def test_a_scan_that_does_not_remember_its_transforms_is_refused(brain):
     with pytest.raises(RuntimeError) as error:
         FINISH({"image": item["image"].as_tensor(), "pred": torch.ones(1, 32, 32, 32)})
     assert "'image' has no record of its preprocessing" in str(error.value.__cause__)
+
+
+def test_native_detail_brings_back_what_the_model_s_grid_lost(tmp_path):
+    """A translation that is a linear function of its source: dark sheets of 1 mm come back in it.
+
+    The scan has voxels of 1 mm and two tissues; the model works at 2 mm.
+    """
+    voxels = np.zeros((50, 48, 46), np.float32)
+    voxels[5:45, 5:43, 5:41] = 100
+    voxels[25:45, 5:43, 5:41] += 40
+    voxels[8:42, 8:40:3, 8:38] -= 50
+    nib.save(nib.Nifti1Image(voxels, np.eye(4)), tmp_path / "scan.nii.gz")
+    native = ScaleForeground()(torch.from_numpy(voxels)[None])
+    item = PREPROCESSING({"image": str(tmp_path / "scan.nii.gz")})
+    made = (0.9 - 0.8 * item["image"].as_tensor()) * (item["image"].as_tensor() > 0)
+    true, inside = 0.9 - 0.8 * native, torch.from_numpy(voxels > 0)[None]
+    inside[:, :8], inside[:, 42:] = False, False
+    inside[:, :, :8], inside[:, :, 40:] = False, False
+    inside[..., :8], inside[..., 38:] = False, False
+
+    def error(postprocessing: Compose, **more: object) -> float:
+        back = postprocessing({**item, "pred": made, **more})["pred"].as_tensor()
+        return float((back - true)[inside].square().mean()) ** 0.5
+
+    plain, detail = error(FINISH), error(translation_postprocessing(PREPROCESSING, native_detail=True))
+    assert plain > 0.02
+    assert detail < 0.5 * plain
+    refused = error(translation_postprocessing(PREPROCESSING, native_detail=True), native_detail=False)
+    assert refused == plain

@@ -2,6 +2,7 @@
 
 from brain_bundles.evaluation.generated import evaluate_generated
 from brain_bundles.evaluation.measurement import Measurement, measure_folder
+from brain_bundles.evaluation.own_look import find_look, save_look
 from brain_bundles.evaluation.populations import compare_populations
 from brain_bundles.evaluation.sampler_benchmark import benchmark_samplers
 from brain_bundles.evaluation.sampler_table import SamplerRow
@@ -21,8 +22,10 @@ __all__ = [
     "compare_translations",
     "evaluate_generated",
     "evaluate_segmentation",
+    "find_look",
     "load_ventricle_atlas",
     "measure_folder",
     "pair_methods",
+    "save_look",
     "with_segmentations",
 ]

@@ -20,7 +20,7 @@ from brain_bundles.utils.plain_tensor import plain_tensor
 
 SEGMENTATION = "segmentation"
 BRAIN, TUMOUR, OUTSIDE = "brain", "tumour", "outside tumour"
-Preprocessing = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+Preprocessing = Callable[[Mapping[Any, Any]], Mapping[Any, Any]]
 
 
 @dataclass(frozen=True)

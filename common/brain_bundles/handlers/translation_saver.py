@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from monai.data import MetaTensor
 from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 
@@ -20,11 +21,24 @@ from brain_bundles.data.read_image import read_header
 from brain_bundles.handlers.volume_saver import VolumeSaver, check_finite, finish, unit_array
 from brain_bundles.runs.run_output import RunOutput, image_rows
 from brain_bundles.transforms.extract_brain import BRAIN_EXTRACTION, BRAIN_MASK
+from brain_bundles.transforms.monotone_curve import MonotoneCurve
 from brain_bundles.transforms.source_file import file_of
+from brain_bundles.transforms.translation_postprocessing import NATIVE_DETAIL
 from brain_bundles.utils.atomic import write_json
 from brain_bundles.version import __version__
 
 TRANSLATION, STANDARD_DEVIATION = "translation", "standard deviation"
+LOOK = "look"  # entry of a row: what the sidecar says of its curve
+
+
+class Look(Protocol):
+    """Gives the curve by which a translation gets the look of a scanner, such as
+    :class:`~brain_bundles.evaluation.scan_look.ScanLook`; None where it keeps its own.
+    """
+
+    name: str
+
+    def curve(self, image: MetaTensor, source: str, target: str, volume: torch.Tensor) -> MonotoneCurve | None: ...
 
 
 class TranslationSaver(VolumeSaver):
@@ -45,6 +59,9 @@ class TranslationSaver(VolumeSaver):
             ``image_key``.
         image_key: key of the preprocessed source in the batch, which remembers its file and its transforms.
         pred_key: key of the translations.
+        look: gives each translation the look of a scanner, on the model's grid and scale, before it is brought back; a
+            standard deviation becomes half of the distance between the mean plus and the mean minus it. The curve is in
+            the sidecar. None leaves the translations as they are.
         sidecar: entries for the sidecars, such as the hashes of the weights; they replace the default entries. BIDS
             requires ``SkullStripped``; it is what the check of the source found.
 
@@ -60,10 +77,11 @@ class TranslationSaver(VolumeSaver):
         *,
         image_key: str = "image",
         pred_key: str = "pred",
+        look: Look | None = None,
         sidecar: Mapping[str, Any] | None = None,
     ) -> None:
         self.output, self.postprocessing = output, postprocessing
-        self.image_key, self.pred_key = image_key, pred_key
+        self.image_key, self.pred_key, self.look = image_key, pred_key, look
         self.sidecar: dict[str, Any] = json.loads(json.dumps(dict(sidecar or {}), default=str))
         self.paths = {path for item in output.items for path in output.paths(item)}
 
@@ -86,31 +104,48 @@ class TranslationSaver(VolumeSaver):
                 f"{item['participant_id']}: shape {tuple(volumes.shape)}, expected {expected}, or twice as many "
                 "channels with standard deviations."
             )
+        extracted = {key: item[key] for key in (BRAIN_MASK, BRAIN_EXTRACTION) if key in item}
         for number, row in enumerate(rows):
-            extracted = {key: item[key] for key in (BRAIN_MASK, BRAIN_EXTRACTION) if key in item}
-            if len(volumes) > len(rows):
-                self._write({**row, **extracted}, image, volumes[len(rows) + number], STANDARD_DEVIATION)
-            self._write({**row, **extracted}, image, volumes[number], TRANSLATION)
+            spread = volumes[len(rows) + number] if len(volumes) > len(rows) else None
+            # Here, since a look brings infinity to 1.
+            check_finite(row["participant_id"], volumes[number], TRANSLATION)
+            if spread is not None:
+                check_finite(row["participant_id"], spread, STANDARD_DEVIATION)
+            mean, spread, look = self._like(row, image, volumes[number], spread)
+            if spread is not None:
+                self._write({**row, **extracted, LOOK: look}, image, spread, STANDARD_DEVIATION)
+            self._write({**row, **extracted, LOOK: look}, image, mean, TRANSLATION)
+
+    def _like(
+        self, row: Mapping[str, Any], image: MetaTensor, mean: torch.Tensor, spread: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None, dict[str, Any]]:
+        """A translation and its standard deviation (D, H, W) with the look, and the entry of the sidecar."""
+        curve = None if self.look is None else self.look.curve(image, row["source"], row["target"], mean.clamp(0, 1))
+        if self.look is None or curve is None:
+            return mean, spread, {}
+        if spread is not None:
+            spread = (curve(mean + spread) - curve(mean - spread)) / 2
+        return curve(mean), spread, {"Look": {"Like": self.look.name, "Curve": curve.points.tolist()}}
 
     def _write(self, row: Mapping[str, Any], image: torch.Tensor, volume: torch.Tensor, what: str) -> None:
         """Write one volume (D, H, W) and its sidecar, unless its whole file exists."""
-        check_finite(row["participant_id"], volume, what)
         path = self.output.path(row)
         if what == STANDARD_DEVIATION:
             path = std_path(path, bids=self.output.bids)
         if is_complete_nifti(path):
             return
-        array, header, source = self._bring_back(image, volume[None], row.get(BRAIN_MASK))
+        array, header, source = self._bring_back(image, volume[None], row.get(BRAIN_MASK), what)
         sidecar = path.with_name(f"{path.name.removesuffix('.nii.gz')}.json")
         write_json(sidecar, self._describe(row, Path(source), what, voxel_sizes(header.affine)))
         description = f"{row['target']} synthesised from {row['source']}, {what}"
         write_nifti(path, array, header.affine, like=header, description=description)
 
     def _bring_back(
-        self, image: torch.Tensor, volume: torch.Tensor, brain_mask: bytes | None
+        self, image: torch.Tensor, volume: torch.Tensor, brain_mask: bytes | None, what: str
     ) -> tuple[NDArray[np.float32], NiftiHeader, str]:
         """A volume (1, D, H, W) on the grid of the source file, and the header and path of that file."""
         found = {self.image_key: image, self.pred_key: volume, BRAIN_MASK: brain_mask or b""}
+        found[NATIVE_DETAIL] = what == TRANSLATION  # a standard deviation has no detail of the source
         back = finish(self.postprocessing, found)[self.pred_key]
         source = file_of(image)
         header = read_header(source)
@@ -129,7 +164,8 @@ class TranslationSaver(VolumeSaver):
         volume = f"{target} volume, synthesised from {source}; not acquired"
         model = self.sidecar.get("ModelSpacing")
         if model is not None and np.any(voxel_size < 0.99 * np.asarray(model)):
-            volume += f"; made at {model} mm and interpolated to {np.round(voxel_size, 2).tolist()} mm"
+            detail = ", with the detail of the source" if self.sidecar.get("NativeDetail") else ""
+            volume += f"; made at {model} mm and interpolated to {np.round(voxel_size, 2).tolist()} mm{detail}"
         source_dir = self.output.source_dir
         uri = image.name if source_dir is None else source_uri(image, source_dir)
         return {
@@ -140,6 +176,7 @@ class TranslationSaver(VolumeSaver):
             **({"BrainExtraction": row[BRAIN_EXTRACTION]} if row.get(BRAIN_EXTRACTION) else {}),
             "SourceContrast": source,
             "TargetContrast": target,
+            **row[LOOK],
             "SourceHash": row["source_sha256"],
             "Seed": row["seed"],
             "GeneratedBy": [{"Name": "brain-bundles", "Version": __version__}],

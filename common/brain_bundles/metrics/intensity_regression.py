@@ -71,6 +71,11 @@ class IntensityRegression:
         centres = (np.arange(self.num_bins) + 0.5) / self.num_bins
         return centres[filled], self._sum[filled] / self._count[filled]
 
+    @property
+    def counts(self) -> np.ndarray:
+        """Voxels in each bin of :attr:`curve`."""
+        return self._count[self._count > 0]
+
     def predict(self, source: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         """The expected target: linear between the bins' centres, constant beyond the outermost.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from monai.data import MetaTensor
 from numpy.typing import NDArray
 from torch import nn
 
@@ -59,10 +60,7 @@ class ScanSegmenter:
             NoHeadError: if no head is found.
             ValueError: for an image that is constant or not finite.
         """
-        image = self.preprocessing({"image": ArrayImage(voxels, affine)})["image"]
-        device = next(self.network.parameters()).device
-        with torch.inference_mode(), autocast(self.precision, device):
-            probabilities = self.network(image.as_tensor()[None].to(device)).float().softmax(1)[0]
+        probabilities, image = self.probabilities(voxels, affine)
         return segment(
             probabilities,
             np.asarray(image.affine),
@@ -71,6 +69,23 @@ class ScanSegmenter:
             image=image,
             minimum_quality=minimum_quality,
         )
+
+    def probabilities(
+        self, voxels: NDArray[np.float32], affine: NDArray[np.float64]
+    ) -> tuple[torch.Tensor, MetaTensor]:
+        """What the network says of an image, on the network's grid, without a judgement.
+
+        Args:
+            voxels: (D, H, W).
+            affine: (4, 4), voxel to RAS+ mm.
+
+        Returns:
+            (C, D, H, W) of all classes, sum 1 in each voxel, and the preprocessed image (1, D, H, W).
+        """
+        image: MetaTensor = self.preprocessing({"image": ArrayImage(voxels, affine)})["image"]
+        device = next(self.network.parameters()).device
+        with torch.inference_mode(), autocast(self.precision, device):
+            return self.network(image.as_tensor()[None].to(device)).float().softmax(1)[0], image
 
 
 def load_segmenter(path: str | os.PathLike[str] | None = None) -> ScanSegmenter:

@@ -65,6 +65,25 @@ def test_a_run_goes_on_where_it_stopped(trained, translated, tmp_path):
     assert images(tmp_path / "again") == images(translated)
 
 
+def test_the_look_of_people_and_what_it_saved(trained, translated, tmp_path):
+    """A curve for each target; given again as a file it makes the same bytes."""
+    trained.run("inference", tmp_path / "people", split="test", like=str(trained.dataset_dir))
+    look = tmp_path / "people" / "logs" / "look.json"
+    curves = json.loads(look.read_text())["curves"]
+    assert {name: one["people"] for name, one in curves.items()} == {"T1w to T2w": 8, "T1w to FLAIR": 7}
+    trained.run("inference", tmp_path / "file", split="test", like=str(look))
+    assert images(tmp_path / "file") == images(tmp_path / "people")
+    assert images(tmp_path / "file").keys() == images(translated).keys()
+    for name, content in images(tmp_path / "people").items():
+        assert content != images(translated)[name]
+        target = name.removesuffix(".nii.gz").rpartition("_")[2]
+        sidecar = json.loads((tmp_path / "file" / name.replace(".nii.gz", ".json")).read_text())
+        assert sidecar["Look"] == {"Like": "look.json", "Curve": curves[f"T1w to {target}"]["points"]}
+    with pytest.raises(RuntimeError) as error:
+        trained.run("inference", tmp_path / "out", split="test", source="T2w", targets=["T1w"], like=str(look))
+    assert "has curves of T1w to FLAIR, T1w to T2w, but none of T2w to T1w" in str(error.value.__cause__)
+
+
 @pytest.mark.long
 @pytest.mark.distributed
 def test_two_processes_write_the_same_bytes_as_one(trained, translated, tmp_path):

@@ -209,3 +209,15 @@ def test_missing_weights_are_named(trained, tmp_path):
             bundle.run("inference", tmp_path / "out", split="test")
         assert f"{name} does not exist; train first" in str(error.value.__cause__)
         shutil.copy(trained.ckpt_dir / name, bundle.ckpt_dir / name)
+
+
+def test_the_look_of_people_and_native_detail(trained, translated, tmp_path):
+    trained.run("inference", tmp_path / "people", split="test", like=str(trained.dataset_dir))
+    curves = json.loads((tmp_path / "people" / "logs" / "look.json").read_text())["curves"]
+    trained.run("inference", tmp_path / "detail", split="test", native_detail=True)
+    for folder, entry in (("people", "Look"), ("detail", "NativeDetail")):
+        assert images(tmp_path / folder).keys() == images(translated).keys()
+        assert not set(images(tmp_path / folder).values()) & set(images(translated).values())
+        (path,) = (tmp_path / folder).rglob("sub-0007_desc-synth_T2w.json")
+        expected = {"Like": trained.dataset_dir.name, "Curve": curves["T1w to T2w"]["points"]}
+        assert json.loads(path.read_text())[entry] == (expected if entry == "Look" else True)
