@@ -56,7 +56,7 @@ def make_condition_table(
         intracranial_volume: mL; only for weights that know brain volumes normalised for head size.
         head_size_reference: see :class:`CovariateScaler`. If given, rows have an intracranial_volume, too: of the
             table, or drawn given the others.
-        first_sample: number of the first row in the sequence of the seed; the rows before it are those of other runs.
+        first_sample: number of the first sample in the sequence of the seed, from 0; those before it are of other runs.
 
     Returns:
         Rows with participant_id ("sub-0001" ... unless the table names them), age (years), sex, the volumes (mL) and
