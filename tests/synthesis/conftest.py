@@ -36,8 +36,9 @@ class TinyModels(Models):
         self.settings = {self.generator.name: {"network": weights}}
         self.made: list[str] = []
 
-    def write(self, path: Path, volume: torch.Tensor, affine: np.ndarray) -> None:
-        write_json(sidecar_path(path), {"Description": "a blob"})
+    def write(self, path: Path, volume: torch.Tensor, affine: np.ndarray, **about: object) -> None:
+        """The sidecar first, as the savers do: an image that is there has one."""
+        write_json(sidecar_path(path), {"Description": "a blob", **about})
         write_nifti(path, volume.numpy(), affine)
         self.made.append(path.name)
 
@@ -59,10 +60,10 @@ class TinyModels(Models):
         output = RunOutput(output_dir, inputs.items, settings={"seed": seed}, source_dir=dataset)
         for item in output.pending():
             image = read_values(item["image"])
+            volume = torch.from_numpy(np.where(image.voxels > 0, 1 - image.voxels, 0))
             for row in image_rows(item):
-                path = output.path(row)
-                self.write(path, torch.from_numpy(1 - image.voxels) * (image.voxels > 0), image.affine)
-                write_json(sidecar_path(path), {"Sources": [source_uri(item["image"], dataset)], "Seed": row["seed"]})
+                uri = source_uri(item["image"], dataset)
+                self.write(output.path(row), volume, image.affine, Sources=[uri], Seed=row["seed"])
         output.finish()
         return output
 
@@ -74,6 +75,7 @@ def quick_measure(monkeypatch) -> None:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Files of a set but for its notes on times."""
-    paths = (path for path in folder.rglob("*") if path.is_file() and path.name != "run.json")
+    """Files of a set but for its notes on times, and what a killed process has left beside the shards for an hour."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != "run.json")
+    paths = (path for path in files if not (path.parent == folder and path.suffix == ".tmp"))
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}

@@ -174,7 +174,7 @@ def test_a_translation_that_was_damaged_and_made_again_takes_the_place_of_the_ol
         (Plan(3, 2, seed=6), ("T2w",), "seed: 5 there, 6 now"),
         (Plan(4, 2, seed=5), ("T2w",), "num_subjects: 3 there, 4 now"),
         (PLAN, (), r"contrasts: \['T1w', 'T2w'\] there, \['T1w'\] now"),
-        (PLAN, ("T2w", "other weights"), "models: .*0000.* there, .*other weights.* now"),
+        (PLAN, ("T2w", "other weights"), "brain_mri_generator, network: 0000.* there, other weights now"),
     ],
 )
 def test_another_set_in_the_folder_is_refused(whole, plan, models, message):

@@ -76,6 +76,7 @@ def _describe_dataset(dataset: Path, shard: Shard, rows: list[dict[str, Any]], p
         readme=data_card(title, rows, plan, models),
         ignore=(*NOT_BIDS, SUMS),
     )
-    for left in dataset.rglob(".*.tmp"):  # of killed starts: this process alone writes here
-        left.unlink()
+    for pattern in (".*.tmp", ".probe.*"):  # of killed starts: this process alone writes here
+        for left in list(dataset.rglob(pattern)):
+            left.unlink()
     write_checksums(dataset, content_of(dataset))

@@ -15,7 +15,7 @@ from brain_bundles.synthesis.plan import Plan
 from brain_bundles.synthesis.shard import make_shard
 from brain_bundles.synthesis.share import Share, on_its_own
 from brain_bundles.synthesis.whole import describe_whole
-from brain_bundles.utils.atomic import make_folder
+from brain_bundles.utils.atomic import make_folder, remove_stale_temporaries
 
 logger = logging.getLogger(__name__)
 
@@ -71,10 +71,11 @@ def _claim(folder: Path, plan: Plan, models: Models) -> None:
         "shard_size": plan.shard_size,
         "seed": plan.seed,
         "contrasts": [models.suffix, *models.targets],
-        "models": models.settings,
+        **{f"{name}, {key}": value for name, made in models.settings.items() for key, value in made.items()},
     }
     record = RunRecord(folder, settings, [])
     make_folder(folder)
+    remove_stale_temporaries([folder])
     foreign = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
     before = record.read()  # looked at last: a start writes its record before the rest
     if before is None and foreign:
