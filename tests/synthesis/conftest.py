@@ -16,6 +16,7 @@ from brain_bundles.runs import RunOutput, make_condition_table, translation_inpu
 from brain_bundles.runs.run_output import image_rows
 from brain_bundles.runs.segmentation_tables import sidecar_path
 from brain_bundles.synthesis import Models, quality
+from brain_bundles.synthesis.models import FIXED
 from brain_bundles.utils import generator_for, write_json
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
@@ -29,11 +30,11 @@ class TinyModels(Models):
         made: names of the images that were written here.
     """
 
-    def __init__(self, *targets: str, weights: str = "0" * 64) -> None:
+    def __init__(self, *targets: str, weights: str = "0" * 64, **fixed: object) -> None:
         self.generator = brain_bundles.load(BUNDLES / "brain_mri_generator")
         self.suffix, self.targets, self.spatial_size = "T1w", list(targets), SIZE
         self.translator, self.segmenter = None, None
-        self.settings = {self.generator.name: {"network": weights}}
+        self.settings = {self.generator.name: {"network": weights, FIXED: fixed}}
         self.made: list[str] = []
 
     def write(self, path: Path, volume: torch.Tensor, affine: np.ndarray, **about: object) -> None:

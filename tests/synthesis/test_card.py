@@ -43,7 +43,9 @@ def test_the_card_has_the_figures_of_the_rows_and_of_the_bundle():
     card = data_card("Brains", rows(9), Plan(9, seed=3), models)
     assert card.startswith("# Brains\n\n9 synthetic brains.")
     assert "made from it: T2w" in card
-    assert "5 women, 4 men." in card
+    assert "Drawn from the population. 5 women, 4 men." in card
+    fixed = data_card("Brains", rows(9), Plan(9, seed=3), TinyModels(age=80, sex="F"))
+    assert "Fixed: age 80, sex F. The rest is drawn from the population, given these." in fixed
     assert "| age, years | 44.0 | 40 | 48 |" in card
     assert "1 of 9 brains are flagged" in card
     assert "| ventricular volume | 9 | 0 | 1.000 | 0.500 | -7.000 | 7.000 |" in card

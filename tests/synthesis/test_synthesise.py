@@ -174,14 +174,15 @@ def test_a_translation_that_was_damaged_and_made_again_takes_the_place_of_the_ol
         (Plan(3, 2, seed=6), ("T2w",), "seed: 5 there, 6 now"),
         (Plan(4, 2, seed=5), ("T2w",), "num_subjects: 3 there, 4 now"),
         (PLAN, (), r"contrasts: \['T1w', 'T2w'\] there, \['T1w'\] now"),
+        (PLAN, ("T2w", "0" * 64, 80), r"brain_mri_generator, fixed conditions: \{\} there, \{'age': 80\} now"),
         (PLAN, ("T2w", "other weights"), "brain_mri_generator, network: 0000.* there, other weights now"),
     ],
 )
 def test_another_set_in_the_folder_is_refused(whole, plan, models, message):
     before = contents(whole)
-    targets, weights = models[:1], {"weights": models[1]} if len(models) > 1 else {}
+    options = dict(zip(("weights", "age"), models[1:], strict=False))
     with pytest.raises(DatasetError, match=message):
-        synthesise(whole, plan, TinyModels(*targets, **weights))
+        synthesise(whole, plan, TinyModels(*models[:1], **options))
     assert contents(whole) == before
 
 

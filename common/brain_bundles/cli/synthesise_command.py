@@ -57,6 +57,8 @@ def synthesise(
         whole("seed", seed, least=0),
     )
     given, words = settings(options), several("contrasts", contrasts)
+    if taken := {"num_samples", "first_sample", "output_dir", "run"} & given.keys():
+        raise UsageError(f"{', '.join(sorted(taken))}: set by the command itself; give dataset_dir and num_subjects.")
     device = given.pop("device", None) or local_device()
 
     def loaded(name: str, value: str, kind: type, **more: Any) -> Any:

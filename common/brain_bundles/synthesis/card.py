@@ -14,7 +14,7 @@ from brain_bundles.data.covariates import CONTINUOUS, UNITS
 from brain_bundles.data.volumes import VOLUMES
 from brain_bundles.metrics.fidelity import requested_vs_measured
 from brain_bundles.synthesis.checksums import SUMS
-from brain_bundles.synthesis.models import SEGMENTED, Models
+from brain_bundles.synthesis.models import FIXED, SEGMENTED, Models
 from brain_bundles.synthesis.plan import Plan
 from brain_bundles.synthesis.quality import GOOD, LIMITS
 from brain_bundles.version import __version__
@@ -36,7 +36,7 @@ def data_card(title: str, rows: Sequence[Mapping[str, Any]], plan: Plan, models:
         f"# {title}",
         f"{len(rows)} synthetic brains. Nobody was scanned: each image is a sample of a generative model.",
         f"## What is in it\n\n{_contents(models)}",
-        f"## Conditions\n\n{_conditions(rows)}",
+        f"## Conditions\n\n{_conditions(rows, models)}",
         f"## Volumes and quality\n\n{_quality(rows)}",
         f"## How it was made\n\n{_origin(plan, models)}",
     ]
@@ -64,10 +64,16 @@ def _contents(models: Models) -> str:
     return "\n".join(lines)
 
 
-def _conditions(rows: Sequence[Mapping[str, Any]]) -> str:
+def _conditions(rows: Sequence[Mapping[str, Any]], models: Models) -> str:
     women = sum(row.get("sex") == "F" for row in rows)
+    fixed = ", ".join(f"{name} {value}" for name, value in models.settings[models.generator.name][FIXED].items())
+    origin = (
+        f"Fixed: {fixed}. The rest is drawn from the population, given these."
+        if fixed
+        else "Drawn from the population."
+    )
     lines = [
-        f"{women} women, {len(rows) - women} men.",
+        f"{origin} {women} women, {len(rows) - women} men.",
         "",
         "| condition | mean | smallest | largest |",
         "| --- | ---: | ---: | ---: |",

@@ -14,6 +14,8 @@ from brain_bundles.runs import RunOutput
 _MAKE = "$@evaluator.run() if @dataset.data else None"
 _FINISH = "$@run_output.finish()"
 _TABLES = {"_target_": "brain_bundles.runs.write_segmentation_tables", "output": "@run_output"}
+FIXED = "fixed conditions"  # name in the settings of the generator
+_FIXED = ("age", "sex", "ventricular_volume", "brain_volume", "intracranial_volume")
 SEGMENTED = Path("derivatives", "segmented")  # where the segmentation lies in a shard
 
 
@@ -33,7 +35,8 @@ class Models:
         settings: of each model, all that its images depend on, such as the hashes of its weights.
 
     Raises:
-        ValueError: for contrasts without the generator's, without a translator or unknown to it.
+        ValueError: for contrasts without the generator's, without a translator or unknown to it; for a condition of the
+            generator that is impossible, or a table of conditions.
         FileNotFoundError: without weights.
     """
 
@@ -46,10 +49,14 @@ class Models:
         segmenter: Segmenter | None = None,
     ) -> None:
         self.generator, self.segmenter = generator, segmenter
-        self.suffix, size, made = generator.content("suffix", "spatial_size", "run_output::settings")
+        # The table of one brain: an impossible condition is found before a folder is made.
+        keys = ("suffix", "spatial_size", "run_output::settings", "table")
+        self.suffix, size, made, _ = generator.content(*keys, num_samples=1)
         self.spatial_size = tuple(int(n) for n in size)
         self.settings: dict[str, Any] = {}
-        self._note(generator, made)
+        self._note(
+            generator, {**made, FIXED: {key: generator.options[key] for key in _FIXED if key in generator.options}}
+        )
         names = list(dict.fromkeys([self.suffix] if contrasts is None else contrasts))
         if self.suffix not in names:
             raise ValueError(
