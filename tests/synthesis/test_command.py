@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from brain_bundles import cli
-from brain_bundles.data import read_participants
+from brain_bundles.data import read_participants, read_tsv
 
 from .conftest import BUNDLES
 
@@ -37,6 +37,8 @@ def test_two_brains_with_another_contrast_and_segmentations(tmp_path, bids_error
         assert filecmp.cmp(shard / image, tmp_path / "generated" / image, shallow=False)
         assert (shard / name / "anat" / f"{name}_FLAIR.nii.gz").is_file()
         assert (shard / "derivatives" / "segmented" / name / "anat" / f"{name}_acq-T1w_dseg.nii.gz").is_file()
+        volumes = read_tsv(shard / "derivatives" / "segmented" / "logs" / "volumes.tsv")
+        assert [row["participant_id"] for row in volumes] == [name]
         assert bids_errors(shard, "--recursive") == []
 
 

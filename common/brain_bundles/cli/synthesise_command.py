@@ -62,13 +62,12 @@ def synthesise(
     device = given.pop("device", None) or local_device()
 
     def loaded(name: str, value: str, kind: type, **more: Any) -> Any:
+        if not isinstance(load(text(name, value)), kind):
+            raise UsageError(f"{name} is {value}, which is no {kind.__name__.lower()}.")
         try:
-            found = load(text(name, value), device=device, **more)
+            return load(text(name, value), device=device, **more)
         except ValueError as error:
             raise UsageError(str(error)) from error
-        if not isinstance(found, kind):
-            raise UsageError(f"{name} is {value}, which is no {kind.__name__.lower()}.")
-        return found
 
     weights = {}
     if text("segmenter", segmenter).endswith((".pt", ".safetensors")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -103,4 +104,7 @@ class Models:
         """Segment the generator's images of a dataset, in its folder of derivatives."""
         if self.segmenter is not None:
             options: dict[str, Any] = {"dataset_dir": str(dataset), "contrasts": [self.suffix]}
-            self.segmenter.run(dataset / SEGMENTED, run=[_MAKE, _TABLES, _FINISH], **options)
+            output = self.segmenter.run(dataset / SEGMENTED, run=[_MAKE, _TABLES, _FINISH], **options)
+            for table in ("volumes.tsv", "quality.tsv"):  # a validator reads no .bidsignore in derivatives/
+                if (made := output.output_dir / table).is_file():
+                    os.replace(made, output.log_dir / table)
