@@ -22,7 +22,7 @@ ROWS = (
     ("prepare",),
     ("zoo",),
     ("bundle", "export"),
-    ("cli", "__main__"),
+    ("synthesis", "cli", "__main__"),
 )
 ROW_OF = {place: number for number, row in enumerate(ROWS) for place in row}
 Graph = dict[tuple[str, str], list[str]]

@@ -34,6 +34,15 @@ def test_a_row_depends_on_seed_and_index_only():
     assert make_condition_table(num_samples=3, seed=2) != few
 
 
+def test_runs_share_the_sequence_of_a_seed():
+    whole = make_condition_table(num_samples=7, seed=1)
+    parts = [make_condition_table(num_samples=n, first_sample=first, seed=1) for first, n in ((0, 3), (3, 3), (6, 1))]
+    assert [row for part in parts for row in part] == whole
+    for wrong in (-1, 2.0, True):
+        with pytest.raises(ValueError, match=f"first_sample is {wrong}, expected a whole number of at least 0"):
+            make_condition_table(num_samples=1, first_sample=wrong)
+
+
 def test_what_is_written_is_what_was_used(tmp_path):
     rows = make_condition_table(num_samples=30, brain_volume=1000 + 1 / 3)
     write_participants(tmp_path, rows)

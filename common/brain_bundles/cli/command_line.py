@@ -18,6 +18,7 @@ from brain_bundles.cli.compare_commands import compare_populations
 from brain_bundles.cli.data_commands import measure, phantom, prepare
 from brain_bundles.cli.help_text import PROGRAM, command_help, overview
 from brain_bundles.cli.run_commands import generate, get, segment, translate
+from brain_bundles.cli.synthesise_command import synthesise
 
 logger = logging.getLogger("brain_bundles")
 
@@ -34,6 +35,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "prepare": prepare,
     "recipe": recipe,
     "segment": segment,
+    "synthesise": synthesise,
     "translate": translate,
     "verify": verify,
 }

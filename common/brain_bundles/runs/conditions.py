@@ -35,10 +35,12 @@ def make_condition_table(
     population: PopulationModel | None = None,
     intracranial_volume: float | None = None,
     head_size_reference: float | None = None,
+    first_sample: int = 0,
 ) -> list[dict[str, str | float | int]]:
     """Make one row per sample, from a table or from ``num_samples`` and fixed values; missing values are drawn.
 
-    Row i depends only on ``seed``, i and its given values: a longer run starts with the rows of a shorter one.
+    Row i depends only on ``seed``, i and its given values: a longer run starts with the rows of a shorter one, and
+    several runs share one sequence of samples by ``first_sample``.
 
     Args:
         conditions: a tab-separated table with any of the columns participant_id, age, sex, ventricular_volume,
@@ -54,6 +56,7 @@ def make_condition_table(
         intracranial_volume: mL; only for weights that know brain volumes normalised for head size.
         head_size_reference: see :class:`CovariateScaler`. If given, rows have an intracranial_volume, too: of the
             table, or drawn given the others.
+        first_sample: number of the first sample in the sequence of the seed, from 0; those before it are of other runs.
 
     Returns:
         Rows with participant_id ("sub-0001" ... unless the table names them), age (years), sex, the volumes (mL) and
@@ -62,7 +65,8 @@ def make_condition_table(
     Raises:
         FileNotFoundError: if the table does not exist.
         DatasetError: with every bad row: impossible values, unknown columns, bad or repeated ids.
-        ValueError: if a table and fixed values are both given, or num_samples or a fixed value is impossible.
+        ValueError: if a table and fixed values are both given, or num_samples, first_sample or a fixed value is
+            impossible.
 
     Warns:
         BrainBundlesWarning: once, with every row outside of the training range.
@@ -93,15 +97,17 @@ def make_condition_table(
         given = _given_by_table(Path(conditions), names)
         where = Path(conditions)
 
+    if isinstance(first_sample, bool) or not isinstance(first_sample, int) or first_sample < 0:
+        raise ValueError(f"first_sample is {first_sample!r}, expected a whole number of at least 0.")
     rows: list[dict[str, str | float | int]] = []
     problems: list[tuple[str, str]] = []
-    for index, known in enumerate(given):
+    for index, known in enumerate(given, start=first_sample):
         rng = np.random.default_rng(derive_seed(seed, "condition", index))
         identity = known.pop("participant_id", None) or f"sub-{index + 1:04d}"
         try:
             (person,) = population.sample(1, rng, known)
         except ValueError as error:
-            problems.append(("impossible combination", f"row {index + 1} ({identity}): {error}"))
+            problems.append(("impossible combination", f"row {index - first_sample + 1} ({identity}): {error}"))
             continue
         row: dict[str, str | float | int] = {"participant_id": identity}
         for name in names:
