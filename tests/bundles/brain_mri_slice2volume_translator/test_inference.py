@@ -211,13 +211,32 @@ def test_missing_weights_are_named(trained, tmp_path):
         shutil.copy(trained.ckpt_dir / name, bundle.ckpt_dir / name)
 
 
-def test_the_look_of_people_and_native_detail(trained, translated, tmp_path):
-    trained.run("inference", tmp_path / "people", split="test", like=str(trained.dataset_dir))
-    curves = json.loads((tmp_path / "people" / "logs" / "look.json").read_text())["curves"]
-    trained.run("inference", tmp_path / "detail", split="test", native_detail=True)
-    for folder, entry in (("people", "Look"), ("detail", "NativeDetail")):
-        assert images(tmp_path / folder).keys() == images(translated).keys()
-        assert not set(images(tmp_path / folder).values()) & set(images(translated).values())
-        (path,) = (tmp_path / folder).rglob("sub-0007_desc-synth_T2w.json")
-        expected = {"Like": trained.dataset_dir.name, "Curve": curves["T1w to T2w"]["points"]}
-        assert json.loads(path.read_text())[entry] == (expected if entry == "Look" else True)
+def test_the_look_of_people_is_in_images_and_sidecars(trained, translated, tmp_path):
+    trained.run("inference", tmp_path / "out", split="test", like=str(trained.dataset_dir))
+    curves = json.loads((tmp_path / "out" / "logs" / "look.json").read_text())["curves"]
+    assert images(tmp_path / "out").keys() == images(translated).keys()
+    assert not set(images(tmp_path / "out").values()) & set(images(translated).values())
+    (path,) = (tmp_path / "out").rglob("sub-0007_desc-synth_T2w.json")
+    expected = {"Like": trained.dataset_dir.name, "Curve": curves["T1w to T2w"]["points"]}
+    assert json.loads(path.read_text())["Look"] == expected
+
+
+def test_native_detail_is_of_finer_sources_alone(trained, translated, tmp_path):
+    """A source on the model's grid has none to give; one of voxels half as large has."""
+    trained.run("inference", tmp_path / "same", split="test", native_detail=True)
+    assert images(tmp_path / "same") == images(translated)
+    (path,) = (tmp_path / "same").rglob("sub-0007_desc-synth_T2w.json")
+    assert json.loads(path.read_text())["NativeDetail"] is True
+    source = nib.load(next(trained.dataset_dir.rglob("sub-0007_T1w.nii.gz")))
+    fine = np.kron(source.get_fdata(), np.ones((2, 2, 2)))
+    fine *= 1 + 0.2 * np.indices(fine.shape).sum(0) % 2  # a pattern of single voxels
+    affine = source.affine @ np.diag([0.5, 0.5, 0.5, 1.0])
+    nib.save(nib.Nifti1Image(fine.astype(np.float32), affine), tmp_path / "sub-0007_T1w.nii.gz")
+    made = []
+    for detail in (False, True):
+        options = {"input": str(tmp_path / "sub-0007_T1w.nii.gz")}
+        trained.run("inference", tmp_path / str(detail), native_detail=detail, **options)
+        (path,) = (tmp_path / str(detail)).rglob("*T2w.nii.gz")
+        made.append(nib.load(path).get_fdata())
+    assert made[0].shape == fine.shape
+    assert not np.array_equal(*made)
