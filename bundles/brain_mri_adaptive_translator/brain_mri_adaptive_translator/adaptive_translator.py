@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 import torch
 from brain_bundles.inferers import LatentSampler
-from brain_bundles.utils import autocast, plain_tensor
+from brain_bundles.utils import plain_tensor
+from brain_bundles.utils.memory_format import to_memory_format
 from monai.inferers import Inferer
 from torch import nn
 
@@ -76,8 +77,9 @@ class AdaptiveTranslator(Inferer):
             raise ValueError(f"unknown contrast {unknown[0]!r}; this model knows {', '.join(autoencoder.contrasts)}.")
         source = plain_tensor(inputs)
         indices = [autoencoder.contrasts.index(name) for name in targets]
-        with torch.inference_mode(), autocast(self.sampler.decoder.precision, source.device):
-            latents = autoencoder.encode_moments(source)[0].float().repeat_interleave(len(targets), dim=0)
+        with self.sampler.decoder.computing(source.device) as channels_last:
+            latents = autoencoder.encode_moments(to_memory_format(source, channels_last))[0].float().contiguous()
+            latents = latents.repeat_interleave(len(targets), dim=0)
             like = autoencoder.target_like(latents, indices).float()
         if self.diffusion:
             condition = target_condition(like, latents, indices, len(autoencoder.contrasts))

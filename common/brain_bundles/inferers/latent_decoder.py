@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -43,14 +45,24 @@ class LatentDecoder:
                 raise ValueError(f"decode_slab_size must be a positive number of slices, got {slab_size}.")
         self.precision, self.channels_last, self.slab_size = precision, channels_last, slab_size
 
-    def __call__(self, latents: torch.Tensor) -> torch.Tensor:
-        """Images (B, 1, D, H, W) in [0, 1], float32, of normalised latents (B, C, D, H, W)."""
-        channels_last = resolve_channels_last(self.channels_last, self.precision, latents.device)
+    @contextmanager
+    def computing(self, device: torch.device) -> Iterator[bool]:
+        """Precision and memory format of every pass of the autoencoder, also before the first decoding.
+
+        Yields True if channels are last. Encoding outside of it would give the first volume of a process other bits
+        than the later ones, whose weights a decoding has put into another format.
+        """
+        channels_last = resolve_channels_last(self.channels_last, self.precision, device)
         if channels_last:
             set_channels_last(self.autoencoder)
+        with torch.inference_mode(), autocast(self.precision, device):
+            yield channels_last
+
+    def __call__(self, latents: torch.Tensor) -> torch.Tensor:
+        """Images (B, 1, D, H, W) in [0, 1], float32, of normalised latents (B, C, D, H, W)."""
         options = {} if self.slab_size is None else {"slab_size": self.slab_size}
         images = []
-        with torch.inference_mode(), autocast(self.precision, latents.device):
+        with self.computing(latents.device) as channels_last:
             for latent in latents.split(1):
                 image = self.autoencoder.decode_stage_2_outputs(to_memory_format(latent, channels_last), **options)
                 images.append(image.float().clamp_(0.0, 1.0).contiguous())

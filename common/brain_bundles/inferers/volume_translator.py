@@ -12,8 +12,8 @@ from torch import nn
 from brain_bundles.inferers.latent_sampler import LatentSampler
 from brain_bundles.inferers.slice_windows import SliceWindows
 from brain_bundles.inferers.tensor_modules import TranslationModule
+from brain_bundles.utils.memory_format import to_memory_format
 from brain_bundles.utils.plain_tensor import plain_tensor
-from brain_bundles.utils.precision import autocast
 from brain_bundles.utils.seeding import derive_seed
 
 
@@ -72,8 +72,8 @@ class VolumeTranslator(Inferer):
     def encode(self, source: torch.Tensor) -> torch.Tensor:
         """Encode sources (B, 1, D, H, W) to the condition: means of normalised latents (B, C, S, h, w), float32."""
         decoder = self.sampler.decoder
-        with torch.inference_mode(), autocast(decoder.precision, source.device):
-            return decoder.autoencoder.encode_moments(source)[0].float()
+        with decoder.computing(source.device) as channels_last:
+            return decoder.autoencoder.encode_moments(to_memory_format(source, channels_last))[0].float().contiguous()
 
     def to_module(self, network: nn.Module, spatial_size: Sequence[int]) -> TranslationModule:
         """The whole as one module, for export."""
