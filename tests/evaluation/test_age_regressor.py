@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from brain_bundles.evaluation.age_regressor import PENALTIES, AgeRegressor
+from brain_bundles.data import class_names
+from brain_bundles.evaluation.age_regressor import PENALTIES, AgeRegressor, structure_levels
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -37,3 +38,18 @@ def test_a_file_keeps_it(people, tmp_path):
 def test_other_features_are_refused(people):
     with pytest.raises(ValueError, match="3 features, the regression was fitted to 8"):
         AgeRegressor.fit(*people).predict(np.zeros((2, 3)))
+
+
+def test_levels_are_relative_to_the_brain_whatever_its_scale():
+    """White matter of 2, cortex of 1, nothing else: the brain's median is 1.5 when both are as large."""
+    classes = np.zeros((4, 10, 10), int)
+    classes[0], classes[1] = class_names().index("white_matter"), class_names().index("cortex")
+    image = np.where(classes == classes[0, 0, 0], 2.0, 1.0).astype(np.float32)
+    levels = structure_levels(image, classes).reshape(-1, 3)
+    assert len(levels) == len(class_names()) - 1
+    np.testing.assert_allclose(levels[classes[0, 0, 0] - 1], 2 / 1.5)
+    np.testing.assert_allclose(levels[classes[1, 0, 0] - 1], 1 / 1.5)
+    others = np.delete(levels, [classes[0, 0, 0] - 1, classes[1, 0, 0] - 1], axis=0)
+    np.testing.assert_array_equal(others, 1.0)
+    np.testing.assert_allclose(structure_levels(7 * image, classes).reshape(-1, 3), levels, rtol=1e-6)
+    np.testing.assert_array_equal(structure_levels(image, np.zeros_like(classes)), 1.0)

@@ -1,4 +1,4 @@
-"""Age read from an image: ridge regression on the segmenter's features and on the volumes that it finds."""
+"""Age read from an image: ridge regression on the segmenter's features, and on levels and volumes of what it finds."""
 
 from __future__ import annotations
 
@@ -20,11 +20,16 @@ from brain_bundles.utils.saving import save_atomically
 
 Values = NDArray[np.float64]
 PENALTIES = tuple(float(10**power) for power in range(6))
+LEVELS = (10, 50, 90)  # percentiles
+_LEAST_VOXELS = 20  # of a structure whose levels are taken
 _SMALLEST_ML = 0.05  # of a structure that was not found, so that its logarithm is finite
 
 
 class AgeFeatures:
-    """What the regression sees: statistics of the segmenter's feature maps, and logarithms of volumes.
+    """What the regression sees: strengths of the segmenter's filters, levels of structures, logarithms of volumes.
+
+    Levels are percentiles of the intensities in each structure, relative to the brain's median: cortex and white matter
+    become more alike with age, and iron darkens the deep nuclei.
 
     Args:
         segmenter: weights of the segmenter; None for those that come with the collection.
@@ -39,16 +44,37 @@ class AgeFeatures:
 
     def __call__(self, voxels: NDArray[np.float32], affine: NDArray[np.float64]) -> Values:
         """Features (F,) of an image (D, H, W) with its (4, 4) affine; raises as :class:`ScanSegmenter` does."""
-        volumes = self.segmenter(voxels, affine, minimum_quality=0.0).volumes
+        found = self.segmenter(voxels, affine, minimum_quality=0.0)
+        volumes = found.volumes
         names = ["intracranial_volume", "brain_volume", "ventricular_volume"]
         sizes = [volumes[name] for name in names]
         sizes += [
             volumes[f"left_{name}"] + volumes[f"right_{name}"] if one.right else volumes[name]
             for name, one in BRAIN_CLASSES.items()
         ]
-        image = self.segmenter.preprocessing({"image": ArrayImage(voxels, affine)})["image"]
-        maps = self.encoder(image.as_tensor()[None])[0].double().numpy()
-        return np.concatenate([maps, np.log(np.maximum(sizes, _SMALLEST_ML))])
+        image = self.segmenter.preprocessing({"image": ArrayImage(voxels, affine)})["image"].as_tensor()
+        strengths = self.encoder(image[None])[0].double().numpy()
+        levels = structure_levels(image[0].numpy(), np.asarray(found.indices))
+        return np.concatenate([strengths, levels, np.log(np.maximum(sizes, _SMALLEST_ML))])
+
+
+def structure_levels(image: NDArray[np.float32], classes: NDArray[np.integer[Any]]) -> Values:
+    """Percentiles of each structure's intensities, relative to the median of all: 3 for each class after the first.
+
+    Args:
+        image: (D, H, W), any scale.
+        classes: (D, H, W), place of each voxel's class in :func:`brain_bundles.data.class_names`; 0 is background.
+
+    Returns:
+        (3 C,) for C structures; 1 for what has too few voxels.
+    """
+    middle = np.median(image[classes > 0]) if (classes > 0).any() else np.nan
+    levels = []
+    for place in range(1, len(BRAIN_CLASSES) + 1):
+        inside = image[classes == place]
+        known = inside.size >= _LEAST_VOXELS and middle > 0
+        levels.append(np.percentile(inside, LEVELS) / middle if known else np.ones(len(LEVELS)))
+    return np.concatenate(levels).astype(float)
 
 
 class AgeRegressor:
