@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from brain_bundles.data import class_names
-from brain_bundles.evaluation.age_regressor import PENALTIES, AgeRegressor, structure_levels
+from brain_bundles.evaluation.age_regressor import LEVELS, PENALTIES, AgeRegressor, structure_levels
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -31,8 +31,16 @@ def test_it_predicts_as_scikit_learn(people):
 def test_a_file_keeps_it(people, tmp_path):
     features, ages = people
     fitted = AgeRegressor.fit(features, ages)
-    fitted.save(tmp_path / "age.pt")
-    np.testing.assert_array_equal(AgeRegressor.load(tmp_path / "age.pt").predict(features), fitted.predict(features))
+    fitted.save(tmp_path / "age.json")
+    loaded = AgeRegressor.load(tmp_path / "age.json").predict(features)
+    np.testing.assert_allclose(loaded, fitted.predict(features), rtol=1e-5)
+
+
+def test_the_one_that_comes_along_is_for_levels_and_volumes():
+    structures = len(class_names()) - 1
+    regressor = AgeRegressor.load()
+    assert len(regressor.weights) == len(LEVELS) * structures + 3 + structures
+    assert 30 < regressor.predict(regressor.centre)[0] < 80  # of the middle of its training set
 
 
 def test_other_features_are_refused(people):

@@ -161,7 +161,7 @@ def test_finite_json_keeps_numbers_and_drops_what_json_lacks():
 
 def test_an_evaluation_without_any_number_is_still_readable():
     empty = {"num_generated": 1, "num_reference": 1, "reference_split": None, "num_unmeasured": 1, "fidelity": {}}
-    likeness = {"four_gr_ssim": None, "features": None, "power_ratio": None}
+    likeness = {"four_gr_ssim": None, "features": None, "power_ratio": None, "readings": None}
     text = markdown({**empty, **likeness, "ms_ssim": {"generated": None}, "memorisation": None, "samplers": []})
     assert text.startswith("# Evaluation")
 

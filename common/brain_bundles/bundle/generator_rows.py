@@ -106,7 +106,7 @@ def evaluate_rows(
 def rows_table(results: Sequence[Mapping[str, Any]]) -> str:
     """The rows as one Markdown table, and below it what real brains reach at equal numbers."""
     header = ["set", "N", *TITLES.values(), "MS-SSIM", "4-G-R-SSIM", "power", "nearer than held out"]
-    header += ["ventricles r", "brain r", "seconds"]
+    header += ["ventricles r", "brain r", "age r", "partial r of age", "seconds"]
     lines = table(header, [_cells(row) for row in results])
     for row in results:
         if found := row["metrics"]["features"]:
@@ -129,9 +129,15 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
         cell(structure and structure["between"]["mean"], ".3f"),
         ", ".join(cell(ratio, ".2f") for ratio in metrics["power_ratio"] or [None]),
         cell(nearest and nearest["share_above"], ".1%"),
-        *(cell(fidelity[name]["pearson_r"], ".3f") for name in ("ventricular_volume", "brain_volume")),
+        *(cell(fidelity.get(name, {}).get("pearson_r"), ".3f") for name in ("ventricular_volume", "brain_volume")),
+        *_age(metrics["readings"]),
         cell(row["seconds"], ".2f"),
     ]
+
+
+def _age(readings: Mapping[str, Any] | None) -> list[str]:
+    found = (readings or {}).get("age", {})
+    return [cell(found.get(key), ".3f") for key in ("pearson_r", "partial_r")]
 
 
 def _conditions(folder: str | os.PathLike[str], number: int) -> list[dict[str, Any]]:

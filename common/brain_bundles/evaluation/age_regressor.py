@@ -1,61 +1,45 @@
-"""Age read from an image: ridge regression on the segmenter's features, and on levels and volumes of what it finds."""
+"""Age read from an image: ridge regression on levels and volumes of the structures that the segmenter finds."""
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from monai.utils import optional_import
 from numpy.typing import ArrayLike, NDArray
 
 from brain_bundles.data.brain_classes import BRAIN_CLASSES
-from brain_bundles.data.rendered import ArrayImage
-from brain_bundles.evaluation.features.segmenter_encoder import segmenter_encoder
-from brain_bundles.transforms.scan_segmenter import load_segmenter
-from brain_bundles.utils.loading import read_plain
-from brain_bundles.utils.saving import save_atomically
+from brain_bundles.transforms.segmentation import Segmentation
+from brain_bundles.utils.atomic import write_json
 
 Values = NDArray[np.float64]
 PENALTIES = tuple(float(10**power) for power in range(6))
 LEVELS = (10, 50, 90)  # percentiles
+SHIPPED = Path(__file__).with_name("age_regression.json")  # fitted on phantoms: docs/reference/results/segmenter.md
 _LEAST_VOXELS = 20  # of a structure whose levels are taken
 _SMALLEST_ML = 0.05  # of a structure that was not found, so that its logarithm is finite
+_DIGITS = 7
 
 
-class AgeFeatures:
-    """What the regression sees: strengths of the segmenter's filters, levels of structures, logarithms of volumes.
+def age_features(found: Segmentation, image: NDArray[np.float32]) -> Values:
+    """What the regression sees (F,): levels of the structures, and logarithms of volumes.
 
-    Levels are percentiles of the intensities in each structure, relative to the brain's median: cortex and white matter
-    become more alike with age, and iron darkens the deep nuclei.
+    Cortex and white matter become more alike with age, iron darkens the deep nuclei, ventricles grow.
 
     Args:
-        segmenter: weights of the segmenter; None for those that come with the collection.
-
-    Raises:
-        FileNotFoundError: without the weights.
+        found: segmentation of a T1w.
+        image: (D, H, W), the scan on the segmenter's grid, any scale.
     """
-
-    def __init__(self, segmenter: str | os.PathLike[str] | None = None) -> None:
-        self.segmenter = load_segmenter(segmenter)
-        self.encoder = segmenter_encoder(segmenter)
-
-    def __call__(self, voxels: NDArray[np.float32], affine: NDArray[np.float64]) -> Values:
-        """Features (F,) of an image (D, H, W) with its (4, 4) affine; raises as :class:`ScanSegmenter` does."""
-        found = self.segmenter(voxels, affine, minimum_quality=0.0)
-        volumes = found.volumes
-        names = ["intracranial_volume", "brain_volume", "ventricular_volume"]
-        sizes = [volumes[name] for name in names]
-        sizes += [
-            volumes[f"left_{name}"] + volumes[f"right_{name}"] if one.right else volumes[name]
-            for name, one in BRAIN_CLASSES.items()
-        ]
-        image = self.segmenter.preprocessing({"image": ArrayImage(voxels, affine)})["image"].as_tensor()
-        strengths = self.encoder(image[None])[0].double().numpy()
-        levels = structure_levels(image[0].numpy(), np.asarray(found.indices))
-        return np.concatenate([strengths, levels, np.log(np.maximum(sizes, _SMALLEST_ML))])
+    volumes = found.volumes
+    sizes = [volumes[name] for name in ("intracranial_volume", "brain_volume", "ventricular_volume")]
+    sizes += [
+        volumes[f"left_{name}"] + volumes[f"right_{name}"] if one.right else volumes[name]
+        for name, one in BRAIN_CLASSES.items()
+    ]
+    return np.concatenate([structure_levels(image, found.indices), np.log(np.maximum(sizes, _SMALLEST_ML))])
 
 
 def structure_levels(image: NDArray[np.float32], classes: NDArray[np.integer[Any]]) -> Values:
@@ -115,14 +99,16 @@ class AgeRegressor:
         return np.asarray((x - self.centre) / self.scale @ self.weights + self.intercept)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the coefficients as plain tensors."""
-        content = {name: torch.as_tensor(getattr(self, name)) for name in ("centre", "scale", "weights")}
-        save_atomically({**content, "intercept": self.intercept}, Path(path))
+        """Write the coefficients as JSON, with 7 digits."""
+        content: dict[str, Any] = {"intercept": self.intercept}
+        for name in ("centre", "scale", "weights"):
+            content[name] = [float(f"{value:.{_DIGITS}g}") for value in getattr(self, name)]
+        write_json(path, content)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> AgeRegressor:
-        """Read what :meth:`save` wrote; raises as :func:`~brain_bundles.utils.read_plain`."""
-        return cls(**read_plain(os.fspath(path)))
+    def load(cls, path: str | os.PathLike[str] | None = None) -> AgeRegressor:
+        """Read what :meth:`save` wrote; None for the regression that comes with the collection, for T1w."""
+        return cls(**json.loads(Path(path or SHIPPED).read_text(encoding="utf-8")))
 
 
 def _ridge() -> Any:

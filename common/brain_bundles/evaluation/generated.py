@@ -27,8 +27,10 @@ from brain_bundles.evaluation.generated_columns import (
 )
 from brain_bundles.evaluation.generated_report import draw_requested_vs_measured, markdown
 from brain_bundles.evaluation.measurement import CLASSICAL, fidelity_of, find_images, measure_folder, write_measurements
+from brain_bundles.evaluation.network_readings import read_brains, reading_fidelity
 from brain_bundles.evaluation.sampler_table import SamplerRow
 from brain_bundles.evaluation.tables import finite_json
+from brain_bundles.metrics.brain_volumes import BrainVolumes
 from brain_bundles.transforms.intensity import DEFAULT_SCALE
 from brain_bundles.transforms.preprocessing import image_preprocessing
 from brain_bundles.utils.atomic import atomic_write
@@ -53,6 +55,7 @@ def evaluate_generated(
     kernel_size: int = 5,
     encoder: FeatureEncoder | None = None,
     num_four_gr_pairs: int = 0,
+    read_by_network: bool = False,
     sampler_rows: Sequence[SamplerRow] | None = None,
 ) -> dict[str, Any]:
     """Evaluate a generated BIDS dataset; write metrics.json, metrics.md, measured.tsv and requested_vs_measured.png.
@@ -78,6 +81,7 @@ def evaluate_generated(
         encoder: encoder of the distances between features, one that no loss saw, such as
             :func:`brain_bundles.evaluation.features.second_encoder`; None for none.
         num_four_gr_pairs: pairs for 4-G-R-SSIM, about a second each; 0 for none.
+        read_by_network: read volumes and age by the segmenter, too, some seconds a brain; for T1w.
         sampler_rows: rows of :func:`brain_bundles.evaluation.sampler_benchmark.benchmark_samplers`, for the report.
 
     Returns:
@@ -87,7 +91,8 @@ def evaluate_generated(
         FileNotFoundError: if a folder is missing or empty.
         DatasetError: if a dataset is incomplete, or images of the reference cannot be used, with all of them.
     """
-    generated = [path for _, path, _ in find_images(generated_dir, suffix)]
+    images = find_images(generated_dir, suffix)
+    generated = [path for _, path, _ in images]
     train, held_out, split = _reference_images(reference_dir, suffix, entities)
     reference = [{"participant_id": path.name, "image": str(path)} for path in (*train, *held_out)]
     raise_problems(os.fspath(reference_dir), subject_problems(reference, ["image"], strict=strict))
@@ -107,6 +112,7 @@ def evaluate_generated(
             "reference_split": split,
             "num_unmeasured": sum(not np.isfinite(m.measured).all() for m in measurements),
             "fidelity": {name: f.as_json() for name, f in fidelity_of(measurements).items()},
+            "readings": _readings(generated_dir, images) if read_by_network else None,
             "ms_ssim": {"generated": similarity(made, **pairs), "reference": similarity(real, **pairs)},
             "four_gr_ssim": structure(made, real, num_pairs=num_four_gr_pairs, seed=seed),
             "features": feature_distances(made, real, encoder, seed=seed),
@@ -122,6 +128,17 @@ def evaluate_generated(
     draw_requested_vs_measured(out / "requested_vs_measured.png", measurements)
     logger.info("evaluation: %s\n%s", out / "metrics.md", markdown(metrics))
     return metrics
+
+
+def _readings(
+    folder: str | os.PathLike[str], images: Sequence[tuple[str, Path, BrainVolumes]]
+) -> dict[str, Any] | None:
+    """Fidelity of what the segmenter reads; None for brains that nobody asked for anything."""
+    if not (Path(folder) / "participants.tsv").is_file():
+        return None
+    rows = {str(row["participant_id"]): row for row in read_participants(folder, ())}
+    asked = [rows[scan_of(name).participant_id] for name, *_ in images]
+    return reading_fidelity(read_brains([path for _, path, _ in images]), asked)
 
 
 def _reference_images(

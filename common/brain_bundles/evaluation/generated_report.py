@@ -18,7 +18,7 @@ from brain_bundles.metrics.fidelity import requested_vs_measured
 from brain_bundles.metrics.power_bands import BANDS
 from brain_bundles.utils.atomic import atomic_write
 
-_TITLES = {"ventricular_volume": "ventricular volume", "brain_volume": "brain volume"}
+_TITLES = {"ventricular_volume": "ventricular volume", "brain_volume": "brain volume", "age": "age"}
 
 
 def markdown(metrics: Mapping[str, Any]) -> str:
@@ -29,23 +29,12 @@ def markdown(metrics: Mapping[str, Any]) -> str:
         f"{metrics['num_unmeasured']} generated brains could not be measured."
     )
     lines = ["# Evaluation", "", counts, "", "## Requested against measured (mL)", ""]
-    lines += table(
-        ["volume", "n", "not measured", "r", "mean error", "relative", "mean absolute error", "slope", "intercept"],
-        [
-            [
-                _TITLES[name],
-                str(f["n"]),
-                str(f["n_unmeasured"]),
-                cell(f["pearson_r"], ".3f"),
-                cell(f["mean_error"], "+.2f"),
-                cell(f["mean_relative_error"], "+.1%"),
-                cell(f["mean_absolute_error"], ".2f"),
-                cell(f["slope"], ".3f"),
-                cell(f["intercept"], "+.2f"),
-            ]
-            for name, f in metrics["fidelity"].items()
-        ],
-    )
+    lines += _fidelity(metrics["fidelity"])
+    if readings := metrics["readings"]:
+        lines += ["## Requested against read by the segmenter (mL, years)", "", *_fidelity(readings)]
+        if "age" in readings:
+            partial = cell(readings["age"]["partial_r"], ".3f")
+            lines += [f"Partial r of age given sex and the volumes asked for: {partial}.", ""]
     lines += ["## Diversity: MS-SSIM between different brains", ""]
     lines += table(
         ["set", "mean", "standard deviation", "pairs", "kernel size"],
@@ -87,6 +76,27 @@ def markdown(metrics: Mapping[str, Any]) -> str:
             ],
         )
     return "\n".join(lines)
+
+
+def _fidelity(fidelity: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """A line for each condition: what was found of what was asked for."""
+    return table(
+        ["condition", "n", "not measured", "r", "mean error", "relative", "mean absolute error", "slope", "intercept"],
+        [
+            [
+                _TITLES[name],
+                str(f["n"]),
+                str(f["n_unmeasured"]),
+                cell(f["pearson_r"], ".3f"),
+                cell(f["mean_error"], "+.2f"),
+                cell(f["mean_relative_error"], "+.1%"),
+                cell(f["mean_absolute_error"], ".2f"),
+                cell(f["slope"], ".3f"),
+                cell(f["intercept"], "+.2f"),
+            ]
+            for name, f in fidelity.items()
+        ],
+    )
 
 
 def _features(metrics: Mapping[str, Any]) -> list[str]:

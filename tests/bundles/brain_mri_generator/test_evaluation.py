@@ -46,6 +46,7 @@ def test_evaluate_writes_metrics_a_table_and_pictures(bundle, trained, tmp_path)
     assert metrics["reference_split"] == "test"
     assert 0 < metrics["ms_ssim"]["reference"]["mean"] < 1
     assert metrics["fidelity"].keys() == {"ventricular_volume", "brain_volume"}
+    assert metrics["readings"].keys() == {"ventricular_volume", "brain_volume", "age"}
     errors = {(row["sampler"], row["num_inference_steps"]): row["latent_error"] for row in metrics["samplers"]}
     assert errors.pop(("ddim", 30)) == 0  # the reference
     assert errors.keys() == {("ddim", n) for n in (10, 20, 50)} | {("dpm_solver", n) for n in (10, 15, 20)}
@@ -77,6 +78,7 @@ def test_rows_of_the_published_table_share_conditions_and_go_on(bundle, trained,
             num_four_gr_pairs=1,
             ms_ssim_kernel_size=3,
             feature_encoder=None,
+            read_by_network=False,
         )
         return json.loads((tmp_path / "out" / "rows.json").read_text())["rows"]
 

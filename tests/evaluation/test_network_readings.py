@@ -1,0 +1,65 @@
+"""Volumes and age of generated brains by the segmenter, and how they follow what was asked for."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from brain_bundles.data import write_nifti
+from brain_bundles.evaluation.network_readings import Reading, read_brains, reading_fidelity
+from brain_bundles.metrics.partial_correlation import partial_correlation
+
+
+def people(number: int = 20) -> list[dict]:
+    rng = np.random.default_rng(0)
+    ages = rng.uniform(40, 80, number)
+    return [
+        {
+            "age": age,
+            "sex": "MF"[i % 2],
+            "ventricular_volume": age / 4 + rng.uniform(5, 15),
+            "brain_volume": rng.uniform(900, 1300),
+        }
+        for i, age in enumerate(ages)
+    ]
+
+
+def test_readings_are_compared_with_what_was_asked_for():
+    asked, rng = people(), np.random.default_rng(1)
+    noise = rng.normal(size=len(asked))
+    readings = [
+        Reading(10 + row["age"] + 3 * e, 2 * row["ventricular_volume"], row["brain_volume"])
+        for row, e in zip(asked, noise, strict=True)
+    ]
+    found = reading_fidelity(readings, asked)
+    assert found["ventricular_volume"]["slope"] == pytest.approx(2)
+    assert found["brain_volume"]["mean_error"] == 0
+    assert found["age"]["mean_error"] == pytest.approx(10 + 3 * noise.mean())
+    known = [[row["sex"] == "M", row["ventricular_volume"], row["brain_volume"]] for row in asked]
+    expected = partial_correlation([one.age for one in readings], [row["age"] for row in asked], np.array(known, float))
+    assert found["age"]["partial_r"] == pytest.approx(expected)
+
+
+def test_what_was_not_read_or_asked_for_is_left_out():
+    asked = people(7)
+    readings = [Reading(math.nan, math.nan, 1000.0), *(Reading(50.0, 20.0, 1000.0) for _ in asked[1:])]
+    found = reading_fidelity(readings, asked)
+    assert (found["age"]["n"], found["age"]["n_unmeasured"]) == (6, 1)
+    assert found["age"]["partial_r"] is None  # the readings have no spread
+    unasked = reading_fidelity(readings, [{**row, "age": None} for row in asked])
+    assert unasked.keys() == {"ventricular_volume", "brain_volume"}
+
+
+def test_a_brain_is_read_and_a_file_that_is_none_is_told(tmp_path):
+    """A ball is no brain, but every number is there; a constant image has none."""
+    radius = np.sqrt((np.stack(np.indices((80, 96, 80))) - np.array([39.5, 47.5, 39.5])[:, None, None, None]) ** 2)
+    ball = (np.linalg.norm(radius, axis=0) < 36) * (0.6 - radius[0] / 200)
+    affine = np.diag([2.0, 2, 2, 1])
+    write_nifti(tmp_path / "ball.nii.gz", ball, affine)
+    write_nifti(tmp_path / "nothing.nii.gz", np.zeros_like(ball), affine)
+    with pytest.warns(UserWarning, match="nothing.nii.gz: it cannot be read"):
+        one, none = read_brains([tmp_path / "ball.nii.gz", tmp_path / "nothing.nii.gz"], progress=False)
+    assert math.isfinite(one.age)
+    assert 500 < one.brain_volume < 1700
+    assert math.isnan(none.age)
