@@ -60,3 +60,12 @@ def test_what_cannot_be_compared_is_refused(weights):
         SegmenterPerceptualLoss(weights, num_blocks=9)
     with pytest.raises(ValueError, match="spatial_dims is 2"):
         make_perceptual_loss("segmenter", str(weights), spatial_dims=2)
+
+
+def test_patches_that_are_too_small_are_refused(weights):
+    loss = SegmenterPerceptualLoss(weights)
+    small = torch.rand(1, 1, *(loss.stride,) * 3)
+    with pytest.raises(ValueError, match=f"more than {loss.stride} voxels along a side"):
+        loss(small, small)
+    larger = torch.rand(1, 1, *(2 * loss.stride,) * 3)
+    assert float(loss(larger, larger)) == 0

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -37,16 +39,23 @@ class SegmenterPerceptualLoss(nn.Module):
         if num_blocks is not None and not 1 <= num_blocks <= len(blocks):
             raise ValueError(f"num_blocks is {num_blocks}, the segmenter's encoder has {len(blocks)}.")
         self.blocks = nn.ModuleList(blocks[:num_blocks]).eval().requires_grad_(False)
+        self.stride = math.prod(cast(Any, block).conv.stride[0] for block in self.blocks)
 
     def forward(self, input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:  # noqa: A002 (the name of MONAI)
         """Scalar loss of volumes (B, 1, D, H, W) on the collection's intensity scale.
 
         Raises:
-            ValueError: if the shapes differ, or there is not one channel.
+            ValueError: if the shapes differ, there is not one channel, or all sides are too short for the last block.
         """
         if input.shape != target.shape or input.ndim != 5 or input.shape[1] != 1:
             raise ValueError(
                 f"expected two volumes (B, 1, D, H, W), got {tuple(input.shape)} and {tuple(target.shape)}."
+            )
+        if max(input.shape[2:]) <= self.stride:
+            raise ValueError(
+                f"the segmenter's features need more than {self.stride} voxels along a side, got "
+                f"{tuple(input.shape[2:])}: make patch_size larger, or turn the term off with --perceptual_network "
+                "'$None'."
             )
         loss = input.new_zeros(())
         ours, theirs = input, target
