@@ -265,19 +265,22 @@ def fitted(
 def scores(
     predictions: Mapping[Pair, torch.Tensor | None], people: Mapping[str, Mapping[str, torch.Tensor]]
 ) -> dict[str, dict[str, float]]:
-    """Mean PSNR and SSIM by set and direction, and by set."""
-    found: dict[str, list[tuple[float, float]]] = {}
+    """Mean PSNR and SSIM by set and direction, and by set; PSNR also of the outer 4 mm of the brain and within it."""
+    found: dict[str, list[tuple[float, ...]]] = {}
     for (name, source, target), prediction in predictions.items():
         if prediction is None:
             continue
         true = people[name][target]
         mask = brain_mask(people[name][source], true)
         one = score_translation(prediction, true, mask, ms_ssim_kernel_size=None)
+        within = F.max_pool3d((~mask).float().reshape(1, 1, *true.shape[-3:]), 5, 1, 2).reshape(mask.shape) == 0
+        error = (prediction.clamp(0, 1) - true).square()
+        parts = (float(error[part.reshape(error.shape)].mean()) for part in (mask & ~within, within))
+        row = (one.psnr, one.ssim, *(-10 * math.log10(part) for part in parts))
         for key in (set_of(name), f"{set_of(name)} {source} to {target}"):
-            found.setdefault(key, []).append((one.psnr, one.ssim))
-    return {
-        key: dict(zip(("psnr", "ssim"), np.mean(values, axis=0).tolist(), strict=True)) for key, values in found.items()
-    }
+            found.setdefault(key, []).append(row)
+    names = ("psnr", "ssim", "psnr_rim", "psnr_within")
+    return {key: dict(zip(names, np.mean(rows, axis=0).tolist(), strict=True)) for key, rows in found.items()}
 
 
 @torch.no_grad()
@@ -301,12 +304,15 @@ def other_set(pair: Pair, other: Pair) -> bool:
 
 
 def report(results: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
-    """A table: PSNR and SSIM of each method in each set."""
+    """Two tables: PSNR and SSIM of each method in each set; PSNR of the outer 4 mm of the brain, and within it."""
     sets = ("older", "brats", "ms", "stroke")
-    lines = ["| method | " + " | ".join(sets) + " |", "| --- |" + " --- |" * len(sets)]
-    for method, found in results.items():
-        cells = [f"{found[s]['psnr']:.2f} dB, {found[s]['ssim']:.3f}" if s in found else "" for s in sets]
-        lines.append(f"| {method} | " + " | ".join(cells) + " |")
+    lines = []
+    for form in ("{psnr:.2f} dB, {ssim:.3f}", "{psnr_rim:.1f}, {psnr_within:.1f}"):
+        lines += ["| method | " + " | ".join(sets) + " |", "| --- |" + " --- |" * len(sets)]
+        for method, found in results.items():
+            cells = [form.format(**found[one]) if one in found else "" for one in sets]
+            lines.append(f"| {method} | " + " | ".join(cells) + " |")
+        lines.append("")
     return "\n".join(lines)
 
 
