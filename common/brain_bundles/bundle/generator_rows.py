@@ -54,6 +54,8 @@ def evaluate_rows(
 ) -> list[dict[str, Any]]:
     """Generate the set of each row and compare it with the reference; write rows.json and rows.md.
 
+    It runs configs, so it is no component that a config may call: the verifier could not judge such a config.
+
     A row's brains are in ``output_dir/NAME/generated`` and its own report is beside them. A stopped run goes on.
 
     Args:

@@ -6,6 +6,7 @@ import json
 
 import pytest
 import torch
+from brain_bundles.bundle import evaluate_rows
 from brain_bundles.data import read_participants
 from brain_bundles.zoo.weights_recipe import change_recipe
 
@@ -65,22 +66,19 @@ def test_rows_of_the_published_table_share_conditions_and_go_on(bundle, trained,
     ]
 
     def run():
-        bundle.run(
-            "inference",
-            tmp_path / "unused",
-            "evaluate_paper",
-            metrics_dir=str(tmp_path / "out"),
-            reference_dir=str(trained.dataset_dir),
-            rows=rows,
-            row_options={"ckpt_dir": str(bundle.ckpt_dir), "device": "cpu", "precision": "fp32", **TINY_NETWORKS},
+        return evaluate_rows(
+            bundle.root,
+            rows,
+            trained.dataset_dir,
+            tmp_path / "out",
             num_samples=3,
+            options={"ckpt_dir": str(bundle.ckpt_dir), "device": "cpu", "precision": "fp32", **TINY_NETWORKS},
+            spacing=3.0,
+            spatial_size=[48, 64, 48],
             num_pairs=2,
             num_four_gr_pairs=1,
-            ms_ssim_kernel_size=3,
-            feature_encoder=None,
-            read_by_network=False,
+            kernel_size=3,
         )
-        return json.loads((tmp_path / "out" / "rows.json").read_text())["rows"]
 
     first = run()
     short, again, ddim = first
@@ -94,13 +92,12 @@ def test_rows_of_the_published_table_share_conditions_and_go_on(bundle, trained,
         wanted = [held_out[i % len(held_out)][name] for i in range(3)]
         assert [row[name] for row in made] == wanted
     assert "| again | 3 | n/a |" in (tmp_path / "out" / "rows.md").read_text()
+    assert json.loads((tmp_path / "out" / "rows.json").read_text())["rows"] == first
     second = run()
     assert [row["seconds"] for row in second] == [None] * 3
     assert [row["metrics"] for row in second] == [row["metrics"] for row in first]
 
 
 def test_rows_of_one_name_are_refused(bundle, tmp_path, trained):
-    options = {"reference_dir": str(trained.dataset_dir), "feature_encoder": None, "rows": [{"name": "one"}] * 2}
-    with pytest.raises(RuntimeError) as raised:
-        bundle.run("inference", tmp_path / "unused", "evaluate_paper", metrics_dir=str(tmp_path / "out"), **options)
-    assert "give each its own" in str(raised.value.__cause__)
+    with pytest.raises(ValueError, match="one, one; give each its own"):
+        evaluate_rows(bundle.root, [{"name": "one"}] * 2, trained.dataset_dir, tmp_path / "out")
