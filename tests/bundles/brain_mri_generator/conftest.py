@@ -55,7 +55,7 @@ class Bundle(BundleRunner):
             common |= {"batch_size": 2}
         if name == "train_autoencoder":
             common |= {**TINY, "patch_size": [16, 16, 16], "num_val_subjects": 1, "adversarial_warmup_epochs": 1}
-            common |= {"discriminator_def::channels": 4, "perceptual_network": None}  # its five levels need 32 voxels
+            common |= {"discriminator_def::channels": 4, "perceptual_network": "null"}  # its five levels need 32 voxels
         if name == "train":
             common |= {"cache_dir": str(self.ckpt_dir / "cache"), "preview_samples": 1}
         if name == "inference":
