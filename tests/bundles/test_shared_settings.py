@@ -33,8 +33,11 @@ OF_A_STAGE = {
 }
 # The baseline names another network; a training names contrasts, and segmenting takes all.
 OTHER_SETTING = {("brain_mri_slice2volume_translator", "network_def"), ("brain_mri_segmenter", "contrasts")}
-# Whole heads have another grid and another scale than brains.
+# Whole heads have another grid and another scale than brains. The perceptual loss was measured for the first stage of
+# the generator: of the others one is of slices, which the segmenter does not take, and one of four contrasts.
 OWN_BLOCKS = {
+    ("brain_mri_generator", "perceptual_network"),
+    ("brain_mri_generator", "perceptual_weight"),
     ("brain_mri_segmenter", "spatial_size"),
     ("brain_mri_segmenter", "intensity_scale"),
     ("brain_mri_segmenter", "train::sampler"),  # people of a population stay in their order
