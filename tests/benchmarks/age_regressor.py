@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from brain_bundles.data import bids_datalist
 from brain_bundles.data.read_image import read_image
-from brain_bundles.data.rendered import ArrayImage
 from brain_bundles.evaluation.age_regressor import AgeRegressor, age_features
 from brain_bundles.metrics.partial_correlation import partial_correlation
 from brain_bundles.transforms.scan_segmenter import ScanSegmenter, load_segmenter
@@ -32,8 +31,8 @@ def table(folder: str, split: str | None, segmenter: ScanSegmenter) -> tuple[lis
     found = []
     for row in tqdm(rows, desc=folder, unit="brain", disable=None):
         image = read_image(row["image"])
-        scan = segmenter.preprocessing({"image": ArrayImage(image.voxels, image.affine)})["image"]
-        found.append(age_features(segmenter(image.voxels, image.affine, minimum_quality=0.0), scan[0].numpy()))
+        segmentation, scan = segmenter.with_scan(image.voxels, image.affine, minimum_quality=0.0)
+        found.append(age_features(segmentation, scan[0].numpy()))
     return rows, np.array(found), np.array([float(row["age"]) for row in rows])
 
 

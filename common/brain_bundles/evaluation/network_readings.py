@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from monai.data import MetaTensor
 from tqdm import tqdm
 
 from brain_bundles.data.read_image import read_image
-from brain_bundles.data.rendered import ArrayImage
 from brain_bundles.data.volumes import VOLUMES
 from brain_bundles.evaluation.age_regressor import AgeRegressor, age_features
 from brain_bundles.metrics.fidelity import requested_vs_measured
@@ -58,8 +56,7 @@ def read_brains(
     for path in tqdm(paths, desc="read", unit="brain", disable=not progress):
         try:
             image = read_image(path)
-            found = network(image.voxels, image.affine, minimum_quality=0.0)
-            scan: MetaTensor = network.preprocessing({"image": ArrayImage(image.voxels, image.affine)})["image"]
+            found, scan = network.with_scan(image.voxels, image.affine, minimum_quality=0.0)
             age = float(regressor.predict(age_features(found, scan[0].numpy()))[0])
             readings.append(Reading(age, *(found.volumes[name] for name in VOLUMES)))
         except ValueError as error:

@@ -60,8 +60,14 @@ class ScanSegmenter:
             NoHeadError: if no head is found.
             ValueError: for an image that is constant or not finite.
         """
+        return self.with_scan(voxels, affine, minimum_quality=minimum_quality)[0]
+
+    def with_scan(
+        self, voxels: NDArray[np.float32], affine: NDArray[np.float64], *, minimum_quality: float = MINIMUM_QUALITY
+    ) -> tuple[Segmentation, MetaTensor]:
+        """Segment an image as a call does; the segmentation and the preprocessed image (1, D, H, W)."""
         probabilities, image = self.probabilities(voxels, affine)
-        return segment(
+        found = segment(
             probabilities,
             np.asarray(image.affine),
             voxels.shape,
@@ -69,6 +75,7 @@ class ScanSegmenter:
             image=image,
             minimum_quality=minimum_quality,
         )
+        return found, image
 
     def probabilities(
         self, voxels: NDArray[np.float32], affine: NDArray[np.float64]
