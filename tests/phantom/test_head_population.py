@@ -80,13 +80,40 @@ def test_a_pair_shows_one_anatomy_by_two_acquisitions(anatomies):
     head = people.subject("train", 1)
     nominal = acquisition_of("nominal")
     target = nominal.image(head, nominal.draw(head, "T2w", key="target")).numpy()
-    assert (pair["label"].render()[0] == target).all()
+    label = pair["label"].render()[0]
+    assert (label == target)[label > 0].all()
     assert pair["image"].scan.sequence["family"] == "random"
     assert any(people.options.turn) is False
     varied = HeadPopulation(anatomies, random_share=0.5, num_subjects=200, **GRID)
     drawn = [varied.acquisition("source", "train", index).name for index in range(200)]
     assert 70 < drawn.count("random") < 130
     assert varied.acquisition("target", "train", 0).name == "varied"
+
+
+def test_targets_have_the_masks_of_their_sources(anatomies):
+    """Outside of the brain, too, a target shows by its own levels what the mask of its source lets through."""
+    options = {"acquisition": "random", "target_acquisition": "nominal", "num_subjects": 2, "scans_per_person": 4}
+    people = HeadPopulation(anatomies, **options, **GRID)
+    brains = [people.subject("train", index).brain_mask.numpy() for index in range(2)]
+    beyond = 0
+    for item in contrast_datalist(people, ["T1w", "FLAIR"], "train"):
+        assert {"T1w", "FLAIR", "T1w_target", "FLAIR_target"} <= item.keys()
+        shown = [item[key].render()[0] > 0 for key in ("T1w", "FLAIR", "T1w_target", "FLAIR_target")]
+        extent = item["T1w"].extent().numpy()
+        for image in shown:
+            assert not image[~extent].any()
+            assert image[extent].mean() > 0.9  # noise may be 0
+        beyond += int(shown[3][~brains[item["T1w"].index]].sum())
+    assert beyond > 0
+    assert len({item["FLAIR_target"].fingerprint() for item in people.items(["T1w", "FLAIR"], "train")}) == 8
+    pair = paired_datalist(people, "T1w", "FLAIR", "train")[0]
+    assert (pair["label"].render()[0] == people.items(["T1w", "FLAIR"], "train")[0]["FLAIR_target"].render()[0]).all()
+
+
+def test_without_an_acquisition_of_their_own_targets_are_the_other_contrasts(population):
+    item = contrast_datalist(population, ["T1w", "FLAIR"], "train")[0]
+    assert not [key for key in item if key.endswith("_target")]
+    assert item["FLAIR"].within is item["T1w"]
 
 
 def test_splits_have_maps_and_people_of_their_own(population):

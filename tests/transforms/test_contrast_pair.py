@@ -75,6 +75,27 @@ def test_latents_keep_their_spread():
     assert not [name for name in drawn if name.startswith("T")]
 
 
+@pytest.mark.parametrize("parts", [("",), ("_mean", "_sigma")])
+def test_targets_of_their_own_come_before_the_other_contrasts(parts):
+    def number(index: int, role: int) -> torch.Tensor:
+        return torch.tensor([index, role])
+
+    item = {f"{name}{part}": number(i, 0) for i, name in enumerate(CONTRASTS) for part in parts}
+    item |= {f"{name}_target{part}": number(i, 1) for i, name in enumerate(CONTRASTS) for part in parts}
+    drawn = RandContrastPair(CONTRASTS)({"participant_id": "sub-1", **item})
+    assert {key for key in drawn if key.startswith(tuple(CONTRASTS))} == set()
+    for part in parts:
+        assert drawn[f"image{part}"].tolist() == [drawn["source"], 0]
+        assert drawn[f"label{part}"].tolist() == [drawn["target"], 1]
+    assert drawn["source"] != drawn["target"]
+
+
+def test_targets_of_their_own_are_preprocessed(paths):
+    item = {"T1w": paths["T1w"], "T2w_target": paths["T2w"]}
+    result = ContrastPreprocessing(CONTRASTS, **OPTIONS)(item)
+    assert result["T2w_target"].shape == (1, 12, 12, 12)
+
+
 def test_one_contrast_is_no_pair():
     with pytest.raises(ValueError, match=r"sub-1 has \['T2w'\]; a pair needs two contrasts"):
         RandContrastPair(CONTRASTS)({"participant_id": "sub-1", "T2w": torch.zeros(1), "PDw": torch.zeros(1)})

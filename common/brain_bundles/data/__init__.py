@@ -30,7 +30,14 @@ from brain_bundles.data.nifti import is_complete_nifti, write_labels, write_nift
 from brain_bundles.data.participants import read_participants, read_tsv, write_participants, write_split
 from brain_bundles.data.problems import DatasetError, ImageError
 from brain_bundles.data.read_image import Image, read_header, read_image, read_values, to_ras
-from brain_bundles.data.rendered import ArrayImage, RenderedDataset, RenderedImage, RenderedItems, image_dataset
+from brain_bundles.data.rendered import (
+    ArrayImage,
+    RenderedDataset,
+    RenderedImage,
+    RenderedItems,
+    image_dataset,
+    target_key,
+)
 from brain_bundles.data.seeded_dataset import SeededDataset
 from brain_bundles.data.segmentation_datalist import segmentation_datalist
 from brain_bundles.data.skip_unusable_dataset import SkipUnusableDataset
@@ -83,6 +90,7 @@ __all__ = [
     "read_values",
     "segmentation_datalist",
     "segmentation_path",
+    "target_key",
     "to_ras",
     "write_dataset_description",
     "write_labels",

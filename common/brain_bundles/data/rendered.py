@@ -72,6 +72,11 @@ class RenderedDataset(Protocol):
         """
 
 
+def target_key(contrast: str) -> str:
+    """Key of an item's target of a contrast, where targets are not the sources of other contrasts."""
+    return f"{contrast}_target"
+
+
 class RenderedItems(Sequence[Mapping[str, Any]]):
     """A datalist of any length whose items are made when they are asked for.
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from brain_bundles.data.grid import grid_affine
@@ -13,7 +15,52 @@ from brain_bundles.phantom.heads.class_labels import class_numbers
 from brain_bundles.phantom.scanner import Scan
 
 if TYPE_CHECKING:
-    from brain_bundles.phantom.head_population import HeadPopulation
+    from brain_bundles.phantom.heads.people import Person
+    from brain_bundles.phantom.heads.source import HeadSource
+    from brain_bundles.phantom.heads.subject import HeadSubject
+    from brain_bundles.phantom.scanner import Acquisition
+
+
+class People(Protocol):
+    """What images ask a population for.
+
+    Attributes:
+        spacing: voxel size, mm.
+        scans_per_person: pairs, segmentations or sets of contrasts of each person.
+        has_targets: whether targets have an acquisition of their own.
+        cache_dir: folder that keeps prepared label maps, or None.
+    """
+
+    spacing: float
+    scans_per_person: int
+    has_targets: bool
+    cache_dir: str | os.PathLike[str] | None
+
+    @property
+    def settings(self) -> str:
+        """Text of all settings and of the contents of the label maps."""
+
+    @property
+    def source(self) -> HeadSource:
+        """The label maps."""
+
+    def number(self, split: str | None) -> int:
+        """Number of people of a split."""
+
+    def participant_id(self, split: str, index: int) -> str:
+        """Name of a person."""
+
+    def subject_seed(self, split: str, index: int) -> int:
+        """Seed of a person."""
+
+    def person(self, split: str, index: int) -> Person:
+        """Age, sex and volumes of a person."""
+
+    def acquisition(self, role: str, split: str, index: int) -> Acquisition:
+        """How a person is scanned, as source or as target."""
+
+    def subject(self, split: str, index: int) -> HeadSubject:
+        """The rendered person."""
 
 
 @dataclass(frozen=True)
@@ -26,21 +73,24 @@ class HeadImage:
         contrast: what the scan is asked for.
         role: "source" or "target", which chooses the acquisition.
         scan_number: number of the scan, of several of one person.
+        within: another scan of this person, whose brain mask and field of view this one has; None for its own.
     """
 
-    population: HeadPopulation
+    population: People
     split: str
     index: int
     contrast: str
     role: str = "source"
     scan_number: int = 0
+    within: HeadImage | None = None
 
     def __str__(self) -> str:
         return f"{self.population.participant_id(self.split, self.index)}_{self.contrast} ({self._key})"
 
     def fingerprint(self) -> str:
         """Text of the settings, the person and the scan."""
-        return f"{self.population.settings}|{self.split}|{self.index}|{self.contrast}|{self._key}"
+        own = f"{self.population.settings}|{self.split}|{self.index}|{self.contrast}|{self._key}"
+        return own if self.within is None else f"{own}|within {self.within.contrast} {self.within._key}"
 
     @property
     def _key(self) -> str:
@@ -57,9 +107,16 @@ class HeadImage:
         """Scan the person: (D, H, W) float32, brain-extracted but for whole heads."""
         people = self.population
         head = people.subject(self.split, self.index)
+        extent = None if self.within is None else self.within.extent()
         acquisition = people.acquisition(self.role, self.split, self.index)
-        volume = acquisition.image(head, self.scan, whole_head=head.whole_head).numpy()
+        volume = acquisition.image(head, self.scan, whole_head=head.whole_head, extent=extent).numpy()
         return volume, grid_affine(people.spacing, volume.shape)
+
+    def extent(self) -> torch.Tensor:
+        """Where the scan shows anything, (D, H, W) bool."""
+        head = self.population.subject(self.split, self.index)
+        acquisition = self.population.acquisition(self.role, self.split, self.index)
+        return acquisition.extent(head, self.scan, whole_head=head.whole_head)
 
 
 @dataclass(frozen=True)
@@ -71,7 +128,7 @@ class HeadSegmentation:
         split, index: which person.
     """
 
-    population: HeadPopulation
+    population: People
     split: str
     index: int
 

@@ -6,22 +6,18 @@ import logging
 import math
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from brain_bundles.data.covariates import COVARIATES
-from brain_bundles.data.rendered import RenderedItems, alternate
-from brain_bundles.phantom.head_images import HeadImage, HeadSegmentation
 from brain_bundles.phantom.heads.people import Person, plausible
-from brain_bundles.phantom.heads.prepared import load_head, load_heads
+from brain_bundles.phantom.heads.prepared import load_head
 from brain_bundles.phantom.heads.source import MAX_DRAWS, HeadSource, draw_person
-from brain_bundles.phantom.heads.split import split_of
 from brain_bundles.phantom.heads.subject import HeadOptions, HeadSubject, render_subject
 from brain_bundles.phantom.heads.volumes import ImpossibleHeadError
-from brain_bundles.phantom.mr_signal import SEQUENCES
 from brain_bundles.phantom.population import RANGE
+from brain_bundles.phantom.population_datalists import PEOPLE_AT_ONCE, PopulationDatalists
 from brain_bundles.phantom.scanner import Acquisition, acquisition_of
 from brain_bundles.utils.fingerprint import describe
 from brain_bundles.utils.seeding import derive_seed
@@ -29,10 +25,9 @@ from brain_bundles.utils.seeding import derive_seed
 logger = logging.getLogger(__name__)
 
 SPATIAL_SIZE = (96, 104, 96)
-PEOPLE_AT_ONCE = 4  # their scans alternate, so that 2 or 4 workers each get all scans of their people
 
 
-class HeadPopulation:
+class HeadPopulation(PopulationDatalists):
     """People of label maps, rendered in training from (seed, split, index): nothing is written.
 
     It takes the place of a folder as ``dataset_dir`` of a training. A person is rendered when the first scan is read;
@@ -105,6 +100,7 @@ class HeadPopulation:
             "target": acquisition_of(acquisition if target_acquisition is None else target_acquisition),
             "random": acquisition_of("random"),
         }
+        self.has_targets = target_acquisition is not None
         self.random_share, self.cache_dir = random_share, cache_dir
         self.even_ventricles = even_ventricles
         self.head_share = float(whole_head)
@@ -222,84 +218,3 @@ class HeadPopulation:
         if split not in ("train", "val", "test"):
             raise ValueError(f"split is {split!r}; a population has train, val and test.")
         return self.num_subjects if split == "train" else self.num_held_out
-
-    def items(self, contrasts: Sequence[str], split: str | None) -> RenderedItems:
-        """Items with the covariates and a :class:`HeadImage` per contrast; of a single contrast it is ``image``.
-
-        Raises:
-            ValueError: for an unknown split or contrast, or a split without a label map.
-        """
-        keys = ["image"] if len(contrasts) == 1 else contrasts
-
-        def make(split: str, index: int, scan: int) -> Mapping[str, Any]:
-            images = {key: HeadImage(self, split, index, name) for key, name in zip(keys, contrasts, strict=True)}
-            return {**self._covariates(split, index), **images}
-
-        return self._items(split, contrasts, make, scans=1)
-
-    def pairs(self, source: str, target: str, split: str | None) -> RenderedItems:
-        """Items with the source as ``image`` and the target as ``label``; raises as :meth:`items`."""
-
-        def make(split: str, index: int, scan: int) -> Mapping[str, Any]:
-            image = HeadImage(self, split, index, source, "source", scan)
-            label = HeadImage(self, split, index, target, "target", scan)
-            return {**self._covariates(split, index), "image": image, "label": label}
-
-        return self._items(split, (source, target), make, scans=self.scans_per_person)
-
-    def segmentations(self, contrasts: Sequence[str], split: str | None) -> RenderedItems:
-        """Items with an image as ``image`` and its segmentation as ``label``; raises as :meth:`items`.
-
-        The contrast of a scan is drawn from ``contrasts``; where levels are random, it is but a name.
-        """
-
-        def make(split: str, index: int, scan: int) -> Mapping[str, Any]:
-            drawn = derive_seed(self.subject_seed(split, index), "contrast", scan)
-            image = HeadImage(self, split, index, contrasts[drawn % len(contrasts)], "source", scan)
-            label = HeadSegmentation(self, split, index)
-            return {"participant_id": self.participant_id(split, index), "image": image, "label": label}
-
-        return self._items(split, contrasts, make, scans=self.scans_per_person)
-
-    def images(self, contrasts: Sequence[str], split: str | None) -> RenderedItems:
-        """One item per person and contrast, with the image as ``image``; raises as :meth:`items`."""
-
-        def make(split: str, index: int, scan: int) -> Mapping[str, Any]:
-            return {**self._covariates(split, index), "image": HeadImage(self, split, index, contrasts[scan])}
-
-        return self._items(split, contrasts, make, scans=len(contrasts))
-
-    def _covariates(self, split: str, index: int) -> dict[str, Any]:
-        person = self.person(split, index)
-        covariates = {name: getattr(person, name) for name in COVARIATES}
-        return {"participant_id": self.participant_id(split, index), **covariates}
-
-    def _items(
-        self,
-        split: str | None,
-        contrasts: Iterable[str],
-        make: Callable[[str, int, int], Mapping[str, Any]],
-        *,
-        scans: int,
-    ) -> RenderedItems:
-        """Items that ``make`` returns for the split, each person and each of their scans."""
-        people = self.number(split)
-        assert split is not None
-        self._check(split, contrasts)
-
-        def item(number: int) -> Mapping[str, Any]:
-            return make(split, *alternate(number, people, scans, PEOPLE_AT_ONCE))
-
-        return RenderedItems(people * scans, item)
-
-    def _check(self, split: str, contrasts: Iterable[str]) -> None:
-        """Load the label maps of a split, here and once, not in each worker that is forked later."""
-        names = self.source.in_split(split)
-        if self.number(split):
-            load_heads((self.source.maps[name] for name in names), self.cache_dir)
-            if not names:
-                listed = ", ".join(f"{name} ({split_of(name)})" for name in self.source.maps)
-                raise ValueError(f"no label map is for {split}: {listed}; add maps, or set num_held_out to 0.")
-        for contrast in contrasts:
-            if contrast not in SEQUENCES:
-                raise ValueError(f"unknown contrast {contrast!r}, known are {', '.join(SEQUENCES)}.")

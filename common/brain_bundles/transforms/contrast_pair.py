@@ -7,6 +7,7 @@ from typing import Any
 
 from monai.transforms import Randomizable, Transform
 
+from brain_bundles.data.rendered import target_key
 from brain_bundles.transforms.preprocessing import image_preprocessing
 
 
@@ -14,7 +15,8 @@ class ContrastPreprocessing(Transform):
     """Apply :func:`image_preprocessing` to the contrasts that a subject has; the first of them is the reference.
 
     Args:
-        contrasts: keys of image paths; an item may lack some.
+        contrasts: keys of image paths; an item may lack some. Targets of their own, under
+            :func:`brain_bundles.data.target_key`, are preprocessed, too.
         **options: options of :func:`image_preprocessing`.
 
     Raises:
@@ -22,15 +24,18 @@ class ContrastPreprocessing(Transform):
     """
 
     def __init__(self, contrasts: Sequence[str], **options: Any) -> None:
-        self.contrasts, self.options = list(contrasts), options
+        self.keys = [*contrasts, *map(target_key, contrasts)]
+        self.options = options
 
     def __call__(self, data: Mapping[Hashable, Any]) -> Mapping[Hashable, Any]:
-        present = [name for name in self.contrasts if name in data]
+        present = [name for name in self.keys if name in data]
         return image_preprocessing(present, **self.options)(data)
 
 
 class RandContrastPair(Randomizable, Transform):
     """Draw two of a subject's contrasts, a target and then a source among the others.
+
+    Where the item has targets of their own, under :func:`brain_bundles.data.target_key`, the target is that one.
 
     The item gets ``source`` and ``target``, the indices of the two in ``contrasts``, and their volumes with MONAI's
     keys ``image`` and ``label``. An item of cached latents gets ``image_mean``, ``image_sigma``, ``label_mean`` and
@@ -54,9 +59,10 @@ class RandContrastPair(Randomizable, Transform):
             raise ValueError(f"{data.get('participant_id', 'an item')} has {present}; a pair needs two contrasts.")
         target = present.pop(int(self.R.randint(len(present))))
         source = present[int(self.R.randint(len(present)))]
-        taken = {f"{name}{part}" for name in self.contrasts for part in parts}
+        taken = {f"{key}{part}" for name in self.contrasts for key in (name, target_key(name)) for part in parts}
         result = {name: value for name, value in data.items() if name not in taken}
-        for role, key, name in (("source", "image", source), ("target", "label", target)):
-            result[role] = self.contrasts.index(name)
+        result |= {"source": self.contrasts.index(source), "target": self.contrasts.index(target)}
+        own = any(f"{target_key(target)}{part}" in data for part in parts)
+        for key, name in (("image", source), ("label", target_key(target) if own else target)):
             result |= {f"{key}{part}": data[f"{name}{part}"] for part in parts if f"{name}{part}" in data}
         return result

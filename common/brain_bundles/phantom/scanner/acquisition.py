@@ -85,13 +85,16 @@ class Acquisition:
         present = {name: settings for name, settings in drawn.items() if settings is not None}
         return Scan(contrast, seed, levels, slopes, sequence, present)
 
-    def image(self, head: HeadSubject, scan: Scan, *, whole_head: bool = False) -> torch.Tensor:
+    def image(
+        self, head: HeadSubject, scan: Scan, *, whole_head: bool = False, extent: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """The magnitude image (D, H, W) of a scan, 0 and above; float32.
 
         Args:
             head: the head.
             scan: from :meth:`draw`, or a record of it.
             whole_head: True to leave out brain masks.
+            extent: (D, H, W) bool, the :meth:`extent` of another scan, which takes the place of this one's own.
         """
         volume, varying = torch.zeros(head.intracranial.shape), torch.zeros(head.intracranial.shape)
         for name, fraction in head.fractions.items():
@@ -103,8 +106,25 @@ class Acquisition:
         brightness = sum(scan.levels[name] for name in BRIGHTNESS) / len(BRIGHTNESS)
         signal = Signal(volume, (head.spacing,) * 3, head.intracranial, head.tissue, brightness)
         signal = to_grid(self._applied(signal, scan, self.artefacts))
-        after = [artefact for artefact in self.after if not (whole_head and isinstance(artefact, BrainMask))]
-        return self._applied(signal, scan, after).volume.clamp(min=0.0)
+        kept = [artefact for artefact in self._after(whole_head) if extent is None or not artefact.cuts]
+        volume = self._applied(signal, scan, kept).volume.clamp(min=0.0)
+        return volume if extent is None else volume * extent
+
+    def extent(self, head: HeadSubject, scan: Scan, *, whole_head: bool = False) -> torch.Tensor:
+        """Where a scan shows anything: within its brain mask and its field of view, (D, H, W) bool.
+
+        Args:
+            head: the head.
+            scan: from :meth:`draw`, or a record of it.
+            whole_head: True to leave out brain masks.
+        """
+        ones = torch.ones(head.intracranial.shape)
+        signal = Signal(ones, (head.spacing,) * 3, head.intracranial, head.tissue, 1.0)
+        cutting = [artefact for artefact in self._after(whole_head) if artefact.cuts]
+        return self._applied(signal, scan, cutting).volume > 0
+
+    def _after(self, whole_head: bool) -> list[Artefact]:
+        return [artefact for artefact in self.after if not (whole_head and isinstance(artefact, BrainMask))]
 
     @staticmethod
     def _applied(signal: Signal, scan: Scan, artefacts: Sequence[Artefact]) -> Signal:

@@ -42,7 +42,12 @@ class Artefact(ABC):
 
     Args:
         probability: chance that an image has it.
+
+    Attributes:
+        cuts: whether it makes parts of the image 0 and leaves the rest as it is.
     """
+
+    cuts = False
 
     def __init__(self, probability: float = 1.0) -> None:
         if not 0.0 <= probability <= 1.0:

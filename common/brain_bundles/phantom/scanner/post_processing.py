@@ -47,6 +47,7 @@ class BrainMask(Artefact):
         probability: chance that an image has a mask.
     """
 
+    cuts = True
     KNOTS_MM = 20.0
     CLOSING_MM = 5.0  # sulci narrower than twice this stay in a mask that ends at the brain's surface
 
@@ -119,6 +120,8 @@ class FieldOfView(Artefact):
         ends: possible ends as (axis, end), end 0 or 1; by default the bottom, the top and the back of the head.
         probability: chance that an image has it.
     """
+
+    cuts = True
 
     def __init__(
         self,
