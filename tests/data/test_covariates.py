@@ -40,7 +40,7 @@ def test_decode_undoes_encode(scaler):
     assert back.sex == "F"
     for name in BOUNDS:  # float32: relative error 1e-7 of the range
         assert getattr(back, name) == pytest.approx(getattr(person, name), abs=1e-4)
-    with pytest.raises(ValueError, match=r"shape \(2, 4\), expected four numbers"):
+    with pytest.raises(ValueError, match=r"shape \(2, 4\), expected 4 numbers: sex, age"):
         scaler.decode(torch.zeros(2, 4))
 
 
@@ -70,6 +70,23 @@ def test_impossible_rows_are_named(scaler, change, message):
 def test_bad_bounds(bounds, message):
     with pytest.raises(ValueError, match=message):
         CovariateScaler(bounds)
+
+
+def test_head_size_is_a_fifth_number_where_it_has_bounds():
+    scaler = CovariateScaler({"intracranial_volume": [1000, 2000], **BOUNDS})
+    row = {**ROW, "intracranial_volume": "1250"}
+    context = scaler.encode(row)
+    assert context.shape == (5,)
+    assert context[:4].equal(CovariateScaler(BOUNDS).encode(ROW))
+    assert float(context[4]) == 0.25
+    assert scaler.decode(context).age == pytest.approx(ROW["age"], abs=1e-4)
+    assert scaler.outside({**row, "intracranial_volume": 900}) == [
+        "intracranial_volume 900 is outside of 1000 to 2000 mL"
+    ]
+    with pytest.raises(ValueError, match="sub-1: intracranial_volume is missing"):
+        scaler.encode(ROW)
+    with pytest.raises(ValueError, match="a condition or the brain volume is normalised for it, not both"):
+        CovariateScaler({"intracranial_volume": [1000, 2000], **BOUNDS}, head_size_reference=1500.0)
 
 
 def test_a_table_is_encoded_as_one_token_per_row(scaler):

@@ -57,7 +57,8 @@ def test_every_datalist_takes_a_population_in_the_place_of_a_folder(population):
     assert isinstance(population, RenderedDataset)
     one = checked_datalist(population, ["T1w"], "val", check_also=["test"])
     assert len(one) == 2
-    assert one[1].keys() == {"participant_id", "age", "sex", "ventricular_volume", "brain_volume", "image"}
+    covariates = {"age", "sex", "ventricular_volume", "brain_volume", "intracranial_volume"}
+    assert one[1].keys() == {"participant_id", "image"} | covariates
     assert isinstance(one[0]["image"], RenderedImage)
     pairs = paired_datalist(population, "T1w", "FLAIR", "train")
     assert (pairs[0]["image"].contrast, pairs[0]["label"].contrast) == ("T1w", "FLAIR")

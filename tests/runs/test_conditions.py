@@ -172,3 +172,15 @@ def test_head_size_is_a_column_of_weights_that_know_it(tmp_path):
         make_condition_table(intracranial_volume=1400.0)
     with pytest.raises(ValueError, match="intracranial_volume is missing"):
         EncodeConditiond(bounds, head_size_reference=1750.0)({**row, "intracranial_volume": None})
+
+
+def test_head_size_is_drawn_given_the_others_where_the_weights_have_bounds_for_it():
+    bounds = {"age": (20.0, 90.0), "ventricular_volume": (5.0, 130.0), "brain_volume": (850.0, 1700.0)}
+    bounds["intracranial_volume"] = (1000.0, 1950.0)
+    rows = make_condition_table(num_samples=20, brain_volume=1300.0, seed=5, bounds=bounds)
+    sizes = [row["intracranial_volume"] for row in rows]
+    assert len(set(sizes)) == 20
+    assert all(0.7 < 1300.0 / size < 0.94 for size in sizes)
+    (given,) = make_condition_table(intracranial_volume=1500.0, bounds=bounds)
+    assert given["intracranial_volume"] == 1500.0
+    assert EncodeConditiond(bounds)(given)["context"].shape == (1, 5)

@@ -25,7 +25,8 @@ POSSIBLE: Mapping[str, tuple[float, float]] = MappingProxyType(
 )
 UNITS: Mapping[str, str] = MappingProxyType({name: "years" if name == "age" else "mL" for name in POSSIBLE})
 COVARIATES = ("age", "sex", "ventricular_volume", "brain_volume")
-HEAD = ("intracranial_volume", "grey_matter_volume")  # of the population with heads; no network is conditioned on them
+HEAD_SIZE = "intracranial_volume"  # a condition where bounds have it
+HEAD = (HEAD_SIZE, "grey_matter_volume")  # of the population with heads
 
 
 def check_covariate(name: str, value: object) -> str | None:
@@ -78,16 +79,23 @@ class Covariates:
 class CovariateScaler:
     """Encode covariates for the network: [sex (F 0, M 1), age, ventricular volume, brain volume], min-max scaled.
 
-    Values outside of the bounds map outside of [0, 1]: the published model extrapolates on purpose.
+    The intracranial volume is a fifth number where it has bounds. Values outside of the bounds map outside of [0, 1]:
+    the published model extrapolates on purpose.
 
     Args:
-        bounds: the two values of age (years), ventricular_volume and brain_volume (mL) that become 0 and 1.
+        bounds: the two values of age (years), ventricular_volume and brain_volume (mL) that become 0 and 1; of
+            intracranial_volume (mL), too, for networks that are conditioned on it.
         head_size_reference: intracranial volume (mL) of a reference head. If given, the network knows brain volumes
             that are normalised for head size: brain_volume times the reference over intracranial_volume, which rows
             must have then.
 
+    Attributes:
+        names: the covariates that rows must have.
+        size: numbers of a condition, K.
+
     Raises:
-        ValueError: if a covariate has no bounds or they are not two increasing numbers.
+        ValueError: if a covariate has no bounds or they are not two increasing numbers, or head size is given both
+            ways.
 
     Source: order, sex code and scaling of Pinaya et al. 2022, arXiv:2209.07162, and its authors' demo.
     """
@@ -96,25 +104,36 @@ class CovariateScaler:
         if head_size_reference is not None and not head_size_reference > 0:
             raise ValueError(f"head_size_reference is {head_size_reference} mL, expected more than 0, or None.")
         self.head_size_reference = head_size_reference
-        if set(bounds) != set(CONTINUOUS):
-            raise ValueError(f"bounds are for {sorted(bounds)}, expected exactly {', '.join(CONTINUOUS)}.")
+        if set(bounds) - {HEAD_SIZE} != set(CONTINUOUS):
+            raise ValueError(
+                f"bounds are for {sorted(bounds)}, expected exactly {', '.join(CONTINUOUS)}"
+                f" and, if you like, {HEAD_SIZE}."
+            )
+        if HEAD_SIZE in bounds and head_size_reference is not None:
+            raise ValueError(
+                f"bounds have {HEAD_SIZE}, and head_size_reference is {head_size_reference}: head size is a condition "
+                "or the brain volume is normalised for it, not both."
+            )
         for name, pair in bounds.items():
             if len(pair) != 2 or not all(math.isfinite(v) for v in pair) or not pair[0] < pair[1]:
                 raise ValueError(
                     f"bounds of {name} are {list(pair)}, expected [low, high] in {UNITS[name]} with low < high."
                 )
-        self.bounds = {name: (float(bounds[name][0]), float(bounds[name][1])) for name in CONTINUOUS}
+        scaled = [name for name in (*CONTINUOUS, HEAD_SIZE) if name in bounds]
+        self.bounds = {name: (float(bounds[name][0]), float(bounds[name][1])) for name in scaled}
+        self.size = 1 + len(scaled)
+        by_head = HEAD_SIZE in bounds or head_size_reference is not None
+        self.names = (*COVARIATES, HEAD_SIZE) if by_head else COVARIATES
 
     def encode(self, row: Mapping[Any, Any] | Covariates) -> torch.Tensor:
-        """Encode one participant as a float32 tensor of shape (4,).
+        """Encode one participant as a float32 tensor of shape (K,).
 
         Raises:
             ValueError: if a covariate is missing or impossible; the message names the participant if the row does.
         """
         row = asdict(row) if isinstance(row, Covariates) else row
-        names = COVARIATES if self.head_size_reference is None else (*COVARIATES, "intracranial_volume")
         row = {**row, **{n: float(row[n]) for n in HEAD if isinstance(row.get(n), str)}}  # columns of tables are text
-        problems = [f"{n} is missing" if row.get(n) is None else check_covariate(n, row[n]) for n in names]
+        problems = [f"{n} is missing" if row.get(n) is None else check_covariate(n, row[n]) for n in self.names]
         if any(problems):
             who = f"{row['participant_id']}: " if "participant_id" in row else ""
             raise ValueError(f"{who}{'; '.join(p for p in problems if p)}.")
@@ -122,19 +141,23 @@ class CovariateScaler:
         return torch.tensor([float(row["sex"] == "M"), *scaled], dtype=torch.float32)
 
     def encode_table(self, rows: Sequence[Mapping[str, object]]) -> torch.Tensor:
-        """Encode rows as a float32 tensor (B, 1, 4): the condition of a batch, one token per row."""
+        """Encode rows as a float32 tensor (B, 1, K): the condition of a batch, one token per row."""
         return torch.stack([self.encode(row)[None] for row in rows])
 
     def decode(self, context: torch.Tensor) -> Covariates:
-        """Decode a tensor of four numbers (any shape, such as (1, 4)) to a person; the inverse of :meth:`encode`.
+        """Decode a tensor of K numbers (any shape, such as (1, K)) to a person without a head size.
 
         Raises:
-            ValueError: if there are not four numbers or a covariate is impossible.
+            ValueError: if there are not K numbers or a covariate is impossible.
         """
-        if context.numel() != 4:
-            raise ValueError(f"context has shape {tuple(context.shape)}, expected four numbers: sex, age, two volumes.")
+        if context.numel() != self.size:
+            raise ValueError(
+                f"context has shape {tuple(context.shape)}, expected {self.size} numbers: "
+                f"sex, {', '.join(self.bounds)}."
+            )
         sex, *scaled = context.detach().double().flatten().tolist()
         values = {n: low + (high - low) * v for v, (n, (low, high)) in zip(scaled, self.bounds.items(), strict=True)}
+        values.pop(HEAD_SIZE, None)
         return Covariates(sex="M" if sex > 0.5 else "F", **values)
 
     def outside(self, row: Mapping[str, object]) -> list[str]:

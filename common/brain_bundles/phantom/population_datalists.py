@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from brain_bundles.data.covariates import COVARIATES
+from brain_bundles.data.covariates import COVARIATES, HEAD_SIZE
 from brain_bundles.data.rendered import RenderedItems, alternate, target_key
 from brain_bundles.phantom.head_images import HeadImage, HeadSegmentation, People
 from brain_bundles.phantom.heads.prepared import load_heads
@@ -79,7 +79,7 @@ class PopulationDatalists(People, ABC):
 
     def _covariates(self, split: str, index: int) -> dict[str, Any]:
         person = self.person(split, index)
-        covariates = {name: getattr(person, name) for name in COVARIATES}
+        covariates = {name: getattr(person, name) for name in (*COVARIATES, HEAD_SIZE)}
         return {"participant_id": self.participant_id(split, index), **covariates}
 
     def _items(

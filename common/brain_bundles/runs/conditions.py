@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from brain_bundles.data.covariates import CONTINUOUS, COVARIATES, CovariateScaler
+from brain_bundles.data.covariates import CONTINUOUS, HEAD_SIZE, CovariateScaler
 from brain_bundles.data.participants import id_problems, parse_covariate, read_tsv
 from brain_bundles.data.problems import DatasetError, raise_problems
 from brain_bundles.phantom.heads.people import head_population
@@ -53,9 +53,9 @@ def make_condition_table(
         seed: seed of the run.
         bounds: the training range, see :class:`CovariateScaler`; by default the range of the population.
         population: source of drawn values, by default the fitted adults.
-        intracranial_volume: mL; only for weights that know brain volumes normalised for head size.
-        head_size_reference: see :class:`CovariateScaler`. If given, rows have an intracranial_volume, too: of the
-            table, or drawn given the others.
+        intracranial_volume: mL; only for weights that know head size, by bounds of it or by ``head_size_reference``.
+            Their rows have it, too: of the table, or drawn given the others.
+        head_size_reference: see :class:`CovariateScaler`.
         first_sample: number of the first sample in the sequence of the seed, from 0; those before it are of other runs.
 
     Returns:
@@ -71,17 +71,16 @@ def make_condition_table(
     Warns:
         BrainBundlesWarning: once, with every row outside of the training range.
     """
-    names: tuple[str, ...] = COVARIATES
-    if head_size_reference is not None:
-        names, population = (*COVARIATES, "intracranial_volume"), population or head_population()
-    elif intracranial_volume is not None:
+    by_head = head_size_reference is not None or HEAD_SIZE in (bounds or {})
+    if intracranial_volume is not None and not by_head:
         raise ValueError(
-            "intracranial_volume is given, but these weights do not know head size; only weights whose brain volumes "
-            "are normalised for it do (head_size_reference, in configs/paper.json)."
+            "intracranial_volume is given, but these weights do not know head size; only weights with bounds for it "
+            "do, or with brain volumes normalised for it (head_size_reference, in configs/paper.json)."
         )
-    population = population or PopulationModel.default()
+    population = population or (head_population() if by_head else PopulationModel.default())
     own = {name: population.range[name] for name in CONTINUOUS}
     scaler = CovariateScaler(bounds if bounds is not None else own, head_size_reference)
+    names = scaler.names
     fixed = {"age": age, "sex": sex, "ventricular_volume": ventricular_volume, "brain_volume": brain_volume}
     fixed |= {"intracranial_volume": intracranial_volume}
     fixed = {name: value for name, value in fixed.items() if value is not None}

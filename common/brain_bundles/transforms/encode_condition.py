@@ -11,7 +11,7 @@ from brain_bundles.data.covariates import CovariateScaler
 
 
 class EncodeConditiond(Transform):
-    """Add ``context``, the scaled covariates [sex, age, ventricular volume, brain volume] as one token (1, 4).
+    """Add ``context``, the scaled covariates [sex, age, ventricular volume, brain volume, ...] as one token (1, K).
 
     Args:
         bounds: lowest and highest value of each covariate in training, see :class:`CovariateScaler`.
