@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from brain_bundles.engines import muon_groups
+from brain_bundles.networks import LatentAutoencoderKL
 from pytorch_optimizer import Muon
 
 
@@ -20,3 +21,25 @@ def test_matrices_are_muons_and_what_is_frozen_nobodys():
     Muon(muon_groups(network, 0.4), use_adjusted_lr=True).step()
     changed = [not torch.equal(old, new) for old, new in zip(before, network.parameters(), strict=True)]
     assert changed == [True, True, True, True, False, False]
+
+
+def test_edges_of_an_autoencoder_are_adamws():
+    autoencoder = LatentAutoencoderKL(
+        3,
+        channels=[8, 8],
+        num_res_blocks=[1, 1],
+        attention_levels=[False, False],
+        norm_num_groups=4,
+        linear_shortcut=True,
+    )
+    matrices, others = muon_groups(autoencoder, 0.4, autoencoder.edges)
+    names = {id(one): name for name, one in autoencoder.named_parameters()}
+    by_muon, by_adamw = ({names[id(one)] for one in group["params"]} for group in (matrices, others))
+    assert len(by_muon) + len(by_adamw) == len(names)
+    shapes = {name: tuple(one.shape) for name, one in autoencoder.named_parameters()}
+    firsts = {
+        name for name in names.values() if len(shapes[name]) > 1 and (shapes[name][1] == 1 or shapes[name][0] == 1)
+    }
+    assert firsts <= by_adamw
+    assert {name for name in by_adamw if name.startswith(("quant", "post_quant", "shortcut"))}
+    assert "decoder.blocks.1.conv1.conv.weight" in by_muon

@@ -72,6 +72,12 @@ class LatentAutoencoderKL(LatentStatistics, AutoencoderKL):
         """Voxels of an image along each axis for one of its latent."""
         return self.patch_size * 2 ** (len(cast(Any, self.encoder).channels) - 1)
 
+    @property
+    def edges(self) -> tuple[str, ...]:
+        """Beginnings of the names of first and last layers and of the linear path, see :func:`muon_groups`."""
+        last = len(cast(Any, self.decoder).blocks) - 1
+        return ("encoder.blocks.0.", "decoder.blocks.0.", f"decoder.blocks.{last}.", "quant", "post_quant", "shortcut")
+
     def encode(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and standard deviation of the raw latents (B, latent_channels, d, h, w) of images (B, C, D, H, W)."""
         mean, sigma = super().encode(self._patches(x))
