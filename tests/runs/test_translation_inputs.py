@@ -311,6 +311,16 @@ def test_files_that_cannot_be_translated(tmp_path):
         translation_inputs(input=tmp_path / "empty", source="T1w", target="T2w")
 
 
+def test_a_source_of_any_contrast_is_every_image(tmp_path, caplog):
+    for name in ("a_T1w", "b_PDw", "c_stir", "plain", "a_seg", "a_mask", "a_T1w_FLAIR"):
+        save(tmp_path / f"{name}.nii.gz")
+    inputs = translation_inputs(input=tmp_path, source="any", target=["T1w", "T2w"], contrasts=["T1w", "T2w"])
+    assert sorted(people(inputs)) == ["a_T1w", "b_PDw", "c_stir", "plain"]
+    assert {item["source"] for item in inputs.items} == {"any"}
+    assert inputs.items[0]["targets"] == ["T1w", "T2w"]
+    assert warnings_of(caplog) == []
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -329,6 +339,8 @@ def test_files_that_cannot_be_translated(tmp_path):
         ({"input": "b", "participant_label": 1, "session_id": 1}, "participant_label and session_id chooses in a BIDS"),
         ({"dataset_dir": ".", "participant_label": "2"}, "participant_label names sub-2: no such participants"),
         ({"dataset_dir": ".", "entities": {"acquisition": "3D"}}, "entities has 'acquisition', known are"),
+        ({"input": "b", "source": "any"}, "source 'any' is for files .* and a model of several contrasts"),
+        ({"dataset_dir": ".", "source": "any", "contrasts": ["T2w"]}, "of a BIDS dataset give the files"),
         ({"input": "b", "split": "test"}, "only a BIDS dataset has splits"),
         ({"dataset_dir": ".", "split": "all"}, "split is 'all', allowed are train"),
     ],

@@ -43,6 +43,7 @@ fse tse se space blade propeller tirm 3d 2d ax axial sag sagittal cor coronal tr
 PROCESSING = frozenset(_PROCESSING.split())
 _WEIGHTED = tuple(name for name in SPELLINGS if " " not in name)
 SEGMENTATION, MASK, TRANSLATION = "a segmentation", "a mask", "a translation"
+NO_SCANS = (SEGMENTATION, MASK, TRANSLATION)
 _ID = re.compile(r"\d+[a-z]?|[si]\d+")  # numbers of people, visits, series and images, dates
 # Anywhere in a name, as in lesion_seg_T1; the other words only at its end, since a study may be called lesion.
 _SEGMENTATION = re.compile(r"[a-z0-9]*(seg|segm|segmentations?)\d*|gtv")

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from brain_bundles.data.contrast_spellings import contrast_of
+from brain_bundles.data.contrast_spellings import NO_SCANS, contrast_of
 from brain_bundles.data.problems import first_names
 
 logger = logging.getLogger(__name__)
+ANY = "any"  # the source of which the contrast is not known, or not one of the model's
 _NIFTI = re.compile(r"\.nii(\.gz)?$", re.IGNORECASE)
 
 
@@ -41,7 +42,8 @@ def file_jobs(
 
     A file that is given by name is used. One in a folder, or in a folder below it, is used if its name ends in the
     source contrast, see :func:`~brain_bundles.data.contrast_spellings.contrast_of`; the others are named in the log.
-    A result has the name of its source with the target behind it, in the same folder below the output.
+    With the source ``any`` every image is used, but no segmentation, mask or translation. A result has the name of its
+    source with the target behind it, in the same folder below the output.
 
     Returns:
         the jobs, the problems as (kind, detail), and the files whose names end in nothing known.
@@ -78,13 +80,13 @@ def _nifti_files(inputs: Sequence[Path], source: str, unknown: list[str]) -> Ite
     for path in inputs:
         if not path.is_dir():
             contrast = contrast_of(path, also=source)
-            if contrast not in (source, None):
+            if contrast not in (source, None) and source != ANY:
                 logger.warning("%s is used as %s, as asked, but by its name it is %s.", path, source, contrast)
             yield path, Path()
             continue
         for file in nifti_files(path):
             contrast = contrast_of(file, also=source)
-            if contrast == source:
+            if contrast == source or (source == ANY and contrast not in NO_SCANS):
                 yield file, file.parent.relative_to(path)
             elif contrast is None:
                 unknown.append(str(file))

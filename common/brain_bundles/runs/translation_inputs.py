@@ -17,7 +17,7 @@ from brain_bundles.data.bids_scans import Labels, select_scans
 from brain_bundles.data.checks import ImageCheck, check_image, log_doubts, warn_headers
 from brain_bundles.data.problems import DatasetError, first_names, raise_problems
 from brain_bundles.runs.dataset_jobs import MISSING, dataset_jobs
-from brain_bundles.runs.input_files import file_jobs
+from brain_bundles.runs.input_files import ANY, file_jobs
 from brain_bundles.runs.run_output import MAX_IMAGE_NAME
 from brain_bundles.utils.fingerprint import hash_file
 from brain_bundles.utils.seeding import derive_seed
@@ -88,8 +88,9 @@ def translation_inputs(
         input: a NIfTI file, a folder of them, a folder of patients' folders, or several of these. A file in a folder is
             used if its name ends in the ``source`` contrast, see :func:`~brain_bundles.data.contrast_of`; the others
             are named in the log. A file that is given by name is used, with a warning if its name says otherwise.
-        source: contrast to translate from. None, in a BIDS dataset, chooses for each target the best usable source that
-            the subject has. So does the target ``"missing"``, for any ``source``.
+        source: contrast to translate from; "any" for files of any contrast, of a model that takes them. None, in a BIDS
+            dataset, chooses for each target the best usable source that the subject has. So does the target
+            ``"missing"``, for any ``source``.
         target: contrast to translate to, or several. In a BIDS dataset all must be known to :func:`image_path`, and
             ``"missing"`` makes for each subject, in each session, the ``contrasts`` of which no file is there under any
             entity, not even one that was not fetched.
@@ -150,7 +151,7 @@ def translation_inputs(
         inputs = [Path(input)] if isinstance(input, (str, os.PathLike)) else [Path(path) for path in input]
         where = ", ".join(str(path) for path in inputs[:3]) + (" ..." if len(inputs) > 3 else "")
         found, problems, unknown = file_jobs(inputs, source, targets)
-        hint = f"expected .nii.gz or .nii with names that end in {source}"
+        hint = "expected .nii.gz or .nii" + ("" if source == ANY else f" with names that end in {source}")
         if unknown:
             hint += f", but these do not: {first_names(unknown)}; give files by their own names to translate them"
 
@@ -194,6 +195,10 @@ def _check_contrasts(
     known = None if contrasts is None else set(contrasts)
     if not targets or len(set(targets)) != len(targets):
         raise ValueError(f"target is {list(targets)}, expected one contrast or several, each once.")
+    if source == ANY and (known is None or in_dataset):
+        raise ValueError(
+            "source 'any' is for files (input) and a model of several contrasts; of a BIDS dataset give the files."
+        )
     if source in targets:
         raise ValueError(f"source and target are both {source!r}; a translation needs two contrasts.")
     if (source is None or MISSING in targets) and (known is None or not in_dataset):
@@ -201,7 +206,7 @@ def _check_contrasts(
         raise ValueError(f"{what} is for a BIDS dataset (dataset_dir) and a model that knows its contrasts.")
     if MISSING in targets and len(targets) > 1:
         raise ValueError(f"target is {list(targets)}; {MISSING!r} cannot be combined with other targets.")
-    for name in (*([source] if source is not None else []), *(name for name in targets if name != MISSING)):
+    for name in (*([source] if source not in (None, ANY) else []), *(name for name in targets if name != MISSING)):
         if not re.fullmatch(r"[A-Za-z0-9]+([-_][A-Za-z0-9]+)*", name):
             raise ValueError(f"contrast {name!r}: expected a name such as T2w, of letters and digits.")
         if known is not None and name not in known:
