@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ FREE = ("sub-ms", "sub-stroke", "sub-brats")  # CC BY and MIT: their pictures ma
 AGES = {"ms": {"age": 53.0, "sex": "F"}}  # of the one patient there, who has no participants.tsv
 
 
-def lay_out(real: Path, dataset: Path) -> Path:
+def lay_out(real: Path, dataset: Path, contrasts: Sequence[str] = CONTRASTS) -> Path:
     """Link the brain-extracted real scans into one BIDS dataset, with ages and sexes where they are known."""
     shutil.rmtree(dataset, ignore_errors=True)
     rows: list[dict[str, Any]] = []
@@ -45,12 +46,12 @@ def lay_out(real: Path, dataset: Path) -> Path:
         about = {str(row["participant_id"]): row for row in read_participants(real / folder)} if known else {}
         for person in index.participants():
             (scan,) = index.scans(person)
-            found = {contrast: path for contrast in CONTRASTS if (path := index.find(scan, contrast))}
+            found = {contrast: path for contrast in contrasts if (path := index.find(scan, contrast))}
             row = about.get(person, AGES.get(name, {}))
             add(name + person.removeprefix("sub-"), found, age=row.get("age"), sex=row.get("sex"))
     for person in sorted(path for path in (real / "brats").iterdir() if path.is_dir()):
         files = {contrast_of(path): path for path in sorted(person.glob("*.nii.gz"))}
-        add("brats" + person.name[-5:].strip("-").replace("-", ""), {c: files[c] for c in CONTRASTS if c in files})
+        add("brats" + person.name[-5:].strip("-").replace("-", ""), {c: files[c] for c in contrasts if c in files})
     write_participants(dataset, rows)
     write_dataset_description(dataset, "Real scans, brain-extracted")
     return dataset

@@ -1,0 +1,205 @@
+"""How good the adaptive translator is on people: every direction of every real data set, beside what needs no network.
+
+    python tests/real/translators_on_people.py REAL OUTPUT_DIR [--ckpt_dir DIR] [--option KEY VALUE ...]
+
+Contrasts are on the grid and the intensity scale of the weights: each target is scaled by its own median, a prediction
+never is. Each regression is the mean target intensity given that of the source: of the other people of the set, and of
+the people of all other sets. ``DIR`` has the weights, by default those that ship; an option is a key of
+configs/inference.json. Predictions are kept in OUTPUT_DIR: empty it for other weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+from collections.abc import Iterator, Mapping
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import brain_bundles
+import numpy as np
+import torch
+import torch.nn.functional as F
+from brain_bundles.data import contrast_datalist
+from brain_bundles.evaluation import NetworkMethod
+from brain_bundles.evaluation.contrast_switch import intensity_quantiles, nearest_contrast
+from brain_bundles.evaluation.translation_baselines import fit_regressions
+from brain_bundles.evaluation.translation_subject import Subject, load_subject
+from brain_bundles.metrics.translation import brain_mask, score_translation
+from brain_bundles.transforms import ContrastPreprocessing
+from monai.bundle import ConfigParser
+from population_realism import lay_out
+from tqdm import tqdm
+
+CONTRASTS = ["T1w", "T2w", "FLAIR", "ce-gadolinium_T1w"]
+SETS = {"older": "15 older adults", "brats": "2 tumours", "ms": "sclerosis", "stroke": "stroke"}
+RIM_MM = 4.0
+COPY, OWN, OTHER = "copy", "regression, other people of the set", "regression, people of the other sets"
+SPADE, MODEL = "MS-SPADE alone", "adaptive translator"
+Rows = list[dict[str, Any]]
+
+
+def set_of(subject: Subject) -> str:
+    """Which of ``SETS`` a person is of."""
+    return next(name for name in SETS if subject.participant_id.startswith(f"sub-{name}"))
+
+
+class Translator:
+    """The adaptive translator of the weights in a folder, with and without its diffusion."""
+
+    def __init__(self, ckpt_dir: Path | None, options: Mapping[str, Any]) -> None:
+        root = Path(brain_bundles.load("brain_mri_adaptive_translator").root)
+        self.config = ConfigParser()
+        self.config.read_config(root / "configs" / "inference.json")
+        self.config.update({"bundle_root": str(root), "input": "none", "device": "cpu", **options})
+        if ckpt_dir is not None:
+            self.config["ckpt_dir"] = str(ckpt_dir)
+        names = ("spacing", "spatial_size", "intensity_scale", "intensity_percentiles")
+        settings = {name: self.config.get_parsed_content(name) for name in names}
+        self.spacing = settings["spacing"]
+        self.read = ContrastPreprocessing(CONTRASTS, warn_cut=None, **settings)
+        inferer = self.config.get_parsed_content("inferer")
+        network = self.config.get_parsed_content("network") if _has_network(self.config) else None
+        self.methods = {SPADE: NetworkMethod(type(inferer)(inferer.sampler, diffusion=False), network)}
+        if network is not None:
+            self.methods[MODEL] = NetworkMethod(inferer, network)
+        known = self.config.get_parsed_content("contrasts")
+        self.targets = [name for name in CONTRASTS if name in known]
+
+    def translate(self, subject: Subject, source: str, folder: Path) -> dict[str, dict[str, torch.Tensor]]:
+        """Method -> target -> (D, H, W), from the folder if it is there."""
+        found: dict[str, dict[str, torch.Tensor]] = {}
+        wanted = [name for name in self.targets if name != source and name in subject.volumes]
+        for method, call in self.methods.items():
+            path = folder / f"{subject.participant_id}_{source}_{method.replace(' ', '_')}.pt"
+            if not path.is_file():
+                made = call(subject.volumes[source][None, None], targets=wanted, seeds=[0] * len(wanted))
+                torch.save({name: one[0].half() for name, one in zip(wanted, made, strict=True)}, path)
+            found[method] = {name: one.float() for name, one in torch.load(path).items()}
+        return found
+
+
+def _has_network(config: ConfigParser) -> bool:
+    return Path(config.get_parsed_content("ckpt_dir"), "model.pt").is_file()
+
+
+def rows_of(subjects: list[Subject], translator: Translator, folder: Path) -> Iterator[dict[str, Any]]:
+    """The scores of every method in every direction of every person."""
+    cells = list(permutations(CONTRASTS, 2))
+    for subject in tqdm(subjects):
+        mates = [one for one in subjects if one is not subject and set_of(one) == set_of(subject)]
+        strangers = [one for one in subjects if set_of(one) != set_of(subject)]
+        regressions = {OWN: fit_regressions(mates, cells), OTHER: fit_regressions(strangers, cells)}
+        for source, volume in subject.volumes.items():
+            networks = translator.translate(subject, source, folder)
+            for target, true in subject.volumes.items():
+                if target == source:
+                    continue
+                brain = brain_mask(volume, true)
+                made = {COPY: volume}
+                for name, fitted in regressions.items():
+                    if (source, target) in fitted:
+                        made[name] = fitted[source, target].predict(volume, brain)
+                made |= {name: targets[target] for name, targets in networks.items() if target in targets}
+                for method, prediction in made.items():
+                    about = {"set": set_of(subject), "method": method, "source": source, "target": target}
+                    yield about | scores_of(subject, prediction, true, brain, translator.spacing)
+
+
+def scores_of(
+    subject: Subject, prediction: torch.Tensor, true: torch.Tensor, brain: torch.Tensor, spacing: float
+) -> dict[str, Any]:
+    """PSNR (dB) and SSIM in the brain, PSNR at its rim, within it and in lesions, and the nearest contrast."""
+    scores = score_translation(prediction, true, brain, ms_ssim_kernel_size=None)
+    size = 2 * round(RIM_MM / spacing) + 1
+    rim = F.max_pool3d((~brain).float()[None, None], size, 1, size // 2)[0, 0] > 0
+    squares = (prediction.clamp(0, 1) - true).square()
+    lesion = None if subject.tumour is None else subject.tumour & brain
+    quantiles = intensity_quantiles(prediction.clamp(0, 1), subject.brain)
+    return {
+        "psnr": scores.psnr,
+        "ssim": scores.ssim,
+        "masked_volume_ssim": scores.masked_volume_ssim,
+        "rim": _psnr(squares, brain & rim),
+        "within": _psnr(squares, brain & ~rim),
+        "lesion": None if lesion is None or not bool(lesion.any()) else _psnr(squares, lesion),
+        "nearest": nearest_contrast(quantiles, subject.quantiles),
+    }
+
+
+def _psnr(squares: torch.Tensor, mask: torch.Tensor) -> float:
+    return -10 * float(squares[mask].mean().log10())
+
+
+def report(rows: Rows) -> str:
+    """The tables: by set; at the rim, within and in lesions; by direction; the contrasts that predictions look like."""
+    methods = [COPY, OWN, OTHER, *(name for name in (SPADE, MODEL) if any(row["method"] == name for row in rows))]
+    lines = ["| method | " + " | ".join(SETS.values()) + " |", "| --- |" + " --- |" * len(SETS)]
+    for title, keys in (("", ("psnr", "ssim")), (", rim, within, lesions", ("rim", "within", "lesion"))):
+        for method in methods:
+            cells = []
+            for name in SETS:
+                mine = [row for row in rows if row["set"] == name and row["method"] == method]
+                values = {key: [row[key] for row in mine if row[key] is not None] for key in keys}
+                shown = [f"{np.mean(found):.{3 if key == 'ssim' else 2}f}" for key, found in values.items() if found]
+                cells.append(", ".join(shown))
+            lines.append(f"| {method}{title} | " + " | ".join(cells) + " |")
+    lines += ["", "| set | direction | " + " | ".join(methods) + " |", "| --- | --- |" + " --- |" * len(methods)]
+    for name, source, target in dict.fromkeys((row["set"], row["source"], row["target"]) for row in rows):
+        cell = [row for row in rows if (row["set"], row["source"], row["target"]) == (name, source, target)]
+        found = {method: [row["psnr"] for row in cell if row["method"] == method] for method in methods}
+        shown = [f"{np.mean(one):.2f}" if one else "" for one in found.values()]
+        lines.append(f"| {name} | {source} to {target} | " + " | ".join(shown) + " |")
+    for method in methods:
+        mine = [row for row in rows if row["set"] == "brats" and row["method"] == method]
+        right = sum(row["nearest"] == row["target"] for row in mine)
+        masked = np.mean([row["masked_volume_ssim"] for row in mine]) if mine else float("nan")
+        lines.append(
+            f"\n{method}: {right} of {len(mine)} of the tumours are nearest to the contrast asked for; SSIM of "
+            f"masked volumes {masked:.4f}"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("real", type=Path)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--ckpt_dir", type=Path)
+    parser.add_argument("--option", nargs=2, action="append", default=[], metavar=("KEY", "VALUE"))
+    given = parser.parse_args()
+    given.output.mkdir(parents=True, exist_ok=True)
+    dataset = lay_out(given.real, given.output / "people", CONTRASTS)
+    options = {key: _value(value) for key, value in given.option}
+    translator = Translator(given.ckpt_dir, options)
+    lesions = dict(lesion_masks(given.real))
+    subjects = []
+    for item in contrast_datalist(dataset, CONTRASTS):
+        name = str(item["participant_id"])
+        if not name.startswith("sub-oasis"):  # one contrast
+            known = {"segmentation": lesions[name]} if name in lesions else {}
+            subjects.append(load_subject({**item, **known}, translator.read, CONTRASTS, tumour_labels=range(1, 100)))
+    rows = list(rows_of(subjects, translator, given.output))
+    (given.output / "rows.json").write_text(json.dumps(rows, indent=1))
+    print(report(rows))
+
+
+def lesion_masks(real: Path) -> Iterator[tuple[str, str]]:
+    """Participants with a mask of their lesions, and its path."""
+    for path in sorted((real / "brats").rglob("*seg.nii.gz")):
+        yield "sub-brats" + path.parent.name[-5:].strip("-").replace("-", ""), str(path)
+    for path in sorted((real / "ms" / "derivatives" / "lesions").rglob("*dseg.nii.gz")):
+        yield "sub-ms" + path.parents[1].name.removeprefix("sub-"), str(path)
+
+
+def _value(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+if __name__ == "__main__":
+    main()
