@@ -6,12 +6,14 @@ from brain_bundles.engines.muon_groups import muon_groups
 from brain_bundles.engines.per_sample_noise import per_sample_randn, per_sample_sampling
 from brain_bundles.engines.prepare_batch import LatentDiffusionPrepareBatch
 from brain_bundles.engines.scalar_losses import scalar_losses
+from brain_bundles.engines.step_distillation import StepDistillationPrepareBatch
 from brain_bundles.engines.translation_prepare_batch import TranslationPrepareBatch
 
 __all__ = [
     "AutoencoderTrainer",
     "ConditionPrepareBatch",
     "LatentDiffusionPrepareBatch",
+    "StepDistillationPrepareBatch",
     "TrainingResults",
     "TranslationPrepareBatch",
     "muon_groups",

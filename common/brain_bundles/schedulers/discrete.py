@@ -95,6 +95,11 @@ class DiscreteScheduler(ExactNoising, Scheduler):
         self._index = {timestep: index for index, timestep in enumerate(timesteps)}
         self._levels = [self._alpha_bar[timestep] for timestep in timesteps] + [1.0]
 
+    @property
+    def levels(self) -> list[float]:
+        """alpha_bar at each of ``timesteps``, and 1, where the last step ends."""
+        return self._levels
+
     def step_index(self, timestep: int | torch.Tensor) -> int:
         """Position of ``timestep`` in ``timesteps``.
 
