@@ -31,7 +31,7 @@ class StepDistillationPrepareBatch(LatentDiffusionPrepareBatch):
         denoiser: how the teacher is called: its guidance becomes the student's.
         sampler: DDIM without fresh noise, with which the student will be sampled; its spacing is "trailing", so that
             the teacher's steps meet the student's.
-        num_student_steps: K.
+        num_student_steps: steps of the student, K.
         teacher_steps: steps of the teacher for each of the student.
         **kwargs: of :class:`LatentDiffusionPrepareBatch`.
 

@@ -27,6 +27,8 @@ BASELINES = ("baseline_lsgan", "baseline_vaegan")
 class Bundle(BundleRunner):
     root = BUNDLE
     variants = {  # noqa: RUF012
+        "distil": ("train", "distil"),
+        "few_steps_inference": ("inference", "few_steps"),
         "baseline_inference": ("inference", "baseline_inference"),
         "evaluated_baseline": ("inference", "evaluate", "baseline_inference"),
     }
@@ -50,13 +52,13 @@ class Bundle(BundleRunner):
         networks = {
             k: v for k, v in TINY_NETWORKS.items() if name != "train_autoencoder" or k.startswith("autoencoder")
         }
-        if name.startswith("train"):
+        if name.startswith("train") or name == "distil":
             common |= {"dataset_dir": str(self.dataset_dir), "samples_per_epoch": 4, "max_epochs": 2, "val_interval": 1}
             common |= {"batch_size": 2}
         if name == "train_autoencoder":
             common |= {**TINY, "patch_size": [16, 16, 16], "num_val_subjects": 1, "adversarial_warmup_epochs": 1}
             common |= {"discriminator_def::channels": 4, "perceptual_network": "null"}  # its five levels need 32 voxels
-        if name == "train":
+        if name in ("train", "distil"):
             common |= {"cache_dir": str(self.ckpt_dir / "cache"), "preview_samples": 1}
         if name == "inference":
             common |= {"num_inference_steps": 3}

@@ -8,6 +8,7 @@ import math
 import pytest
 import torch
 from brain_bundles.engines.scalar_losses import scalar_losses
+from brain_bundles.utils import read_recipe
 from brain_bundles.utils.recipe import RECIPE_KEY
 
 from ..tracked import check_tracking, check_tracking_option
@@ -184,3 +185,27 @@ def test_a_training_with_dropped_conditions_can_be_guided(trained, tmp_path):
         bundle.run("inference", tmp_path / name, num_samples=1, age=60, sex="F", guidance_scale=scale)
     plain, guided = (next((tmp_path / name).rglob("*_T1w.nii.gz")).read_bytes() for name in ("plain", "guided"))
     assert plain != guided
+
+
+def test_a_distilled_network_samples_in_its_few_steps(trained, tmp_path):
+    bundle = trained.copy_to(tmp_path / "models")
+    bundle.run("distil", tmp_path / "distil", teacher_steps=2, max_epochs=1)
+    recipe = read_recipe([bundle.ckpt_dir / "few_steps.pt"])
+    assert recipe["num_student_steps"] == 4
+    teacher, student = (
+        torch.load(bundle.ckpt_dir / f"{name}.pt", weights_only=True) for name in ("model", "few_steps")
+    )
+    moved = [key for key in teacher if key.endswith("weight") and not torch.equal(teacher[key], student[key])]
+    assert moved
+    bundle.run("few_steps_inference", tmp_path / "out", num_samples=2)
+    settings = json.loads((tmp_path / "out" / "run.json").read_text())["settings"]
+    assert (settings["scheduler"]["class"].split(".")[-1], settings["num_inference_steps"]) == ("DDIMScheduler", 4)
+    assert len(list((tmp_path / "out").rglob("*_T1w.nii.gz"))) == 2
+
+
+def test_a_distillation_needs_its_teacher(trained, tmp_path):
+    bundle = trained.copy_to(tmp_path / "models")
+    (bundle.ckpt_dir / "model.pt").unlink()
+    with pytest.raises(RuntimeError) as caught:  # MONAI's, around the cause
+        bundle.run("distil", tmp_path / "distil")
+    assert "model.pt does not exist; train first" in str(caught.value.__cause__)
