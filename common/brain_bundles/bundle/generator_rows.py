@@ -88,9 +88,12 @@ def evaluate_rows(
         are not made here) and metrics of each row, as in rows.json.
 
     Raises:
-        ValueError: for rows of one name, or an option that is no key of the configs.
+        ValueError: for rows of one name, an unknown part of a row, or an option that is no key of the configs.
         FileNotFoundError: without the weights of a row, or a folder.
     """
+    if unknown := {key for row in rows for key in row} - set(Row.__dataclass_fields__):
+        known = ", ".join(Row.__dataclass_fields__)
+        raise ValueError(f"rows have {', '.join(sorted(unknown))}; a row may have {known}.")
     parsed = [Row(**row) for row in rows]
     if len({row.name for row in parsed}) < len(parsed):
         raise ValueError(f"rows have the names {', '.join(row.name for row in parsed)}; give each its own.")

@@ -184,9 +184,11 @@ def test_folders_of_images_are_rows_and_the_reference_is_measured_once(table, tr
     assert f"images of {trained.dataset_dir}" in (tmp_path / "out" / "rows.md").read_text()
 
 
-def test_rows_of_one_name_are_refused(bundle, tmp_path, trained):
+def test_rows_of_one_name_and_unknown_parts_are_refused(bundle, tmp_path, trained):
     with pytest.raises(ValueError, match="one, one; give each its own"):
         evaluate_rows(bundle.root, [{"name": "one"}] * 2, trained.dataset_dir, tmp_path / "out")
+    with pytest.raises(ValueError, match="rows have sampler; a row may have name, options,"):
+        evaluate_rows(bundle.root, [{"name": "one", "sampler": "ddim"}], trained.dataset_dir, tmp_path / "out")
 
 
 def test_the_command_makes_the_rows_of_the_paper(bundle, trained, tmp_path, monkeypatch):
