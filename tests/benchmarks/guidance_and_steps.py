@@ -6,7 +6,8 @@
 Each point is a row of `brain-bundles evaluate-rows` with the same conditions and noise, compared with the held-out
 people of REFERENCE. Guidance needs weights that were trained with condition_dropout; others have the steps alone. OUT
 gets the sets, rows.md, rows.json and guidance_and_steps.svg; a later start goes on. KEY is a key of the bundle's
-inference.json. Recall belongs to every claim of few steps: a sampler may be exact and leave out half of the people.
+inference.json, such as denoising_end 1.0: few steps need the last one. Recall belongs to every claim of few steps: a
+sampler may be exact and leave out half of the people.
 """
 
 from __future__ import annotations
