@@ -8,11 +8,11 @@ import pytest
 import torch
 
 pytest.importorskip("matplotlib")
-from brain_bundles.data import DatasetError, write_nifti, write_participants
+from brain_bundles.data import DatasetError, read_participants, write_nifti, write_participants
 from brain_bundles.evaluation import SamplerRow, evaluate_generated, measurement
 from brain_bundles.evaluation.features import NetworkEncoder, extract_features
-from brain_bundles.evaluation.generated_columns import BrainImages
 from brain_bundles.evaluation.generated_report import markdown
+from brain_bundles.evaluation.image_sets import BrainImages
 from brain_bundles.evaluation.tables import finite_json
 from brain_bundles.metrics import BrainVolumes, band_power, frechet_distance, radial_power
 from brain_bundles.transforms import ScaleForeground, image_preprocessing
@@ -67,6 +67,9 @@ def test_every_number_is_reported(evaluate, tmp_path):
     assert metrics["ms_ssim"]["reference"]["std"] is None  # one pair has no spread
     assert metrics["memorisation"]["num_training"] == 3
     assert metrics["samplers"][0]["image_error"] is None
+    assert fidelity["intervals"]["mean_error"] == [1.0, 1.0]  # both are 1 mL too large
+    low, high = metrics["memorisation"]["share_above_interval"]
+    assert 0 <= low <= metrics["memorisation"]["share_above"] <= high <= 1
     text = (out / "metrics.md").read_text()
     assert "NaN" not in text
     assert "| ventricular volume | 2 | 1 |" in text
@@ -80,6 +83,7 @@ def test_likeness_to_the_reference_is_reported(tmp_path, monkeypatch):
     generated, reference = write_set(tmp_path / "made", 12), write_set(tmp_path / "real", 12, seed=1)
     encoder = NetworkEncoder(nn.Conv3d(1, 3, 3), [""], name="one layer")
     options = {"spatial_size": SIZE, "kernel_size": 3, "num_pairs": 1, "num_four_gr_pairs": 2, "encoder": encoder}
+    options |= {"num_resamples": 60}
     metrics = evaluate_generated(generated, reference, tmp_path / "out", **options)
     grid = {"spacing": 2.0, "spatial_size": SIZE, "warn_cut": None}
     made = BrainImages(sorted(generated.rglob("*.nii.gz")), image_preprocessing("image", **grid, intensity_scale=None))
@@ -90,11 +94,48 @@ def test_likeness_to_the_reference_is_reported(tmp_path, monkeypatch):
     power = [np.mean([band_power(*radial_power(v, v > 0, 2.0)) for v in (images[i][0].numpy() for i in range(12))], 0)
              for images in (made, real)]  # fmt: skip
     assert metrics["power_ratio"] == pytest.approx(list(power[0] / power[1]))
+    for (low, high), value in zip(metrics["power_intervals"], metrics["power_ratio"], strict=True):
+        assert low < value < high
+    low, high = metrics["ms_ssim"]["reference"]["interval"] or (None, None)
+    assert low is high is None  # one pair
     assert metrics["four_gr_ssim"]["between"]["num_pairs"] == 2
     text = (tmp_path / "out" / "metrics.md").read_text()
     assert "Encoder: one layer" in text
     assert "## 4-G-R-SSIM" in text
-    assert f"cycles/mm: {metrics['power_ratio'][0]:.2f}," in text
+    assert (
+        "cycles/mm: {:.2f} [{:.2f}, {:.2f}],".format(metrics["power_ratio"][0], *metrics["power_intervals"][0]) in text
+    )
+    assert "In brackets: intervals of 95 %, from 60 draws" in text
+
+
+def test_variance_within_conditions_needs_them_all(tmp_path, monkeypatch):
+    """Twelve balls whose texture owes nothing to their conditions, and the same ones again and again."""
+    monkeypatch.setattr(measurement, "measure_file", lambda path, **options: BrainVolumes(11.0, 1001.0))
+    rng = np.random.default_rng(5)
+    folders = [write_set(tmp_path / name, 12, seed=seed) for name, seed in (("made", 0), ("real", 1), ("one", 2))]
+    for folder in folders:
+        people = [
+            {**row, "age": rng.uniform(40, 80), "sex": "MF"[i % 2]}
+            for i, row in enumerate(read_participants(folder, ()))
+        ]
+        for row in people:
+            row["ventricular_volume"], row["brain_volume"] = rng.uniform(10, 50), rng.uniform(900, 1300)
+        (folder / "participants.tsv").unlink()
+        write_participants(folder, people)
+    first = nib.load(folders[2] / "sub-01" / "anat" / "sub-01_T1w.nii.gz").get_fdata()
+    for path in folders[2].rglob("*.nii.gz"):
+        write_nifti(path, first, np.diag([2, 2, 2, 1]))
+    options = {"spatial_size": SIZE, "kernel_size": 3, "num_pairs": 1, "num_resamples": 50}
+    found = [evaluate_generated(folder, folders[1], tmp_path / "out", **options) for folder in (folders[0], folders[2])]
+    varied, alike = (one["conditional_variance"] for one in found)
+    assert varied["generated"]["num"] == varied["reference"]["num"] == 12
+    assert varied["interval"][0] < varied["ratio"] < varied["interval"][1]
+    assert 0.3 < varied["ratio"] < 3
+    assert alike["ratio"] < 1e-6
+    assert (
+        "of equal age, sex and volumes, relative to the reference's: 0.00 ["
+        in (tmp_path / "out" / "metrics.md").read_text()
+    )
 
 
 def test_too_few_brains_have_no_distances_between_features(evaluate, tmp_path, caplog):
@@ -128,12 +169,15 @@ def test_copies_of_training_brains_are_noticed(evaluate, tmp_path):
     assert memorisation["share_above"] == 1
     assert memorisation["generated_max"] == pytest.approx(1, abs=1e-3)  # int16 files
     assert memorisation["closest_generated"] == memorisation["closest_training"]
+    shown = (tmp_path / "out" / "closest_pairs.png").read_bytes()
+    assert shown.startswith(b"\x89PNG")
 
 
 def test_a_reference_without_a_split_is_one_set(evaluate, tmp_path):
     metrics, out = evaluate(write_set(tmp_path / "reference", 2, seed=1), num_pairs=1)
     assert (metrics["num_reference"], metrics["reference_split"], metrics["memorisation"]) == (2, None, None)
     assert "Memorisation" not in (out / "metrics.md").read_text()
+    assert not (out / "closest_pairs.png").exists()
 
 
 def test_reference_images_are_checked_like_those_of_a_training(evaluate, tmp_path, caplog):
@@ -161,7 +205,8 @@ def test_finite_json_keeps_numbers_and_drops_what_json_lacks():
 
 def test_an_evaluation_without_any_number_is_still_readable():
     empty = {"num_generated": 1, "num_reference": 1, "reference_split": None, "num_unmeasured": 1, "fidelity": {}}
-    likeness = {"four_gr_ssim": None, "features": None, "power_ratio": None, "readings": None}
+    likeness = {"four_gr_ssim": None, "features": None, "power_ratio": None, "readings": None, "num_resamples": 0}
+    likeness["conditional_variance"] = None
     text = markdown({**empty, **likeness, "ms_ssim": {"generated": None}, "memorisation": None, "samplers": []})
     assert text.startswith("# Evaluation")
 

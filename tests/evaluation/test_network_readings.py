@@ -41,6 +41,23 @@ def test_readings_are_compared_with_what_was_asked_for():
     assert found["age"]["partial_r"] == pytest.approx(expected)
 
 
+def test_readings_have_intervals_by_seed():
+    asked, rng = people(40), np.random.default_rng(1)
+    readings = [
+        Reading(row["age"] + 3 * e, row["ventricular_volume"] + e, row["brain_volume"])
+        for row, e in zip(asked, rng.normal(size=40), strict=True)
+    ]
+    found = reading_fidelity(readings, asked, num_resamples=200, seed=1)
+    for name, fields in found.items():
+        for field in ("pearson_r", "slope", "mean_absolute_error", *(["partial_r"] if name == "age" else [])):
+            low, high = fields["intervals"][field]
+            assert low - 1e-9 <= fields[field] <= high + 1e-9
+    low, high = found["age"]["intervals"]["partial_r"]
+    assert 0.6 < low < high < 1
+    assert found == reading_fidelity(readings, asked, num_resamples=200, seed=1)
+    assert found["age"]["intervals"] != reading_fidelity(readings, asked, num_resamples=200, seed=2)["age"]["intervals"]
+
+
 def test_what_was_not_read_or_asked_for_is_left_out():
     asked = people(7)
     readings = [Reading(math.nan, math.nan, 1000.0), *(Reading(50.0, 20.0, 1000.0) for _ in asked[1:])]

@@ -4,6 +4,7 @@ from brain_bundles.bundle.bundle import Bundle
 from brain_bundles.bundle.generator import GeneratedBrain, Generator
 from brain_bundles.bundle.generator_rows import evaluate_rows
 from brain_bundles.bundle.load import load
+from brain_bundles.bundle.paper_rows import paper_rows
 from brain_bundles.bundle.segmenter import SegmentedBrain, Segmenter
 from brain_bundles.bundle.translator import Translator
 
@@ -16,4 +17,5 @@ __all__ = [
     "Translator",
     "evaluate_rows",
     "load",
+    "paper_rows",
 ]

@@ -16,6 +16,7 @@ from brain_bundles.cli.arguments import UsageError
 from brain_bundles.cli.bundle_commands import convert, export, pack, recipe, verify
 from brain_bundles.cli.compare_commands import compare_populations
 from brain_bundles.cli.data_commands import measure, phantom, prepare
+from brain_bundles.cli.evaluate_command import evaluate_rows
 from brain_bundles.cli.help_text import PROGRAM, command_help, overview
 from brain_bundles.cli.run_commands import generate, get, segment, translate
 from brain_bundles.cli.synthesise_command import synthesise
@@ -26,6 +27,7 @@ logger = logging.getLogger("brain_bundles")
 COMMANDS: dict[str, Callable[..., None]] = {
     "compare-populations": compare_populations,
     "convert": convert,
+    "evaluate-rows": evaluate_rows,
     "export": export,
     "generate": generate,
     "get": get,

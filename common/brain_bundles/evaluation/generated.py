@@ -6,36 +6,74 @@ import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from brain_bundles.data.bids_index import scan_of
-from brain_bundles.data.participants import SPLITS, read_participants
-from brain_bundles.data.problems import raise_problems
-from brain_bundles.data.subject_checks import subject_problems
+from brain_bundles.data.covariates import COVARIATES
+from brain_bundles.evaluation.closest_pairs import draw_closest_pairs
 from brain_bundles.evaluation.features.encoder import FeatureEncoder
 from brain_bundles.evaluation.generated_columns import (
-    BrainImages,
     feature_distances,
+    fidelity_with_intervals,
     nearest_training_brains,
+    power_intervals,
     power_ratio,
     similarity,
     structure,
+    variance_within_conditions,
 )
 from brain_bundles.evaluation.generated_report import draw_requested_vs_measured, markdown
-from brain_bundles.evaluation.measurement import CLASSICAL, fidelity_of, find_images, measure_folder, write_measurements
+from brain_bundles.evaluation.image_sets import Found, Grid, Reference, held_out_images, people_of, read_reference
+from brain_bundles.evaluation.measurement import CLASSICAL, find_images, measure_images, write_measurements
 from brain_bundles.evaluation.network_readings import read_brains, reading_fidelity
 from brain_bundles.evaluation.sampler_table import SamplerRow
 from brain_bundles.evaluation.tables import finite_json
-from brain_bundles.metrics.brain_volumes import BrainVolumes
 from brain_bundles.transforms.intensity import DEFAULT_SCALE
-from brain_bundles.transforms.preprocessing import image_preprocessing
 from brain_bundles.utils.atomic import atomic_write
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What is measured of a generated set.
+
+    Attributes:
+        num_pairs: pairs per set for MS-SSIM; all pairs if there are fewer.
+        seed: seed of all draws.
+        kernel_size: window of MS-SSIM, see :func:`ms_ssim_over_pairs`.
+        encoder: encoder of the distances between features, one that no loss saw, such as
+            :func:`brain_bundles.evaluation.features.second_encoder`; None for none.
+        other_encoders: encoders of distances beside these, such as Med3D's, by which others compare.
+        equal_numbers: numbers N for which the first N brains of both sets are compared by features, too: each of
+            these distances depends on N.
+        num_four_gr_pairs: pairs for 4-G-R-SSIM, about a second each; 0 for none.
+        read_by_network: read volumes and age by the segmenter, too, some seconds a brain; for T1w.
+        num_resamples: draws of each interval of 95 %, see :mod:`brain_bundles.metrics.intervals` and, for distances
+            between features, :func:`brain_bundles.evaluation.features.compare_features`; 0 for none. Those of means
+            over pairs need none.
+    """
+
+    num_pairs: int = 1000
+    seed: int = 0
+    kernel_size: int = 5
+    encoder: FeatureEncoder | None = None
+    other_encoders: Sequence[FeatureEncoder] = ()
+    equal_numbers: Sequence[int] = ()
+    num_four_gr_pairs: int = 0
+    read_by_network: bool = False
+    num_resamples: int = 1000
+
+    def settings(self) -> dict[str, Any]:
+        """The attributes as JSON types, with the records of the encoders."""
+        encoders = {
+            "encoder": self.encoder and asdict(self.encoder.record),
+            "other_encoders": [asdict(one.record) for one in self.other_encoders],
+        }
+        return {**{name: getattr(self, name) for name in self.__dataclass_fields__}, **encoders}
 
 
 def evaluate_generated(
@@ -56,9 +94,12 @@ def evaluate_generated(
     encoder: FeatureEncoder | None = None,
     num_four_gr_pairs: int = 0,
     read_by_network: bool = False,
+    num_resamples: int = 1000,
     sampler_rows: Sequence[SamplerRow] | None = None,
 ) -> dict[str, Any]:
-    """Evaluate a generated BIDS dataset; write metrics.json, metrics.md, measured.tsv and requested_vs_measured.png.
+    """Evaluate a generated BIDS dataset; write metrics.json, metrics.md, measured.tsv and pictures.
+
+    The pictures are requested_vs_measured.png and, with training brains, closest_pairs.png.
 
     The held-out brains are the reference's split "test", else "val", else all brains. The training brains are its split
     "train". The memorisation check needs both.
@@ -82,6 +123,7 @@ def evaluate_generated(
             :func:`brain_bundles.evaluation.features.second_encoder`; None for none.
         num_four_gr_pairs: pairs for 4-G-R-SSIM, about a second each; 0 for none.
         read_by_network: read volumes and age by the segmenter, too, some seconds a brain; for T1w.
+        num_resamples: draws of each interval of 95 %, see :class:`Columns`; 0 for none.
         sampler_rows: rows of :func:`brain_bundles.evaluation.sampler_benchmark.benchmark_samplers`, for the report.
 
     Returns:
@@ -91,33 +133,81 @@ def evaluate_generated(
         FileNotFoundError: if a folder is missing or empty.
         DatasetError: if a dataset is incomplete, or images of the reference cannot be used, with all of them.
     """
-    images = find_images(generated_dir, suffix)
-    generated = [path for _, path, _ in images]
-    train, held_out, split = _reference_images(reference_dir, suffix, entities)
-    reference = [{"participant_id": path.name, "image": str(path)} for path in (*train, *held_out)]
-    raise_problems(os.fspath(reference_dir), subject_problems(reference, ["image"], strict=strict))
-    measurements = measure_folder(generated_dir, suffix, method=CLASSICAL)
-    grid: dict[str, Any] = {"spacing": spacing, "spatial_size": spatial_size, "warn_cut": None}
-    scaled = image_preprocessing(
-        "image", **grid, intensity_scale=intensity_scale, intensity_percentiles=intensity_percentiles
+    find_images(generated_dir, suffix)  # before the reference is read
+    grid = Grid(spacing, spatial_size, intensity_scale, intensity_percentiles)
+    reference = read_reference(reference_dir, suffix, grid=grid, entities=entities, strict=strict)
+    columns = Columns(
+        num_pairs=num_pairs,
+        seed=seed,
+        kernel_size=kernel_size,
+        encoder=encoder,
+        num_four_gr_pairs=num_four_gr_pairs,
+        read_by_network=read_by_network,
+        num_resamples=num_resamples,
     )
-    # Already on that scale: a sample that is too dark or too flat must not be mended by its own statistics.
-    as_written = image_preprocessing("image", **grid, intensity_scale=None)
-    made, seen, real = BrainImages(generated, as_written), BrainImages(train, scaled), BrainImages(held_out, scaled)
-    pairs: dict[str, Any] = {"num_pairs": num_pairs, "seed": seed, "kernel_size": kernel_size}
+    return evaluate_set(generated_dir, reference, output_dir, columns, suffix=suffix, sampler_rows=sampler_rows)
+
+
+def evaluate_set(
+    folder: str | os.PathLike[str],
+    reference: Reference,
+    output_dir: str | os.PathLike[str],
+    columns: Columns,
+    *,
+    suffix: str = "T1w",
+    real: bool = False,
+    most: int | None = None,
+    sampler_rows: Sequence[SamplerRow] | None = None,
+) -> dict[str, Any]:
+    """Evaluate one set of several that share a reference, of which everything is measured once.
+
+    Args:
+        folder: BIDS dataset, or a folder of NIfTI files.
+        reference: what it is compared with.
+        output_dir: folder of the results, see :func:`evaluate_generated`; made if missing.
+        columns: what is measured.
+        suffix: contrast.
+        real: the images are no generator's: those of the held-out people are taken, and brought to the intensity scale
+            of the reference.
+        most: take so many images, the first ones; None for all.
+        sampler_rows: as for :func:`evaluate_generated`.
+
+    Returns:
+        The content of metrics.json: JSON types only, None where a number is undefined.
+
+    Raises:
+        FileNotFoundError: if the folder is missing or empty.
+        DatasetError: if a dataset is incomplete.
+    """
+    found = (held_out_images(folder, suffix)[0] if real else find_images(folder, suffix))[:most]
+    measurements = measure_images(found, method=CLASSICAL)
+    made = reference.grid.images([path for _, path, _ in found], real=real)
+    held_out, seed = reference.held_out, columns.seed
+    people = people_of(folder, found)
+    pairs: dict[str, Any] = {"num_pairs": columns.num_pairs, "seed": seed, "kernel_size": columns.kernel_size}
+    draws: dict[str, Any] = {"num_resamples": columns.num_resamples, "seed": seed}
+    spacing = reference.grid.spacing
+    equal = [n for n in columns.equal_numbers if n <= min(len(made), len(held_out))]
     metrics = finite_json(
         {
-            "num_generated": len(generated),
+            "num_generated": len(made),
             "num_reference": len(held_out),
-            "reference_split": split,
+            "reference_split": reference.split,
+            "num_resamples": columns.num_resamples,
             "num_unmeasured": sum(not np.isfinite(m.measured).all() for m in measurements),
-            "fidelity": {name: f.as_json() for name, f in fidelity_of(measurements).items()},
-            "readings": _readings(generated_dir, images) if read_by_network else None,
-            "ms_ssim": {"generated": similarity(made, **pairs), "reference": similarity(real, **pairs)},
-            "four_gr_ssim": structure(made, real, num_pairs=num_four_gr_pairs, seed=seed),
-            "features": feature_distances(made, real, encoder, seed=seed),
-            "power_ratio": power_ratio(made, real, spacing=spacing),
-            "memorisation": nearest_training_brains(made, seen, real),
+            "fidelity": fidelity_with_intervals(measurements, **draws),
+            "readings": _readings(found, people, **draws) if columns.read_by_network else None,
+            "ms_ssim": {"generated": similarity(made, **pairs), "reference": similarity(held_out, **pairs)},
+            "four_gr_ssim": structure(made, held_out, num_pairs=columns.num_four_gr_pairs, seed=seed),
+            "features": feature_distances(made, held_out, columns.encoder, **draws),
+            "other_features": [feature_distances(made, held_out, one, **draws) for one in columns.other_encoders],
+            "equal_features": {
+                str(n): feature_distances(made, held_out, columns.encoder, number=n, **draws) for n in equal
+            },
+            "power_ratio": power_ratio(made, held_out, spacing=spacing),
+            "power_intervals": power_intervals(made, held_out, spacing=spacing, **draws),
+            "memorisation": nearest_training_brains(made, reference.training, held_out, **draws),
+            "conditional_variance": variance_within_conditions((made, people), (held_out, reference.people), **draws),
             "samplers": [asdict(row) for row in sampler_rows or []],
         }
     )
@@ -126,34 +216,14 @@ def evaluate_generated(
     atomic_write(out / "metrics.json", json.dumps(metrics, indent=4, allow_nan=False) + "\n")
     atomic_write(out / "metrics.md", markdown(metrics))
     draw_requested_vs_measured(out / "requested_vs_measured.png", measurements)
+    if metrics["memorisation"]:
+        draw_closest_pairs(out / "closest_pairs.png", made, reference.training, held_out, spacing=spacing)
     logger.info("evaluation: %s\n%s", out / "metrics.md", markdown(metrics))
     return metrics
 
 
-def _readings(
-    folder: str | os.PathLike[str], images: Sequence[tuple[str, Path, BrainVolumes]]
-) -> dict[str, Any] | None:
+def _readings(images: Sequence[Found], people: Sequence[Mapping[str, Any]], **draws: int) -> dict[str, Any] | None:
     """Fidelity of what the segmenter reads; None for brains that nobody asked for anything."""
-    if not (Path(folder) / "participants.tsv").is_file():
+    if all(row.get(name) is None for row in people for name in COVARIATES):
         return None
-    rows = {str(row["participant_id"]): row for row in read_participants(folder, ())}
-    asked = [rows[scan_of(name).participant_id] for name, *_ in images]
-    return reading_fidelity(read_brains([path for _, path, _ in images]), asked)
-
-
-def _reference_images(
-    folder: str | os.PathLike[str], suffix: str, entities: Mapping[str, object] | None
-) -> tuple[list[Path], list[Path], str | None]:
-    """Return (training images, held-out images, name of the held-out split)."""
-    images = find_images(folder, suffix, entities=entities)
-    splits: dict[str, object] = {}
-    if (Path(folder) / "participants.tsv").is_file():
-        splits = {str(row["participant_id"]): row.get("split") for row in read_participants(folder, ())}
-    of = {
-        split: [path for name, path, _ in images if splits.get(scan_of(name).participant_id) == split]
-        for split in SPLITS
-    }
-    for held_out in ("test", "val"):
-        if of[held_out]:
-            return of["train"], of[held_out], held_out
-    return [], [path for _, path, _ in images], None
+    return reading_fidelity(read_brains([path for _, path, _ in images]), people, **draws)

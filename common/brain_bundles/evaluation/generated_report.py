@@ -13,7 +13,7 @@ from monai.utils import optional_import
 
 from brain_bundles.evaluation.features.report import TITLES
 from brain_bundles.evaluation.measurement import VOLUMES, Measurement
-from brain_bundles.evaluation.tables import cell, table
+from brain_bundles.evaluation.tables import cell, interval_cell, table
 from brain_bundles.metrics.fidelity import requested_vs_measured
 from brain_bundles.metrics.power_bands import BANDS
 from brain_bundles.utils.atomic import atomic_write
@@ -28,22 +28,38 @@ def markdown(metrics: Mapping[str, Any]) -> str:
         f"{metrics['num_generated']} generated brains, {metrics['num_reference']} reference brains{split}; "
         f"{metrics['num_unmeasured']} generated brains could not be measured."
     )
+    if metrics["num_resamples"]:
+        counts += f" In brackets: intervals of 95 %, from {metrics['num_resamples']} draws."
     lines = ["# Evaluation", "", counts, "", "## Requested against measured (mL)", ""]
     lines += _fidelity(metrics["fidelity"])
     if readings := metrics["readings"]:
         lines += ["## Requested against read by the segmenter (mL, years)", "", *_fidelity(readings)]
         if "age" in readings:
-            partial = cell(readings["age"]["partial_r"], ".3f")
+            ends = readings["age"].get("intervals", {}).get("partial_r")
+            partial = interval_cell(readings["age"]["partial_r"], ends, ".3f")
             lines += [f"Partial r of age given sex and the volumes asked for: {partial}.", ""]
     lines += ["## Diversity: MS-SSIM between different brains", ""]
     lines += table(
         ["set", "mean", "standard deviation", "pairs", "kernel size"],
         [
-            [name, cell(s["mean"], ".4f"), cell(s["std"], ".4f"), str(s["num_pairs"]), str(s["kernel_size"])]
+            [
+                name,
+                interval_cell(s["mean"], s["interval"], ".4f"),
+                cell(s["std"], ".4f"),
+                str(s["num_pairs"]),
+                str(s["kernel_size"]),
+            ]
             for name, s in metrics["ms_ssim"].items()
             if s
         ],
     )
+    if v := metrics["conditional_variance"]:
+        shares = " and ".join(
+            f"{cell(v[one]['share'], '.2f')} of the variance of the {one} brains" for one in ("generated", "reference")
+        )
+        ratio = interval_cell(v["ratio"], v["interval"], ".2f")
+        said = f"Variance among brains of equal age, sex and volumes, relative to the reference's: {ratio}."
+        lines += [f"{said} These conditions leave {shares}.", ""]
     lines += _features(metrics)
     if m := metrics["memorisation"]:
         lines += ["## Memorisation: correlation with the nearest training brain", ""]
@@ -54,8 +70,9 @@ def markdown(metrics: Mapping[str, Any]) -> str:
                 ["held out", cell(m["held_out_mean"], ".3f"), cell(m["held_out_max"], ".3f")],
             ],
         )
+        share = interval_cell(m["share_above"], m["share_above_interval"], ".1%")
         reading = (
-            f"{m['share_above']:.1%} of the generated brains are nearer to one of {m['num_training']} training brains "
+            f"{share} of the generated brains are nearer to one of {m['num_training']} training brains "
             f"than 95 % of the held-out brains are ({m['threshold']:.3f}). Closest pair: {m['closest_generated']} and "
             f"{m['closest_training']}."
         )
@@ -87,12 +104,17 @@ def _fidelity(fidelity: Mapping[str, Mapping[str, Any]]) -> list[str]:
                 _TITLES[name],
                 str(f["n"]),
                 str(f["n_unmeasured"]),
-                cell(f["pearson_r"], ".3f"),
-                cell(f["mean_error"], "+.2f"),
-                cell(f["mean_relative_error"], "+.1%"),
-                cell(f["mean_absolute_error"], ".2f"),
-                cell(f["slope"], ".3f"),
-                cell(f["intercept"], "+.2f"),
+                *(
+                    interval_cell(f[key], f.get("intervals", {}).get(key), form)
+                    for key, form in (
+                        ("pearson_r", ".3f"),
+                        ("mean_error", "+.2f"),
+                        ("mean_relative_error", "+.1%"),
+                        ("mean_absolute_error", ".2f"),
+                        ("slope", ".3f"),
+                        ("intercept", "+.2f"),
+                    )
+                ),
             ]
             for name, f in fidelity.items()
         ],
@@ -105,19 +127,21 @@ def _features(metrics: Mapping[str, Any]) -> list[str]:
     if ratio := metrics["power_ratio"]:
         bands = ", ".join(f"{low:.2f} to {high:.2f}" for low, high in BANDS)
         lines += ["## Fine detail", ""]
-        shown = ", ".join(cell(one, ".2f") for one in ratio)
+        ends = metrics["power_intervals"] or [None] * len(ratio)
+        shown = ", ".join(interval_cell(*one, ".2f") for one in zip(ratio, ends, strict=True))
         lines += [f"Power relative to the reference at {bands} cycles/mm: {shown}.", ""]
     if found := metrics["features"]:
         lines += ["## Distances between features", ""]
         sets = [
-            ("generated", found["num_reference"], found["num_compared"], found["values"]),
             ("generated, equal N", *[found["equal"]["num"]] * 2, found["equal"]["compared"]),
             ("real against real, equal N", *[found["equal"]["num"]] * 2, found["equal"]["real"]),
         ]
-        rows = []
-        for name, reference, compared, values in sets:
-            means = [one[0] if isinstance(one, (list, tuple)) else one for one in map(values.get, TITLES)]
-            rows.append([name, str(reference), str(compared), *(cell(mean, ".3g") for mean in means)])
+        ends = found["intervals"] or {}
+        cells = [interval_cell(found["values"][key], ends.get(key), ".3g") for key in TITLES]
+        rows = [["generated", str(found["num_reference"]), str(found["num_compared"]), *cells]]
+        rows += [
+            [name, str(a), str(b), *(cell(values[key][0], ".3g") for key in TITLES)] for name, a, b, values in sets
+        ]
         lines += table(["set", "N reference", "N", *TITLES.values()], rows)
         encoder = found["encoder"]
         lines += [f"Encoder: {encoder['name']}, weights {encoder['weights']}. Every column depends on N.", ""]
@@ -126,7 +150,15 @@ def _features(metrics: Mapping[str, Any]) -> list[str]:
         columns = ("mean", "std", "forward", "backward")
         lines += table(
             ["pairs", *columns, "number"],
-            [[name, *(cell(one[key], ".4f") for key in columns), str(one["num_pairs"])] for name, one in found.items()],
+            [
+                [
+                    name,
+                    interval_cell(one["mean"], one["interval"], ".4f"),
+                    *(cell(one[key], ".4f") for key in columns[1:]),
+                    str(one["num_pairs"]),
+                ]
+                for name, one in found.items()
+            ],
         )
     return lines
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import math
 import os
@@ -164,10 +163,8 @@ def measure_folder(
     If participants.tsv lacks volumes, the log says how to add the measured ones. ``method``, ``segmenter`` and
     ``extract_brain`` are those of :func:`measure_file`.
     """
-    images = find_images(folder, suffix, **options)
-    measure = functools.partial(measure_file, method=method, segmenter=segmenter, extract_brain=extract_brain)
-    bar = tqdm(images, desc="measure", unit="brain", disable=not progress)
-    measurements = [Measurement(name, path, measure(path), recorded) for name, path, recorded in bar]
+    how: dict[str, Any] = {"method": method, "segmenter": segmenter, "extract_brain": extract_brain}
+    measurements = measure_images(find_images(folder, suffix, **options), progress=progress, **how)
     unknown = sum(not np.isfinite(m.recorded).all() for m in measurements)
     if unknown and (Path(folder) / "participants.tsv").is_file():
         logger.info(
@@ -177,6 +174,14 @@ def measure_folder(
             os.fspath(folder),
         )
     return measurements
+
+
+def measure_images(
+    images: Sequence[tuple[str, Path, BrainVolumes]], *, progress: bool = True, **how: Any
+) -> list[Measurement]:
+    """Measure images of :func:`find_images`; ``how`` are options of :func:`measure_file`."""
+    bar = tqdm(images, desc="measure", unit="brain", disable=not progress)
+    return [Measurement(name, path, measure_file(path, **how), recorded) for name, path, recorded in bar]
 
 
 def merge_measurements(

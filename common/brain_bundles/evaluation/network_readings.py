@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from brain_bundles.data.read_image import read_image
 from brain_bundles.data.volumes import VOLUMES
 from brain_bundles.evaluation.age_regressor import AgeRegressor, age_features
-from brain_bundles.metrics.fidelity import requested_vs_measured
+from brain_bundles.metrics.fidelity import fidelity_intervals, requested_vs_measured
+from brain_bundles.metrics.intervals import bootstrap_interval
 from brain_bundles.metrics.partial_correlation import partial_correlation
 from brain_bundles.transforms.scan_segmenter import load_segmenter
 from brain_bundles.utils.user_warning import BrainBundlesWarning
@@ -65,25 +67,47 @@ def read_brains(
     return readings
 
 
-def reading_fidelity(readings: Sequence[Reading], asked: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def reading_fidelity(
+    readings: Sequence[Reading], asked: Sequence[Mapping[str, Any]], *, num_resamples: int = 0, seed: int = 0
+) -> dict[str, Any]:
     """How well readings follow what was asked for.
 
     Args:
         readings: of the brains.
         asked: age (years), sex and volumes (mL) of each.
+        num_resamples: draws of the bootstrap intervals; 0 for none.
+        seed: seed of the draws.
 
     Returns:
         for each volume and the age the fields of :class:`~brain_bundles.metrics.fidelity.Fidelity` by name; of the age
-        ``partial_r``, too: its correlation given sex and the volumes asked for, None if it is undefined.
+        ``partial_r``, too: its correlation given sex and the volumes asked for, None if it is undefined. With
+        ``num_resamples`` also ``intervals``, by the names of the fields.
     """
     fidelity: dict[str, Any] = {}
+    draws = {"num_resamples": num_resamples, "seed": seed}
     for name in (*VOLUMES, AGE):
         wanted = [float(row.get(name) or math.nan) for row in asked]
         if np.isfinite(wanted).any():
-            fidelity[name] = requested_vs_measured(wanted, [getattr(one, name) for one in readings]).as_json()
+            read = [getattr(one, name) for one in readings]
+            fidelity[name] = requested_vs_measured(wanted, read).as_json()
+            if num_resamples:
+                fidelity[name]["intervals"] = fidelity_intervals(wanted, read, **draws)
     if AGE in fidelity:
         fidelity[AGE]["partial_r"] = _partial(readings, asked)
+        if num_resamples and fidelity[AGE]["partial_r"] is not None:
+            fidelity[AGE]["intervals"]["partial_r"] = _partial_interval(readings, asked, **draws)
     return fidelity
+
+
+def _partial_interval(
+    readings: Sequence[Reading], asked: Sequence[Mapping[str, Any]], **draws: int
+) -> tuple[float, float] | None:
+    def statistic(chosen: NDArray[np.int64]) -> float:
+        value = _partial([readings[i] for i in chosen], [asked[i] for i in chosen])
+        return math.nan if value is None else value
+
+    low, high = bootstrap_interval(statistic, len(readings), **draws).tolist()
+    return (low, high) if math.isfinite(low) and math.isfinite(high) else None
 
 
 def _partial(readings: Sequence[Reading], asked: Sequence[Mapping[str, Any]]) -> float | None:

@@ -25,6 +25,13 @@ def cell(value: float | None, form: str) -> str:
     return "n/a" if value is None else format(value, form)
 
 
+def interval_cell(value: float | None, ends: Sequence[float | None] | None, form: str) -> str:
+    """A number with its interval, such as 0.95 [0.92, 0.97]; the number alone where there is no interval."""
+    if value is None or ends is None or None in ends:
+        return cell(value, form)
+    return f"{value:{form}} [{ends[0]:{form}}, {ends[1]:{form}}]"
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Lines of a Markdown table, with an empty line at the end."""
     lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]

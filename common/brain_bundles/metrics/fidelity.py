@@ -6,8 +6,11 @@ import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
+from brain_bundles.metrics.intervals import bootstrap_interval
+
+WITH_INTERVAL = ("pearson_r", "mean_error", "mean_absolute_error", "slope")
 MIN_PAIRS_FOR_R = 8  # a correlation of fewer is mostly chance
 
 
@@ -68,3 +71,31 @@ def requested_vs_measured(requested: ArrayLike, measured: ArrayLike) -> Fidelity
             r = float(np.corrcoef(x, y)[0, 1])
     mean, absolute = (float(error.mean()), float(np.abs(error).mean())) if x.size else (nan, nan)
     return Fidelity(int(x.size), int((~known).sum()), r, mean, relative, absolute, slope, intercept)
+
+
+def fidelity_intervals(
+    requested: ArrayLike, measured: ArrayLike, *, num_resamples: int = 1000, seed: int = 0
+) -> dict[str, tuple[float, float] | None]:
+    """Bootstrap intervals of 95 % of r, slope, mean and mean absolute error, over the brains.
+
+    Args:
+        requested, measured: as for :func:`requested_vs_measured`.
+        num_resamples: number of draws.
+        seed: seed of the draws.
+
+    Returns:
+        field of :class:`Fidelity` -> ends; None where a draw of the brains has no such number.
+    """
+    x, y = np.asarray(requested, dtype=float), np.asarray(measured, dtype=float)
+    known = np.isfinite(x) & np.isfinite(y)
+    x, y = x[known], y[known]
+    if x.size < 2:
+        return dict.fromkeys(WITH_INTERVAL)
+
+    def numbers(chosen: NDArray[np.int64]) -> list[float]:
+        found = requested_vs_measured(x[chosen], y[chosen])
+        return [getattr(found, name) for name in WITH_INTERVAL]
+
+    low, high = bootstrap_interval(numbers, x.size, num_resamples=num_resamples, seed=seed)
+    ends = zip(WITH_INTERVAL, low.tolist(), high.tolist(), strict=True)
+    return {name: (a, b) if math.isfinite(a) and math.isfinite(b) else None for name, a, b in ends}

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from brain_bundles.metrics.four_gr_ssim import four_gr_ssim
+from brain_bundles.metrics.intervals import pairs_interval
 from brain_bundles.metrics.ms_ssim_pairs import draw_pairs, draw_pairs_between, scores_over_pairs
 
 
@@ -23,6 +24,7 @@ class PairwiseFourGRSSIM:
         backward: mean with the second one in that place.
         num_pairs: number of pairs.
         exponents: of luminance, contrast and structure.
+        interval: of the mean, see :func:`brain_bundles.metrics.intervals.pairs_interval`.
     """
 
     mean: float
@@ -31,6 +33,7 @@ class PairwiseFourGRSSIM:
     backward: float
     num_pairs: int
     exponents: tuple[float, float, float]
+    interval: tuple[float, float]
 
 
 def four_gr_ssim_over_pairs(
@@ -50,7 +53,7 @@ def four_gr_ssim_over_pairs(
     Raises:
         ValueError: if the set or its volumes are too small, volumes differ in shape, or values leave [0, 1].
     """
-    return _means(load, load, draw_pairs(num_items, num_pairs, seed), exponents)
+    return _means(load, load, draw_pairs(num_items, num_pairs, seed), exponents, between=False)
 
 
 def four_gr_ssim_between(
@@ -74,7 +77,8 @@ def four_gr_ssim_between(
     Raises:
         ValueError: if a set is empty or its volumes are too small, volumes differ in shape, or values leave [0, 1].
     """
-    return _means(load, load_other, draw_pairs_between(num_items, num_others, num_pairs, seed), exponents)
+    pairs = draw_pairs_between(num_items, num_others, num_pairs, seed)
+    return _means(load, load_other, pairs, exponents, between=True)
 
 
 def _means(
@@ -82,6 +86,8 @@ def _means(
     load_second: Callable[[int], torch.Tensor],
     pairs: Sequence[tuple[int, int]],
     exponents: tuple[float, float, float],
+    *,
+    between: bool,
 ) -> PairwiseFourGRSSIM:
     def compare(first: torch.Tensor, second: torch.Tensor) -> tuple[float, float]:
         one, other = first[0, 0], second[0, 0]
@@ -91,4 +97,5 @@ def _means(
     forward, backward = scores.mean(0)
     both = scores.mean(1)
     std = float(both.std(ddof=1)) if len(both) > 1 else float("nan")
-    return PairwiseFourGRSSIM(float(both.mean()), std, float(forward), float(backward), len(both), exponents)
+    interval = pairs_interval(both.tolist(), pairs, between=between)
+    return PairwiseFourGRSSIM(float(both.mean()), std, float(forward), float(backward), len(both), exponents, interval)

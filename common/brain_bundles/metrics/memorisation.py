@@ -45,14 +45,19 @@ def describe(volume: torch.Tensor, size: int = 20) -> torch.Tensor:
     Raises:
         ValueError: if the volume is constant or not finite: it correlates with nothing.
     """
-    spatial = volume.shape[-3:]
-    d, h, w = (max(round(n * size / max(spatial)), 1) for n in spatial)
-    coarse = functional.adaptive_avg_pool3d(volume.float().reshape(1, 1, *spatial), (d, h, w)).flatten().double()
+    coarse = block_means(volume, size)
     coarse = coarse - coarse.mean()
     norm = coarse.norm()
     if not norm > 1e-6 * (1 + volume.abs().max()):  # also NaN
         raise ValueError("a volume is constant or not finite; it has no correlation with others.")
     return coarse / norm
+
+
+def block_means(volume: torch.Tensor, size: int = 20) -> torch.Tensor:
+    """Means of blocks of a volume (D, H, W) or (1, D, H, W), ``size`` of them along the longest axis; (F,) float64."""
+    spatial = volume.shape[-3:]
+    d, h, w = (max(round(n * size / max(spatial)), 1) for n in spatial)
+    return functional.adaptive_avg_pool3d(volume.float().reshape(1, 1, *spatial), (d, h, w)).flatten().double()
 
 
 def memorisation(
@@ -83,6 +88,12 @@ def memorisation(
     mean = sets[1].mean(0)
     units = [(s - mean) / np.maximum(np.linalg.norm(s - mean, axis=1, keepdims=True), 1e-12) for s in sets]
     made, unseen = units[0] @ units[1].T, units[2] @ units[1].T
-    threshold = float(np.percentile(unseen.max(1), _PERCENTILE))
     best = made.max(1)
-    return Memorisation(best, made.argmax(1), unseen.max(1), threshold, float((best > threshold).mean()))
+    share, threshold = share_above(best, unseen.max(1))
+    return Memorisation(best, made.argmax(1), unseen.max(1), threshold, share)
+
+
+def share_above(generated: np.ndarray, held_out: np.ndarray) -> tuple[float, float]:
+    """Share of generated brains (G,) above the threshold, which is a percentile of held-out ones (H,), and that."""
+    threshold = float(np.percentile(held_out, _PERCENTILE))
+    return float((generated > threshold).mean()), threshold

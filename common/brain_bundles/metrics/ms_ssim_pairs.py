@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from monai.metrics import MultiScaleSSIMMetric
 
+from brain_bundles.metrics.intervals import pairs_interval
+
 # Wang, Simoncelli & Bovik 2003: the standard weights of five scales.
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 Score = TypeVar("Score")
@@ -21,12 +23,16 @@ Score = TypeVar("Score")
 
 @dataclass(frozen=True)
 class PairwiseMSSSIM:
-    """Mean and (sample) standard deviation over the pairs, number of pairs, and kernel size."""
+    """Mean and (sample) standard deviation over the pairs, number of pairs, and kernel size.
+
+    ``interval`` is that of the mean, see :func:`brain_bundles.metrics.intervals.pairs_interval`.
+    """
 
     mean: float
     std: float
     num_pairs: int
     kernel_size: int
+    interval: tuple[float, float]
 
 
 def draw_pairs(num_items: int, num_pairs: int, seed: int) -> list[tuple[int, int]]:
@@ -97,7 +103,7 @@ def ms_ssim_over_pairs(
     Raises:
         ValueError: if the set or its volumes are too small, volumes differ in shape, or values leave [0, 1].
     """
-    return _mean_ms_ssim(load, load, draw_pairs(num_items, num_pairs, seed), kernel_size)
+    return _mean_ms_ssim(load, load, draw_pairs(num_items, num_pairs, seed), kernel_size, between=False)
 
 
 def ms_ssim_between(
@@ -121,7 +127,7 @@ def ms_ssim_between(
         ValueError: if a set is empty or its volumes are too small, volumes differ in shape, or values leave [0, 1].
     """
     pairs = draw_pairs_between(num_items, num_others, num_pairs, seed)
-    return _mean_ms_ssim(load, load_other, pairs, kernel_size)
+    return _mean_ms_ssim(load, load_other, pairs, kernel_size, between=True)
 
 
 def _mean_ms_ssim(
@@ -129,6 +135,8 @@ def _mean_ms_ssim(
     load_second: Callable[[int], torch.Tensor],
     pairs: Sequence[tuple[int, int]],
     kernel_size: int,
+    *,
+    between: bool,
 ) -> PairwiseMSSSIM:
     if kernel_size % 2 == 0:
         raise ValueError(f"kernel_size must be odd, got {kernel_size}.")
@@ -140,7 +148,8 @@ def _mean_ms_ssim(
 
     values = scores_over_pairs(load_first, load_second, pairs, compare)
     std = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
-    return PairwiseMSSSIM(float(np.mean(values)), std, len(values), kernel_size)
+    interval = pairs_interval(values, pairs, between=between)
+    return PairwiseMSSSIM(float(np.mean(values)), std, len(values), kernel_size, interval)
 
 
 def scores_over_pairs(

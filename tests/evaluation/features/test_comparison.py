@@ -67,7 +67,7 @@ def test_another_set_of_the_same_distribution_is_as_near_as_real_ones():
     assert same.equal.num == 30
     assert abs(real[0] - other[0]) < 2 * (real[1] + other[1]) / 2
     assert same.values["frechet_distance"] < 0.8 * other[0]
-    assert same.standard_errors is None
+    assert same.standard_errors is same.intervals is None
 
 
 def test_the_number_of_compared_vectors_bounds_the_halves():
@@ -81,6 +81,21 @@ def test_a_copy_of_the_reference_has_distance_0_over_all_and_not_at_equal_number
     assert copy.values["frechet_distance"] == pytest.approx(0, abs=1e-9)
     assert copy.values["coverage"] == 1
     assert copy.equal.compared["frechet_distance"][0] > 0.05
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say():
+    """The kernel distance of two sets of one distribution is 0 on average; precision cannot be above 1."""
+    found = [
+        compare_features(gaussian(40, i), gaussian(40, 1000 + i), ENCODER, splits=1, num_resamples=60)
+        for i in range(60)
+    ]
+    ends = [one.intervals["kernel_distance"] for one in found]
+    assert 0.85 <= np.mean([low < 0 < high for low, high in ends]) <= 1
+    for one in found:
+        for metric, (low, high) in one.intervals.items():
+            assert low <= one.values[metric] <= high or metric == "kernel_distance"  # a mean over subsets
+        assert one.intervals["precision"][1] <= 1
+        assert one.intervals["frechet_distance"][0] >= 0
 
 
 def test_standard_errors_are_the_spread_of_new_draws():

@@ -12,12 +12,16 @@ import torch
 from brain_bundles.evaluation.features.encoder import EncoderRecord
 from brain_bundles.evaluation.tables import finite_json
 from brain_bundles.metrics.frechet import frechet_distance
+from brain_bundles.metrics.intervals import LEVEL
 from brain_bundles.metrics.kernel_distance import KernelDistance, kernel_distance, squared_mmd
 from brain_bundles.metrics.neighbourhoods import NEIGHBOURS, SCORES, expected_coverage, neighbourhood_scores
 from brain_bundles.utils.seeding import derive_seed
 
 FRECHET, KERNEL = "frechet_distance", "kernel_distance"
 METRICS = (FRECHET, KERNEL, *SCORES)
+# Values that a metric can have; the unbiased kernel distance may be below 0.
+RANGES = {FRECHET: (0.0, np.inf), KERNEL: (-np.inf, np.inf), "density": (0.0, np.inf)}
+RANGES |= dict.fromkeys(("precision", "recall", "coverage"), (0.0, 1.0))
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class FeatureComparison:
         encoder: the encoder, with its weights.
         values: metric -> value, over all vectors of both sets. The kernel distance is the mean over its subsets.
         standard_errors: metric -> standard error, see :func:`compare_features`; None if it was not asked for.
+        intervals: metric -> interval of 95 % around its value, from the same draws; None if it was not asked for.
         kernel: the kernel distance with its spread.
         k: number of neighbours of precision, recall, density and coverage.
         equal: the same metrics for equal numbers, with the real-against-real values.
@@ -61,6 +66,7 @@ class FeatureComparison:
     encoder: EncoderRecord
     values: Mapping[str, float]
     standard_errors: Mapping[str, float] | None
+    intervals: Mapping[str, tuple[float, float]] | None
     kernel: KernelDistance
     k: int
     equal: EqualNumbers
@@ -90,7 +96,8 @@ def compare_features(
     A standard error is the standard deviation over random halves of both sets (a jackknife that deletes half of the
     vectors, Shao & Wu 1989, Ann. Statist. 17:1176). A bootstrap would repeat vectors, which have no distance from
     themselves: its error of recall was 1.5 to 2 times too large. The error does not include the bias of the metrics,
-    which only sets of equal size share.
+    which only sets of equal size share. An interval has the quantiles of the same draws around their own mean, moved
+    to the value of the whole sets, and ends where the metric's values do.
 
     Args:
         reference: features (N, F), one vector of each person, usually of real images that no model was trained on.
@@ -99,7 +106,7 @@ def compare_features(
         name: name of the compared set.
         k: number of neighbours.
         splits: number of divisions of the reference into halves.
-        num_resamples: number of halves for the standard errors; 0 leaves them out.
+        num_resamples: number of halves for the standard errors and the intervals; 0 leaves them out.
         seed: seed of all draws.
 
     Raises:
@@ -120,6 +127,7 @@ def compare_features(
             f"a comparison by {k} neighbours with real against real needs {needed[0]} or more vectors of the reference "
             f"and {needed[1]} or more of the compared set, got {len(reference)} and {len(compared)}."
         )
+    drawn = _halves(reference, compared, k, num_resamples, derive_seed(seed, "errors"))
     kernel = kernel_distance(reference, compared, seed=derive_seed(seed, "kernel"))
     values = {**_metrics(reference, compared, k), KERNEL: kernel.mean}
     return FeatureComparison(
@@ -128,7 +136,8 @@ def compare_features(
         num_compared=len(compared),
         encoder=encoder,
         values=values,
-        standard_errors=_standard_errors(reference, compared, k, num_resamples, derive_seed(seed, "errors")),
+        standard_errors={metric: std for metric, (_, std) in _spread(drawn).items()} if drawn else None,
+        intervals=_intervals(values, drawn) if drawn else None,
         kernel=kernel,
         k=k,
         equal=_equal_numbers(reference, compared, k, splits, derive_seed(seed, "halves")),
@@ -144,16 +153,20 @@ def _metrics(reference: torch.Tensor, compared: torch.Tensor, k: int) -> dict[st
     }
 
 
-def _standard_errors(
-    reference: torch.Tensor, compared: torch.Tensor, k: int, number: int, seed: int
-) -> dict[str, float] | None:
-    if not number:
-        return None
+def _halves(reference: torch.Tensor, compared: torch.Tensor, k: int, number: int, seed: int) -> list[dict[str, float]]:
     half = _drawer(seed)
-    drawn = [
+    return [
         _metrics(half(reference, len(reference) // 2), half(compared, len(compared) // 2), k) for _ in range(number)
     ]
-    return {metric: std for metric, (_, std) in _spread(drawn).items()}
+
+
+def _intervals(values: Mapping[str, float], drawn: list[dict[str, float]]) -> dict[str, tuple[float, float]]:
+    found = {}
+    for metric, value in values.items():
+        ones = np.array([one[metric] for one in drawn])
+        ends = value + np.quantile(ones, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) - ones.mean()
+        found[metric] = (float(ends[0].clip(*RANGES[metric])), float(ends[1].clip(*RANGES[metric])))
+    return found
 
 
 def _equal_numbers(reference: torch.Tensor, compared: torch.Tensor, k: int, splits: int, seed: int) -> EqualNumbers:
