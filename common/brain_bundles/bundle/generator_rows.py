@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from brain_bundles.bundle.bundle import Bundle
-from brain_bundles.data.covariates import CONTINUOUS
+from brain_bundles.data.covariates import CovariateScaler
 from brain_bundles.data.participants import SPLITS, read_participants, write_participants
 from brain_bundles.evaluation.generated import Columns, evaluate_set
 from brain_bundles.evaluation.image_sets import Grid, Reference, read_reference
@@ -102,14 +102,16 @@ def evaluate_rows(
     smaller = {n for n in numbers if n < max(numbers)}
     columns = replace(columns, equal_numbers=sorted({*columns.equal_numbers, *smaller}))
     out, shared = Path(output_dir), {**(options or {}), "seed": columns.seed}
-    *grid, suffix = Bundle(bundle_root, **shared).content(*Grid.__dataclass_fields__, "suffix")
+    names = (*Grid.__dataclass_fields__, "suffix", "bounds", "head_size_reference")
+    *grid, suffix, bounds, head_size = Bundle(bundle_root, **shared).content(*names)
+    covariates = CovariateScaler(bounds, head_size).names
     choice: dict[str, Any] = {"entities": entities, "strict": strict, "most": num_samples}
     reference = read_reference(reference_dir, suffix, grid=Grid(*grid), **choice)
     results: list[dict[str, Any]] = []
     for row, number in zip(parsed, numbers, strict=True):
         folder = out / row.name
         if row.images is None:
-            _generate(row, number, bundle_root, shared, reference_dir, out)
+            _generate(row, number, bundle_root, shared, out, _conditions(reference_dir, number, covariates))
         images = Path(row.images or folder / "generated")
         state = _state(row, number, shared, columns, reference, images, suffix)
         done = _read(folder / "row.json")
@@ -133,13 +135,13 @@ def _generate(
     number: int,
     bundle_root: str | os.PathLike[str],
     shared: Mapping[str, Any],
-    reference_dir: str | os.PathLike[str],
     out: Path,
+    people: Sequence[Mapping[str, Any]],
 ) -> None:
     """Make what is missing of a row's set; note the seconds a brain, without those for loading the networks."""
     if row.conditional:
         conditions = out / f"conditions_{number}"
-        write_participants(conditions, _conditions(reference_dir, number))
+        write_participants(conditions, people)
         given: dict[str, Any] = {"conditions": str(conditions / "participants.tsv")}
     else:
         given = {"num_samples": number}
@@ -189,12 +191,12 @@ def _plain(content: Mapping[str, Any]) -> dict[str, Any]:
     return json.loads(json.dumps(finite_json(content), default=str))
 
 
-def _conditions(folder: str | os.PathLike[str], number: int) -> list[dict[str, Any]]:
-    """Conditions of the held-out people of a dataset, ``number`` rows."""
+def _conditions(folder: str | os.PathLike[str], number: int, covariates: Sequence[str]) -> list[dict[str, Any]]:
+    """Conditions of the held-out people of a dataset, those of ``covariates`` that it has, ``number`` rows."""
     people = read_participants(folder, ())
     of = {split: [row for row in people if row.get("split") == split] for split in SPLITS}
     held_out = of["test"] or of["val"] or people
-    names = ("age", "sex", *(name for name in CONTINUOUS if name != "age" and name in held_out[0]))
+    names = [name for name in covariates if name in held_out[0]]
     return [
         {"participant_id": f"sub-{i:04d}", **{name: row[name] for name in names}}
         for i, row in enumerate(islice(cycle(held_out), number), start=1)

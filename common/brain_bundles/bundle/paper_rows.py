@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-BASELINE = "baseline_inference.json"
+BASELINE, FEW_STEPS = "baseline_inference.json", "few_steps.json"
 # As published: noise as it was learned, and denoised to the end.
 PUBLISHED = {"temperature": 1.0, "denoising_end": 1.0}
 
@@ -16,7 +16,7 @@ def paper_rows(
     real: Mapping[str, str | os.PathLike[str]] | None = None,
     baselines: Mapping[str, str | os.PathLike[str]] | None = None,
     num_slow: int = 64,
-    few_steps: int = 6,
+    distilled: bool = True,
 ) -> list[dict[str, Any]]:
     """Rows of :func:`brain_bundles.bundle.evaluate_rows` as in table 1 of Pinaya et al. 2022, arXiv 2209.07162.
 
@@ -24,11 +24,11 @@ def paper_rows(
         real: name -> folder of real brains, or of other phantoms than the reference's.
         baselines: name -> weights of an LSGAN or a VAE-GAN.
         num_slow: brains of the row by 1000 steps.
-        few_steps: steps of the last row.
+        distilled: whether the bundle has weights of few steps, ``models/few_steps.pt``.
 
     Returns:
         the real sets; the baselines; then the bundle's weights by DDPM of 1000 steps, by DDIM of 50, by the bundle's
-        defaults, and by few steps.
+        defaults, and those of few steps.
     """
     rows: list[dict[str, Any]] = [{"name": name, "images": os.fspath(folder)} for name, folder in (real or {}).items()]
     rows += [
@@ -36,11 +36,9 @@ def paper_rows(
         for name, path in (baselines or {}).items()
     ]
     slow = {"sampler": "ddpm", "num_inference_steps": 1000, **PUBLISHED}
-    return [
-        *rows,
+    rows += [
         {"name": "ddpm_1000", "options": slow, "num_samples": num_slow},
         {"name": "ddim_50", "options": {"sampler": "ddim", "num_inference_steps": 50, **PUBLISHED}},
         {"name": "default"},
-        # To the end: where steps are few, an early end leaves out a large one, and the decoder shows blocks.
-        {"name": f"steps_{few_steps}", "options": {"num_inference_steps": few_steps, "denoising_end": 1.0}},
     ]
+    return [*rows, {"name": "few_steps", "overlays": [FEW_STEPS]}] if distilled else rows

@@ -21,7 +21,6 @@ def evaluate_rows(
     rows: str | None = None,
     num: int = 512,
     num_slow: int = 64,
-    few_steps: int = 6,
     num_pairs: int = 1000,
     num_four_gr_pairs: int = 300,
     num_resamples: int = 1000,
@@ -49,7 +48,6 @@ def evaluate_rows(
         rows: JSON file with a list of rows in place of the paper's.
         num: brains of a row.
         num_slow: brains of the row by DDPM of 1000 steps.
-        few_steps: steps of the row with few steps.
         num_pairs: pairs of brains for MS-SSIM.
         num_four_gr_pairs: pairs for 4-G-R-SSIM, about a second each.
         num_resamples: draws of each interval.
@@ -81,7 +79,7 @@ def evaluate_rows(
             real=_named("real", real),
             baselines=_named("baselines", baselines),
             num_slow=whole("num_slow", num_slow, least=1),
-            few_steps=whole("few_steps", few_steps, least=1),
+            distilled=Path(loaded.content("ckpt_dir", **given)[0], "few_steps.pt").is_file(),
         )
     elif real is not None or baselines is not None:
         raise UsageError("rows and real or baselines are both given; put them into the file of rows.")

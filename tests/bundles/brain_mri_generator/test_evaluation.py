@@ -7,7 +7,7 @@ import json
 import brain_bundles.bundle
 import pytest
 import torch
-from brain_bundles.bundle import Bundle, evaluate_rows, generator_rows
+from brain_bundles.bundle import Bundle, evaluate_rows, generator_rows, paper_rows
 from brain_bundles.cli import main
 from brain_bundles.data import DatasetError, read_participants
 from brain_bundles.evaluation import image_sets
@@ -209,7 +209,8 @@ def test_the_command_makes_the_rows_of_the_paper(bundle, trained, tmp_path, monk
     assert main(command) == 0
     root, rows, reference, out = given["args"]
     assert (root, reference, out) == (bundle.root, str(trained.dataset_dir), tmp_path)
-    assert [row["name"] for row in rows] == ["people", "lsgan", "vaegan", "ddpm_1000", "ddim_50", "default", "steps_6"]
+    assert [row["name"] for row in rows] == ["people", "lsgan", "vaegan", "ddpm_1000", "ddim_50", "default"]
+    assert paper_rows()[-1] == {"name": "few_steps", "overlays": ["few_steps.json"]}
     for row in rows:
         parsed = generator_rows.Row(**row)
         if parsed.images is None:
