@@ -61,10 +61,9 @@ class Translator:
         self.spacing = settings["spacing"]
         self.read = ContrastPreprocessing(CONTRASTS, warn_cut=None, **settings)
         inferer = self.config.get_parsed_content("inferer")
-        network = self.config.get_parsed_content("network") if _has_network(self.config) else None
-        self.methods = {SPADE: NetworkMethod(type(inferer)(inferer.sampler, diffusion=False), network)}
-        if network is not None:
-            self.methods[MODEL] = NetworkMethod(inferer, network)
+        self.methods = {SPADE: NetworkMethod(type(inferer)(inferer.sampler, diffusion=False), torch.nn.Identity())}
+        if Path(self.config.get_parsed_content("ckpt_dir"), "model.pt").is_file():
+            self.methods[MODEL] = NetworkMethod(inferer, self.config.get_parsed_content("network"))
         known = self.config.get_parsed_content("contrasts")
         self.targets = [name for name in CONTRASTS if name in known]
 
@@ -79,10 +78,6 @@ class Translator:
                 torch.save({name: one[0].half() for name, one in zip(wanted, made, strict=True)}, path)
             found[method] = {name: one.float() for name, one in torch.load(path).items()}
         return found
-
-
-def _has_network(config: ConfigParser) -> bool:
-    return Path(config.get_parsed_content("ckpt_dir"), "model.pt").is_file()
 
 
 def rows_of(subjects: list[Subject], translator: Translator, folder: Path) -> Iterator[dict[str, Any]]:
