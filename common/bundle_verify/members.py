@@ -100,7 +100,7 @@ METHODS = {
 _WORDS = """
 _data_index affine batch best_metric device dtype epoch epoch_length imag iteration logger max_epochs meta
 metric_details metrics module name ndim network output parent rank real requires_grad shape state stem suffix type
-autoencoder conv data dataset dataset_dir optimizer sampler scaler scheduler transforms
+autoencoder conv data dataset dataset_dir names optimizer sampler scaler scheduler transforms
 adaptive_autoencoder bids ema_network generator made preconditioning problems provenance record settings
 use_source
 """

@@ -18,7 +18,7 @@ from brain_bundles.data.bids_index import BidsIndex, not_fetched
 from brain_bundles.data.bids_scans import Labels, scan_ids, select_scans
 from brain_bundles.data.checks import warn_headers
 from brain_bundles.data.contrast_datalist import contrast_datalist
-from brain_bundles.data.covariates import COVARIATES
+from brain_bundles.data.covariates import COVARIATES, HEAD
 from brain_bundles.data.problems import first_names, raise_problems
 from brain_bundles.data.rendered import RenderedDataset
 from brain_bundles.data.subject_checks import subject_problems
@@ -83,8 +83,8 @@ def collect_items(
         raise ValueError("suffixes is empty; name at least one contrast, for example ['T1w'].")
     for suffix in suffixes:
         image_path("", "", suffix)  # raises for an unknown one
-    if unknown := [name for name in covariates if name not in COVARIATES]:
-        raise ValueError(f"unknown covariates {unknown}, known are {', '.join(COVARIATES)}.")
+    if unknown := [name for name in covariates if name not in (*COVARIATES, *HEAD)]:
+        raise ValueError(f"unknown covariates {unknown}, known are {', '.join((*COVARIATES, *HEAD))}.")
     chosen, problems = select_scans(
         index, split, covariates=covariates, participant_label=participant_label, session_id=session_id
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 
 import pytest
 import torch
+from brain_bundles.data import read_tsv
 from brain_bundles.engines.scalar_losses import scalar_losses
 from brain_bundles.utils import read_recipe
 from brain_bundles.utils.recipe import RECIPE_KEY
@@ -209,3 +211,41 @@ def test_a_distillation_needs_its_teacher(trained, tmp_path):
     with pytest.raises(RuntimeError) as caught:  # MONAI's, around the cause
         bundle.run("distil", tmp_path / "distil")
     assert "model.pt does not exist; train first" in str(caught.value.__cause__)
+
+
+HEAD_BOUNDS = {
+    "age": [20.0, 90.0],
+    "ventricular_volume": [5.0, 130.0],
+    "brain_volume": [850.0, 1700.0],
+    "intracranial_volume": [1000.0, 1950.0],
+}
+
+
+def test_weights_with_bounds_for_head_size_are_asked_for_it(trained, tmp_path):
+    """From a folder with the column to brains whose table has it."""
+    bundle = trained.copy_to(tmp_path / "models")
+    dataset = tmp_path / "data"
+    shutil.copytree(bundle.dataset_dir, dataset)
+    table = (dataset / "participants.tsv").read_text().splitlines()
+    rows = [f"{line}\t{value}" for line, value in zip(table, ["intracranial_volume", *["1500"] * 99], strict=False)]
+    (dataset / "participants.tsv").write_text("\n".join(rows) + "\n")
+    options = {"bounds": HEAD_BOUNDS, "max_epochs": 1}
+    bundle.run("train", tmp_path / "out", dataset_dir=str(dataset), **options)
+    assert read_recipe([bundle.ckpt_dir / "model.pt"])["bounds"] == HEAD_BOUNDS
+    assert (
+        torch.load(bundle.ckpt_dir / "model.pt", weights_only=True)["unet.conv_in.conv.weight"].shape[1] == 20 + 5 + 24
+    )
+    bundle.run("inference", tmp_path / "brains", num_samples=2, intracranial_volume=1400.0)
+    made = read_tsv(tmp_path / "brains" / "participants.tsv")
+    assert [row["intracranial_volume"] for row in made] == ["1400", "1400"]
+    with pytest.raises(RuntimeError) as caught:
+        bundle.run("train", tmp_path / "again", **options)  # a folder without the column
+    assert "missing column in participants.tsv (1):\n  intracranial_volume" in _causes(caught.value)
+    assert not list((tmp_path / "again").glob("*.pt"))
+
+
+def _causes(error: BaseException | None) -> str:
+    text = ""
+    while error is not None:
+        text, error = f"{text}\n{error}", error.__cause__
+    return text
