@@ -94,7 +94,7 @@ METHODS = {
         "finish": "",
         "pending": "batch_size",
         "raise_skipped": "",
-        "reset_to_slices": "",
+        "to_slices": "",
     }.items()
 }
 _WORDS = """
@@ -102,6 +102,6 @@ _data_index affine batch best_metric device dtype epoch epoch_length imag iterat
 metric_details metrics module name ndim network output parent rank real requires_grad shape state stem suffix type
 autoencoder conv data dataset dataset_dir names optimizer sampler scaler scheduler transforms
 adaptive_autoencoder bids ema_network generator made preconditioning problems provenance record settings
-use_source
+to_source to_target use_source
 """
 ATTRIBUTES = frozenset(_WORDS.split())

@@ -61,7 +61,8 @@ def small(words: list[str], bundle: Path, work: Path, replacements: dict[str, st
     line = re.sub(r"\x1f--bundle_root\x1f[^\x1f]+", "", re.sub(r"[\w/]+/(?=configs/)", "", line))  # run in the bundle
     line = re.sub(r"(/data/[\w]+|(?<=\x1f)(out|filled_in|dist)(?=\x1f|$))", lambda m: str(work / Path(m[0]).name), line)
     line = line.replace("shipped/", str(bundle / "models") + "/")
-    line = line.replace("models/pix2pix", str(work / f"models_{bundle.name}" / "pix2pix"))
+    trained = str(work / f"models_{bundle.name}")
+    line = re.sub(r"models/(?=pix2pix|cyclegan|unet|palette)", lambda _: f"{trained}/", line)
     words = line.split("\x1f")
     training = any(re.search(r"configs/(train|baseline)", word) for word in words)
     given = {word.split("=")[0] for word in words if word.startswith("--")}
@@ -81,7 +82,7 @@ def small(words: list[str], bundle: Path, work: Path, replacements: dict[str, st
         pairs += [["--metrics_dir", str(work / "metrics")]]
         if bundle.name == "brain_mri_generator":
             pairs += [["--reference_dir", replacements["/data/bids"]], ["--sampler_rows", "$None"]]  # 1000 steps
-    if training and not any("autoencoder" in word or "pix2pix" in word for word in words):
+    if training and not any("autoencoder" in word or "baseline" in word for word in words):
         pairs.append(["--cache_dir", str(work / "cache")])
     own = {"--max_epochs", "--samples_per_epoch", "--batch_size", "--num_samples"}
     kept = [pair for pair in pairs if pair[0] not in given or pair[0] in own]

@@ -26,7 +26,8 @@ SAMPLING = [
     bundle for bundle in BUNDLES if "scheduler" in json.loads((bundle / "configs" / "inference.json").read_text())
 ]
 TRAININGS = [(path,) for path in ENTRIES if "train" in json.loads(path.read_text())]
-TRAININGS += [(path.with_name("train.json"), path) for path in FILES if path.stem == "train_slices"]  # an overlay
+OVERLAYS = {"train_slices": "train.json", "baseline_palette": "baseline_unet.json"}
+TRAININGS += [(path.with_name(OVERLAYS[path.stem]), path) for path in FILES if path.stem in OVERLAYS]
 
 
 def metadata(bundle: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from .conftest import BundleRunner
 TERMS = {  # beside the loss itself
     "train_autoencoder": "reconstruction_loss",
     "baseline_pix2pix": "discriminator_loss",
+    "baseline_cyclegan": "cycle_loss",
     "baseline_lsgan": "adversarial_loss",
     "baseline_vaegan": "feature_loss",
 }

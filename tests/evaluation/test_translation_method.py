@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from brain_bundles.evaluation import NetworkMethod, pair_methods
+from brain_bundles.evaluation import NetworkMethod, trained_method
+from brain_bundles.utils import with_recipe
+from brain_bundles.utils.saving import save_network
 from monai.inferers import SimpleInferer, SliceInferer
 
 
@@ -35,15 +37,39 @@ def test_an_inferer_of_one_target_is_not_asked_for_two():
         method(torch.zeros(1, 1, 2, 2, 2), targets=["T2w", "FLAIR"], seeds=[1, 2])
 
 
-def test_each_pair_has_its_own_weights(tmp_path):
+def save(network, path, recipe):
+    """Weights of a network that was trained with a recipe."""
+    save_network(with_recipe(network, recipe), path)
+    return path
+
+
+def constant(bias):
     network = torch.nn.Conv3d(1, 1, 1)
+    torch.nn.init.zeros_(network.weight)
+    torch.nn.init.constant_(network.bias, bias)
+    return network
+
+
+def test_each_pair_has_its_own_weights(tmp_path):
     weights = {}
-    for pair, bias in (("T1w to T2w", 0.25), ("T2w to T1w", 0.75)):
-        torch.save({"weight": torch.zeros(1, 1, 1, 1, 1), "bias": torch.full((1,), bias)}, tmp_path / f"{pair}.pt")
-        weights[pair] = tmp_path / f"{pair}.pt"
-    methods = pair_methods(network, weights)
+    for source, target, bias in (("T1w", "T2w", 0.25), ("T2w", "T1w", 0.75)):
+        recipe = {"spacing": 2.0, "source": source, "target": target}
+        weights[f"{source} to {target}"] = save(constant(bias), tmp_path / f"{source}.pt", recipe)
+    network = torch.nn.Conv3d(1, 1, 1)
+    methods = trained_method(network, weights, recipe={"spacing": 2.0})
     made = [float(method(torch.rand(1, 1, 2, 2, 2), targets=["any"], seeds=[0]).mean()) for method in methods.values()]
     assert list(methods) == list(weights)
     assert made == [0.25, 0.75]
     with pytest.raises(FileNotFoundError):
-        pair_methods(network, {"T1w to T2w": tmp_path / "missing.pt"})
+        trained_method(network, {"T1w to T2w": tmp_path / "missing.pt"})
+    with pytest.raises(ValueError, match="source is T1w in the weights and FLAIR here"):
+        trained_method(network, {"FLAIR to T2w": weights["T1w to T2w"]})
+    with pytest.raises(ValueError, match=r"spacing is 2\.0 in the weights and 1\.0 here"):
+        trained_method(network, weights, recipe=[{"spacing": 1.0}])
+
+
+def test_a_baseline_for_all_pairs_has_one_file_and_one_without_weights_is_left_out(tmp_path):
+    path = save(constant(0.5), tmp_path / "network.pt", {"spacing": 2.0})
+    method = trained_method(torch.nn.Conv3d(1, 1, 1), path, inferer=SimpleInferer(), recipe={"spacing": 2.0})
+    assert float(method(torch.rand(1, 1, 2, 2, 2), targets=["T2w"], seeds=[0]).mean()) == 0.5
+    assert trained_method(torch.nn.Conv3d(1, 1, 1), None) is None

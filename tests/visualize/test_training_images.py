@@ -49,3 +49,9 @@ def test_samples_read_their_conditions_when_a_picture_is_due():
     assert all(torch.equal(context, conditions) for context in contexts)
     assert len({tuple(one) for one in seeds}) == 1
     assert len(set(seeds[0])) == 2
+
+
+def test_a_sampler_that_draws_nothing_gets_no_seeds():
+    context = torch.rand(2, 1, 2, 2, 2)
+    shown = Samples(lambda inputs, network: 2 * inputs, torch.nn.Linear(1, 1), context)()
+    assert all(torch.equal(one, 2 * other) for one, other in zip(shown, context, strict=True))

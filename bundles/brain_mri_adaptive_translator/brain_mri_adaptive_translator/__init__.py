@@ -5,9 +5,11 @@ from brain_mri_adaptive_translator.adaptive_trainer import AdaptiveAutoencoderTr
 from brain_mri_adaptive_translator.adaptive_translator import AdaptiveTranslator
 from brain_mri_adaptive_translator.diffusion_prepare_batch import TargetDiffusionPrepareBatch
 from brain_mri_adaptive_translator.ms_spade import MSSPADE, MSSPADEBlock, SelfModulatedSPADE, SwitchableSPADE
+from brain_mri_adaptive_translator.one_to_many_unet import OneToManyInferer, OneToManyUNet
 from brain_mri_adaptive_translator.pair_validation import ReconstructionAndTranslation
 from brain_mri_adaptive_translator.preview_translations import PreviewTranslations
 from brain_mri_adaptive_translator.residual_preconditioning import ResidualPreconditioning, measure_residuals
+from brain_mri_adaptive_translator.source_latents import SourceLatents
 from brain_mri_adaptive_translator.spade_training import (
     LatentPairPrepareBatch,
     LatentTranslation,
@@ -24,10 +26,13 @@ __all__ = [
     "LatentPairPrepareBatch",
     "LatentTranslation",
     "MSSPADEBlock",
+    "OneToManyInferer",
+    "OneToManyUNet",
     "PreviewTranslations",
     "ReconstructionAndTranslation",
     "ResidualPreconditioning",
     "SelfModulatedSPADE",
+    "SourceLatents",
     "SwitchableSPADE",
     "TargetDiffusionPrepareBatch",
     "TargetDiffusionUNet",

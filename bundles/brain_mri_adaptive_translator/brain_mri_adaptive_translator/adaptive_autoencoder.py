@@ -10,6 +10,7 @@ from brain_bundles.utils import Recipe
 from torch import nn
 
 from brain_mri_adaptive_translator.ms_spade import MSSPADE, Targets
+from brain_mri_adaptive_translator.source_latents import SourceLatents
 
 
 class AdaptiveOutput(NamedTuple):
@@ -29,7 +30,7 @@ class AdaptiveAutoencoder(nn.Module):
 
     Args:
         autoencoder: autoencoder for every contrast.
-        ms_spade: MS-SPADE with the same number of latent channels.
+        ms_spade: MS-SPADE with the same number of latent channels, or what stands in its place.
         contrasts: names in the order of the indices that MS-SPADE takes, such as T1w, T2w.
 
     Raises:
@@ -39,7 +40,9 @@ class AdaptiveAutoencoder(nn.Module):
     Source: Kim & Park 2024, arXiv:2311.00265, figure 2a.
     """
 
-    def __init__(self, autoencoder: LatentVQAutoencoder, ms_spade: MSSPADE, contrasts: list[str]) -> None:
+    def __init__(
+        self, autoencoder: LatentVQAutoencoder, ms_spade: MSSPADE | SourceLatents, contrasts: list[str]
+    ) -> None:
         super().__init__()
         if len(set(contrasts)) != len(contrasts):
             raise ValueError(f"contrasts has a name twice: {', '.join(contrasts)}.")

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from brain_mri_adaptive_translator.ms_spade import MSSPADE, SelfModulatedSPADE, SwitchableSPADE
+from brain_mri_adaptive_translator.source_latents import SourceLatents
 
 
 class IndexedConvolution(nn.Module):
@@ -57,10 +58,10 @@ class IndexedMSSPADE(nn.Module):
     """A :class:`MSSPADE` whose target is a tensor, without a check of its range.
 
     Args:
-        ms_spade: its weights are copied.
+        ms_spade: its weights are copied; or what stands in its place.
     """
 
-    def __init__(self, ms_spade: MSSPADE) -> None:
+    def __init__(self, ms_spade: MSSPADE | SourceLatents) -> None:
         super().__init__()
         self.ms_spade = copy.deepcopy(ms_spade)
         for block in cast(Any, self.ms_spade.blocks):

@@ -8,8 +8,6 @@ from typing import Any
 import torch
 from brain_bundles.utils import derive_seed, plain_tensor
 
-from brain_mri_adaptive_translator.adaptive_translator import AdaptiveTranslator
-
 
 class PreviewTranslations:
     """Translate the first subject's first contrast to all others, for ``ImagePreview``.
@@ -17,7 +15,7 @@ class PreviewTranslations:
     The subject need not have the other contrasts.
 
     Args:
-        translator: an :class:`AdaptiveTranslator`.
+        translator: an :class:`AdaptiveTranslator`, or an inferer that is called like one.
         network: the network that samples, usually its moving average.
         datalist: items with a path for each contrast that the subject has, from
             :func:`brain_bundles.data.contrast_datalist`; not empty. It is first read when a picture is due.
@@ -28,7 +26,7 @@ class PreviewTranslations:
 
     def __init__(
         self,
-        translator: AdaptiveTranslator,
+        translator: Callable[..., torch.Tensor],
         network: torch.nn.Module,
         datalist: Sequence[Mapping[str, Any]],
         preprocessing: Callable[[Mapping[str, Any]], Mapping[str, Any]],

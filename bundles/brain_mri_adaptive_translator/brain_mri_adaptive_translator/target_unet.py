@@ -102,6 +102,16 @@ def target_condition(
     Returns:
         (B, 2 C + num_contrasts, D, H, W).
     """
-    maps = nn.functional.one_hot(torch.as_tensor(targets), num_contrasts).to(target_like)
-    maps = maps.view(*maps.shape, *(1,) * (target_like.ndim - 2)).expand(-1, -1, *target_like.shape[2:])
-    return torch.cat([target_like, source, maps], dim=1)
+    return torch.cat([target_like, source, target_maps(targets, num_contrasts, target_like)], dim=1)
+
+
+def target_maps(targets: Targets, num_contrasts: int, like: torch.Tensor) -> torch.Tensor:
+    """One map per contrast, 1 everywhere for the target and 0 for the others, (B, num_contrasts, D, H, W).
+
+    Args:
+        targets: target contrast of each item, (B,).
+        num_contrasts: number of contrasts.
+        like: tensor (B, C, D, H, W) with the size, type and device of the maps.
+    """
+    maps = nn.functional.one_hot(torch.as_tensor(targets), num_contrasts).to(like)
+    return maps.view(*maps.shape, *(1,) * (like.ndim - 2)).expand(-1, -1, *like.shape[2:])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from brain_bundles.utils import Recipe
 from monai.networks.nets import DiffusionModelUNet
@@ -125,11 +127,18 @@ class VolumetricDiffusionUNet(SlicewiseDiffusionUNet):
         """The inserted layers, in the order of the network."""
         return [module for module in self.modules() if isinstance(module, VolumetricLayer)]
 
-    def reset_to_slices(self) -> VolumetricDiffusionUNet:
-        """Make every volumetric layer the identity again: the slice network, with the interface of volumes."""
-        for layer in self.volumetric_layers():
-            layer.reset_to_identity()
-        return self
+    def to_slices(self) -> SlicewiseDiffusionUNet:
+        """A copy of the slice network, without the inserted layers and with the interface of volumes."""
+        unet = copy.deepcopy(self.unet)
+        for block in residual_blocks(unet):
+            for convolution in (block.conv1, block.conv2):
+                for name in [
+                    name for name, layer in convolution.named_children() if isinstance(layer, VolumetricLayer)
+                ]:
+                    delattr(convolution, name)
+        slices = SlicewiseDiffusionUNet(unet)
+        slices.recipe.values = dict(self.recipe.values)
+        return slices
 
     def _set_num_slices(self, num_slices: int) -> None:
         for layer in self.volumetric_layers():

@@ -42,6 +42,7 @@ from brain_bundles.data.seeded_dataset import SeededDataset
 from brain_bundles.data.segmentation_datalist import segmentation_datalist
 from brain_bundles.data.skip_unusable_dataset import SkipUnusableDataset
 from brain_bundles.data.training_data import TrainingData
+from brain_bundles.data.unpaired_dataset import UnpairedDataset
 from brain_bundles.data.volumes import write_volumes
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "SeededDataset",
     "SkipUnusableDataset",
     "TrainingData",
+    "UnpairedDataset",
     "bids_datalist",
     "check_image",
     "check_images",

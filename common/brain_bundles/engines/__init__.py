@@ -2,6 +2,9 @@
 
 from brain_bundles.engines.autoencoder_trainer import AutoencoderTrainer, TrainingResults
 from brain_bundles.engines.condition_prepare_batch import ConditionPrepareBatch
+from brain_bundles.engines.cyclegan_trainer import CycleGANTrainer
+from brain_bundles.engines.image_diffusion_prepare_batch import ImageDiffusionPrepareBatch
+from brain_bundles.engines.image_pool import ImagePool
 from brain_bundles.engines.muon_groups import muon_groups
 from brain_bundles.engines.per_sample_noise import per_sample_randn, per_sample_sampling
 from brain_bundles.engines.prepare_batch import LatentDiffusionPrepareBatch
@@ -12,6 +15,9 @@ from brain_bundles.engines.translation_prepare_batch import TranslationPrepareBa
 __all__ = [
     "AutoencoderTrainer",
     "ConditionPrepareBatch",
+    "CycleGANTrainer",
+    "ImageDiffusionPrepareBatch",
+    "ImagePool",
     "LatentDiffusionPrepareBatch",
     "StepDistillationPrepareBatch",
     "TrainingResults",

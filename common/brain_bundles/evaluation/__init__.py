@@ -8,7 +8,7 @@ from brain_bundles.evaluation.sampler_benchmark import benchmark_samplers
 from brain_bundles.evaluation.sampler_table import SamplerRow
 from brain_bundles.evaluation.segmentation_comparison import evaluate_segmentation
 from brain_bundles.evaluation.translation_comparison import compare_translations
-from brain_bundles.evaluation.translation_method import NetworkMethod, TranslationMethod, pair_methods
+from brain_bundles.evaluation.translation_method import NetworkMethod, TranslationMethod, trained_method
 from brain_bundles.evaluation.translation_subject import with_segmentations
 from brain_bundles.evaluation.ventricle_atlas import load_ventricle_atlas
 
@@ -25,7 +25,7 @@ __all__ = [
     "find_look",
     "load_ventricle_atlas",
     "measure_folder",
-    "pair_methods",
     "save_look",
+    "trained_method",
     "with_segmentations",
 ]

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from brain_bundles.evaluation.tables import finite_json
 from brain_bundles.evaluation.translation_baselines import REGRESSION, fit_regressions
 from brain_bundles.evaluation.translation_cells import as_cells, cell_name, contrasts_of
 from brain_bundles.evaluation.translation_checks import Items, check_items, check_methods
+from brain_bundles.evaluation.translation_costs import Costs, measure_costs
 from brain_bundles.evaluation.translation_markdown import overview_markdown, translation_markdown
 from brain_bundles.evaluation.translation_method import AnyMethod
 from brain_bundles.evaluation.translation_pictures import draw_comparison, draw_matrix
@@ -65,7 +67,8 @@ def compare_translations(
     comparison.png with errors for one cell, matrix.png for several.
 
     Two baselines are compared as well: ``copy``, the source itself, and ``intensity regression``, the mean target
-    intensity given the source intensity, see :class:`IntensityRegression`.
+    intensity given the source intensity, see :class:`IntensityRegression`. Of methods with networks the report also has
+    the parameters, operations and memory, see :func:`measure_costs`.
 
     Args:
         test_datalist: items with ``participant_id`` and one path per contrast; contrasts may be missing. A path of a
@@ -117,10 +120,12 @@ def compare_translations(
     }
     rows: list[CellScore] = []
     profiles: list[IntensityProfile] = []
+    costs: dict[str, Costs] = {}
     spatial_size: list[int] = []
     for item in _bar(test_datalist, "evaluate"):
         subject = load(item)
         spatial_size = list(subject.brain.shape)
+        costs |= measure_costs(subject, pairs, {name: given[name] for name in given if name not in costs})
         for prediction in translate_subject(subject, pairs, given, regressions, seed):
             rows += score_prediction(subject, prediction, **options)
             profiles.append(intensity_profile(subject, prediction))
@@ -148,6 +153,7 @@ def compare_translations(
             "seed": seed,
             "metrics": list(metrics),
             "methods": summarise(rows, metrics),
+            "costs": {name: asdict(costs[name]) for name in given if name in costs},
             "switch": summarise_switch(profiles),
             "subjects": subject_scores(rows, metrics),
         }

@@ -26,7 +26,8 @@ Report = Mapping[str, Any]
 def translation_markdown(report: Report) -> str:
     """Format the report of :func:`compare_translations` as tables.
 
-    They show the overview, each cell if there are several, and the contrasts that the predictions are nearest to.
+    They show the overview, each cell if there are several, what the methods cost, and the contrasts that the
+    predictions are nearest to.
     """
     cells, contrasts = report["cells"], ", ".join(report["contrasts"])
     lines = [
@@ -41,6 +42,7 @@ def translation_markdown(report: Report) -> str:
         for region in _regions(report):
             for name in cells:
                 lines += _methods_table(report, region, name)
+    lines += _costs_table(report)
     lines += _nearest_contrasts(report)
     return "\n".join([*lines, *(f"- {note}" for note in _notes(report)), ""])
 
@@ -74,6 +76,17 @@ def _methods_table(report: Report, region: str, entry: str) -> list[str]:
         for method, entries in found.items()
     ]
     return [*lines, *table([*header, *(METRICS[name][0] for name in report["metrics"])], rows)]
+
+
+def _costs_table(report: Report) -> list[str]:
+    """Title and table of what the methods with networks cost."""
+    header = ["method", "parameters (M)", "operations (G)", "peak memory (MB)"]
+    units = {"parameters": 1e6, "operations": 1e9, "memory": 1e6}
+    rows = [
+        [name, *(f"{costs[key] / unit:.2f}" for key, unit in units.items())] for name, costs in report["costs"].items()
+    ]
+    lead = ["## Costs", "", "Parameters of all networks; operations and peak memory of one volume.", ""]
+    return [*lead, *table(header, rows)] if rows else []
 
 
 def _psnr_matrices(report: Report) -> list[str]:

@@ -12,8 +12,10 @@ import torch
 from monai.inferers import Inferer, SimpleInferer
 from torch import nn
 
+from brain_bundles.evaluation.translation_cells import cell_name
 from brain_bundles.utils.loading import load_weights
 from brain_bundles.utils.precision import autocast
+from brain_bundles.utils.recipe import with_recipe
 
 
 class TranslationMethod(Protocol):
@@ -40,12 +42,20 @@ class NetworkMethod:
         network: network that the inferer runs.
         device: device to run on.
         precision: fp32, bf16, fp16 or auto, for an inferer that does not set its own.
+        also_runs: networks that the inferer runs beside its own, such as an autoencoder; their parameters count too.
     """
 
     def __init__(
-        self, inferer: Inferer, network: nn.Module, *, device: str | torch.device = "cpu", precision: str = "fp32"
+        self,
+        inferer: Inferer,
+        network: nn.Module,
+        *,
+        device: str | torch.device = "cpu",
+        precision: str = "fp32",
+        also_runs: Sequence[nn.Module] = (),
     ) -> None:
         self.inferer, self.network = inferer, network
+        self.modules = [network, *also_runs]
         self.device, self.precision = torch.device(device), precision
         self.arguments = inspect.signature(inferer).parameters.keys() & {"targets", "seeds"}
 
@@ -73,31 +83,50 @@ class NetworkMethod:
         return made[:, : len(targets)].transpose(0, 1)  # channels: targets, then any standard deviations
 
 
-def pair_methods(
+def trained_method(
     network: nn.Module,
-    weights: Mapping[str, str | Path],
+    weights: str | Path | Mapping[str, str | Path] | None,
     *,
+    inferer: Inferer | None = None,
+    recipe: Mapping[str, Any] | Sequence[Mapping[str, Any]] = (),
     device: str | torch.device = "cpu",
     precision: str = "fp32",
-) -> dict[str, NetworkMethod]:
-    """Make one method per pair of contrasts: copies of one network, each with the weights of its pair.
+) -> NetworkMethod | dict[str, NetworkMethod] | None:
+    """Make the method of a baseline that was trained, or one per pair of contrasts.
 
     Args:
-        network: maps volumes (B, 1, D, H, W) to volumes of that shape; each pair gets a copy.
-        weights: "source to target" -> file with the weights of that pair.
+        network: network of the baseline; it is copied.
+        weights: file with its weights; or "source to target" -> file, for a baseline of single pairs; None, for a
+            baseline that was not trained, makes no method.
+        inferer: see :class:`NetworkMethod`; None for one pass of the network on the volume.
+        recipe: settings that the weights must have been trained with, see :func:`~brain_bundles.utils.with_recipe`; of
+            a pair its two contrasts come to it.
         device: device to run on.
-        precision: fp32, bf16, fp16 or auto.
+        precision: fp32, bf16, fp16 or auto, for an inferer that does not set its own.
 
     Raises:
         FileNotFoundError: if a file is missing.
-        ValueError: if a file holds weights of another network.
+        ValueError: if a file holds weights of another network or of other settings.
     """
+    given = [recipe] if isinstance(recipe, Mapping) else list(recipe)
+
+    def method(path: str | Path, pair: Mapping[str, str]) -> NetworkMethod:
+        own = with_recipe(copy.deepcopy(network).to(device), [*given, pair])
+        loaded = load_weights(own, path)
+        return NetworkMethod(inferer or SimpleInferer(), loaded, device=device, precision=precision)
+
+    if weights is None:
+        return None
+    if not isinstance(weights, Mapping):
+        return method(weights, {})
     return {
-        pair: NetworkMethod(
-            SimpleInferer(),
-            load_weights(copy.deepcopy(network).to(device), path),
-            device=device,
-            precision=precision,
-        )
-        for pair, path in weights.items()
+        name: method(path, dict(zip(("source", "target"), name.split(" to "), strict=False)))
+        for name, path in weights.items()
     }
+
+
+def calls_for(method: AnyMethod, source: str, targets: Sequence[str]) -> list[tuple[TranslationMethod, list[str]]]:
+    """Methods to call for one source, each with the targets that it makes."""
+    if not isinstance(method, Mapping):
+        return [(method, list(targets))] if targets else []
+    return [(method[name], [target]) for target in targets if (name := cell_name(source, target)) in method]

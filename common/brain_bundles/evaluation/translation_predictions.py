@@ -11,8 +11,8 @@ import torch
 
 from brain_bundles.evaluation.contrast_switch import IntensityProfile, intensity_quantiles
 from brain_bundles.evaluation.translation_baselines import Regressions, baselines
-from brain_bundles.evaluation.translation_cells import Cell, cell_name
-from brain_bundles.evaluation.translation_method import AnyMethod, TranslationMethod
+from brain_bundles.evaluation.translation_cells import Cell
+from brain_bundles.evaluation.translation_method import AnyMethod, TranslationMethod, calls_for
 from brain_bundles.evaluation.translation_subject import Subject, plain
 from brain_bundles.evaluation.translation_summary import CellScore
 from brain_bundles.metrics.translation import brain_mask, score_translation
@@ -44,7 +44,7 @@ def translate_subject(
     for source in dict.fromkeys(source for source, _ in cells):
         targets = [b for a, b in cells if a == source and {a, b} <= subject.volumes.keys()]
         for name, method in {**baselines(subject, source, targets, regressions), **methods}.items():
-            for call, made in _calls(method, source, targets):
+            for call, made in calls_for(method, source, targets):
                 try:
                     volumes, seconds = _predict(call, subject, source, made, seed)
                 except ValueError as error:
@@ -81,13 +81,6 @@ def intensity_profile(subject: Subject, prediction: Prediction) -> IntensityProf
     """Quantiles of a prediction in the brain, beside the quantiles of the subject's true volumes."""
     predicted = intensity_quantiles(prediction.volume, subject.brain)
     return IntensityProfile(prediction.method, prediction.source, prediction.target, predicted, subject.quantiles)
-
-
-def _calls(method: AnyMethod, source: str, targets: Sequence[str]) -> list[tuple[TranslationMethod, list[str]]]:
-    """Methods to call for one source, each with the targets that it makes."""
-    if not isinstance(method, Mapping):
-        return [(method, list(targets))] if targets else []
-    return [(method[name], [target]) for target in targets if (name := cell_name(source, target)) in method]
 
 
 def _predict(

@@ -2,6 +2,8 @@
 
 from brain_bundles.networks.channel_norm import ChannelNorm, use_norm
 from brain_bundles.networks.check_spatial_size import check_spatial_size
+from brain_bundles.networks.cycle_generators import CycleGenerators, CycleOutput, DomainDiscriminators
+from brain_bundles.networks.image_space import ImageSpace
 from brain_bundles.networks.latent_autoencoder_kl import LatentAutoencoderKL
 from brain_bundles.networks.latent_shape import check_grid, latent_shape
 from brain_bundles.networks.latent_statistics import LatentStatistics
@@ -14,6 +16,10 @@ from brain_bundles.networks.vector_quantiser import VectorQuantiser
 
 __all__ = [
     "ChannelNorm",
+    "CycleGenerators",
+    "CycleOutput",
+    "DomainDiscriminators",
+    "ImageSpace",
     "LatentAutoencoderKL",
     "LatentStatistics",
     "LatentVQAutoencoder",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -46,11 +47,12 @@ class Reconstructions:
 
 
 class Samples:
-    """Volumes that a diffusion network samples from fixed seeds and conditions, for ``ImagePreview``.
+    """Volumes that a network makes from fixed conditions, and from fixed seeds if it samples, for ``ImagePreview``.
 
     Args:
-        sampler: a :class:`~brain_bundles.inferers.LatentSampler`.
-        network: the network that samples, usually its moving average.
+        sampler: an inferer such as :class:`~brain_bundles.inferers.LatentSampler`; if its call names ``seeds``, it gets
+            one per sample.
+        network: its network, usually the moving average.
         context: conditions, the same in every picture: a tensor (B, ...) or a sequence of B tensors, which may be lazy.
         seed: seed of the noise; sample i has the seed derived from (seed, i), so that epochs can be compared.
     """
@@ -64,4 +66,5 @@ class Samples:
         context = plain_tensor(torch.stack(list(self.context)))
         seeds = [derive_seed(self.seed, "preview", index) for index in range(len(context))]
         device = next(self.network.parameters()).device
-        return list(self.sampler(context.to(device), self.network, seeds=seeds).cpu())
+        given = {"seeds": seeds} if "seeds" in inspect.signature(self.sampler).parameters else {}
+        return list(self.sampler(context.to(device), self.network, **given).cpu())

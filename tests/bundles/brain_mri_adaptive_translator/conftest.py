@@ -29,6 +29,17 @@ TINY_UNET = {
     "network_def::norm_num_groups": 4,
 }
 TINY_PIX2PIX = {"channels": [4, 8, 8], "strides": [2, 2]}
+TINY_BASELINES = {
+    "baseline_pix2pix": {**{f"pix2pix_def::{k}": v for k, v in TINY_PIX2PIX.items()}, "discriminator_def::channels": 4},
+    "baseline_cyclegan": {
+        **{f"cyclegan_def::{key}": value for key, value in TINY_PIX2PIX.items()},
+        "discriminator_def::target::channels": 4,
+        "discriminator_def::source::channels": 4,
+        "pool_size": 2,
+        "preview_samples": 1,
+    },
+    "baseline_unet": {f"unet_def::network::{key}": value for key, value in TINY_PIX2PIX.items()},
+}
 STAGES = ("train_autoencoder", "train_spade", "train")
 
 
@@ -43,13 +54,10 @@ class Bundle(BundleRunner):
             "precision": "fp32",
             "device": "cpu",
         }
-        if name in ("train_autoencoder", "baseline_pix2pix"):
+        baseline = name.startswith("baseline_")
+        if name == "train_autoencoder" or baseline:
             common |= {"contrasts": CONTRASTS, **TINY}  # the other stages take them from the weights
-        if name == "baseline_pix2pix":
-            common |= {f"pix2pix_def::{key}": value for key, value in TINY_PIX2PIX.items()}
-            common |= {"discriminator_def::channels": 4}
-        else:
-            common |= TINY_AUTOENCODER
+        common |= TINY_BASELINES.get(name, {}) if baseline else TINY_AUTOENCODER
         if name != "inference":
             common |= {"samples_per_epoch": 4, "max_epochs": 2, "val_interval": 1, "batch_size": 2}
         if name == "train_autoencoder":

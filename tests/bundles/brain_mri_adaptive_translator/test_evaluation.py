@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import json
 
-from .conftest import TINY_PIX2PIX
+from .conftest import TINY_BASELINES, TINY_PIX2PIX
 
 
-def test_the_config_compares_with_ms_spade_alone_and_pix2pix(trained, tmp_path):
+def test_the_config_compares_with_ms_spade_alone_and_the_baselines(trained, tmp_path):
     bundle = trained.copy_to(tmp_path / "models")
-    bundle.run("baseline_pix2pix", tmp_path / "pix2pix")
-    options = {f"pix2pix_def::{key}": value for key, value in TINY_PIX2PIX.items()}
-    options["pix2pix_weights"] = {"T1w to T2w": str(bundle.ckpt_dir / "pix2pix_T1w_T2w.pt")}
-    bundle.run(
+    for name in TINY_BASELINES:
+        bundle.run(name, tmp_path / name)
+    options = {
+        f"{name}::{key}": value
+        for name in ("pix2pix_def", "cyclegan_def", "unet_def::network")
+        for key, value in TINY_PIX2PIX.items()
+    }
+    pairs = {"T1w to T2w": "T1w_T2w", "T2w to T1w": "T2w_T1w"}
+    options["baseline_weights::pix2pix"] = {"T1w to T2w": str(bundle.ckpt_dir / "pix2pix_T1w_T2w.pt")}
+    options["baseline_weights::cyclegan"] = {
+        pair: str(bundle.ckpt_dir / f"cyclegan_{file}.pt") for pair, file in pairs.items()
+    }
+    options["baseline_weights::unet_pairs"] = options["baseline_weights::pix2pix"]
+    options["baseline_weights::unet"] = str(bundle.ckpt_dir / "unet.pt")
+    workflow = bundle.run(
         "inference",
         tmp_path / "out",
         "evaluate",
@@ -21,8 +32,22 @@ def test_the_config_compares_with_ms_spade_alone_and_pix2pix(trained, tmp_path):
         **options,
     )
     metrics = json.loads((tmp_path / "metrics" / "metrics.json").read_text())
-    methods = ["copy", "intensity regression", "MS-SPADE alone", "adaptive translator", "pix2pix"]
+    own = ["MS-SPADE alone", "adaptive translator"]
+    methods = ["copy", "intensity regression", "pix2pix", "CycleGAN", "UNet of pairs", "UNet", *own]
     assert list(metrics["methods"]) == methods
     assert set(metrics["methods"]["pix2pix"]["brain"]) == {"T1w to T2w", "all"}
-    assert len(metrics["methods"]["adaptive translator"]["brain"]) == 6 + 1
+    assert set(metrics["methods"]["CycleGAN"]["brain"]) == {*pairs, "all"}
+    for name in ("UNet", "adaptive translator"):
+        assert len(metrics["methods"][name]["brain"]) == 6 + 1
     assert (tmp_path / "metrics" / "matrix.png").is_file()
+    assert list(metrics["costs"]) == methods[2:]
+    costs = {name: entry["parameters"] for name, entry in metrics["costs"].items()}
+    assert costs["CycleGAN"] == 2 * costs["pix2pix"]  # two pairs of the same network
+    numbers = [
+        sum(value.numel() for value in workflow.parser.get_parsed_content(name).parameters())
+        for name in ("autoencoder", "network")
+    ]
+    assert costs["MS-SPADE alone"] == numbers[0]
+    assert costs["adaptive translator"] == sum(numbers)
+    operations = [metrics["costs"][name]["operations"] for name in own]
+    assert 0 < operations[0] < operations[1]

@@ -42,7 +42,7 @@ def test_it_trains_and_is_compared(trained, sessions, tmp_path):
     visits = contrast_datalist(sessions, ["T1w", "T2w", "FLAIR"], "train")
     people = [row for row in read_participants(sessions) if row["split"] == "train"]
     assert len(visits) > len(people)  # second visits are items of their own
-    bundle.run("inference", tmp_path / "out", "evaluate", metrics_dir=str(tmp_path / "metrics"), pix2pix_weights={})
+    bundle.run("inference", tmp_path / "out", "evaluate", metrics_dir=str(tmp_path / "metrics"))
     scores = (tmp_path / "metrics" / "scores.tsv").read_text()
     last = max(path.name for path in sessions.glob("sub-*"))
     assert f"\n{last}_ses-1\t" in scores

@@ -11,7 +11,7 @@ import torch
 from brain_bundles.utils.loading import load_weights, read_plain
 
 from ..tracked import check_tracking, check_tracking_option
-from .conftest import STAGES, Bundle
+from .conftest import STAGES, TINY_BASELINES, Bundle
 
 
 def weights(bundle: Bundle, name: str) -> dict[str, torch.Tensor]:
@@ -79,6 +79,8 @@ def test_the_first_stage_validates_reconstruction_and_translation(trained, tmp_p
         ("train_spade", "autoencoder"),
         ("train", "model"),
         ("baseline_pix2pix", "pix2pix_T1w_T2w"),
+        ("baseline_cyclegan", "cyclegan_T2w_T1w"),
+        ("baseline_unet", "unet"),
     ],
 )
 @pytest.mark.long
@@ -93,7 +95,7 @@ def test_a_killed_training_that_is_resumed_ends_like_an_uninterrupted_one(traine
     "name",
     [
         "train_autoencoder",
-        *(pytest.param(name, marks=pytest.mark.long) for name in ("train_spade", "train", "baseline_pix2pix")),
+        *(pytest.param(name, marks=pytest.mark.long) for name in ("train_spade", "train", *TINY_BASELINES)),
     ],
 )
 def test_stages_train_in_two_processes(trained, tmp_path, name):
@@ -145,17 +147,17 @@ def test_weights_of_three_contrasts_go_on_with_scans_of_two(trained, tmp_path):
         initial = None if file is None else str(bundle.ckpt_dir / f"{file}.pt")
         bundle.run(name, tmp_path / name, allow_unseen_contrasts=True, initial_weights=initial)
     assert (tmp_path / "train" / "samples_0002.png").is_file()
-    bundle.run("inference", tmp_path / "out", "evaluate", metrics_dir=str(tmp_path / "evaluated"), pix2pix_weights={})
+    bundle.run("inference", tmp_path / "out", "evaluate", metrics_dir=str(tmp_path / "evaluated"))
     metrics = json.loads((tmp_path / "evaluated" / "metrics.json").read_text())
     assert set(metrics["methods"]["adaptive translator"]["brain"]) == {"T1w to FLAIR", "FLAIR to T1w", "all"}
     assert (tmp_path / "evaluated" / "matrix.png").is_file()
 
 
-@pytest.mark.parametrize("name", [*STAGES, "baseline_pix2pix"])
+@pytest.mark.parametrize("name", [*STAGES, *TINY_BASELINES])
 def test_trackers_hold_losses_learning_rate_metrics_pictures_and_settings(trained, tmp_path, monkeypatch, name):
     check_tracking(trained.copy_to(tmp_path / "models"), name, tmp_path / "out", monkeypatch)
 
 
-@pytest.mark.parametrize("name", [*STAGES, "baseline_pix2pix"])
+@pytest.mark.parametrize("name", [*STAGES, *TINY_BASELINES])
 def test_the_option_tracking_of_monai_works(trained, tmp_path, name):
     check_tracking_option(trained.copy_to(tmp_path / "models"), name, tmp_path / "out")

@@ -17,12 +17,33 @@ TINY_UNET = {
     "slice_network_def::num_head_channels": [8, 8, 8],
     "slice_network_def::norm_num_groups": 4,
 }
+TINY_BASELINES = {
+    "baseline_pix2pix": {"network_def::channels": [4, 4, 4, 4], "discriminator_def::channels": 4},
+    "baseline_cyclegan": {
+        "network_def::channels": [4, 4, 4, 4],
+        "discriminator_def::target::channels": 4,
+        "discriminator_def::source::channels": 4,
+        "pool_size": 2,
+        "preview_samples": 1,
+    },
+    "baseline_unet": {"network_def::channels": [4, 4, 4, 4], "preview_samples": 1},
+    "baseline_palette": {
+        "palette_def::channels": [4, 4, 4, 4],
+        "palette_def::num_head_channels": [0, 0, 0, 4],
+        "palette_def::norm_num_groups": 2,
+        "num_inference_steps": 2,
+        "preview_samples": 1,
+    },
+}
 STAGES = ("train_autoencoder", "train_slices", "train")
 
 
 class Bundle(BundleRunner):
     root = BUNDLE
-    variants = {"train_slices": ("train", "train_slices")}  # noqa: RUF012
+    variants = {  # noqa: RUF012
+        "train_slices": ("train", "train_slices"),
+        "baseline_palette": ("baseline_unet", "baseline_palette"),
+    }
 
     def overrides(self, name: str, output_dir: Path, **options: object) -> dict[str, object]:
         common: dict[str, object] = {
@@ -32,18 +53,14 @@ class Bundle(BundleRunner):
             "precision": "fp32",
             "device": "cpu",
         }
-        if name in ("train_autoencoder", "baseline_pix2pix"):
+        baseline = name.startswith("baseline_")
+        if name == "train_autoencoder" or baseline:
             common |= TINY  # the other stages take the grid from the weights
-        if name == "baseline_pix2pix":
-            common |= {"network_def::channels": [4, 4, 4, 4]}
-        else:
-            common |= TINY_AUTOENCODER
+        common |= TINY_BASELINES.get(name, {}) if baseline else TINY_AUTOENCODER
         if name != "inference":
             common |= {"samples_per_epoch": 4, "max_epochs": 2, "val_interval": 1, "batch_size": 2}
-        if name in ("train_autoencoder", "baseline_pix2pix"):
-            common |= {"discriminator_def::channels": 4}
         if name == "train_autoencoder":
-            common |= {"num_val_subjects": 1, "adversarial_warmup_epochs": 1}
+            common |= {"discriminator_def::channels": 4, "num_val_subjects": 1, "adversarial_warmup_epochs": 1}
         if name in ("train_slices", "train"):
             common |= {"cache_dir": str(self.ckpt_dir / "cache"), "preview_samples": 1, **TINY_UNET}
         if name == "inference":

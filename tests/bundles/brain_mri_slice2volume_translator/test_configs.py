@@ -24,14 +24,28 @@ def parser(*names: str) -> ConfigParser:
     return parsed
 
 
-def test_the_baselines_network_is_the_one_that_is_compared():
-    assert load("baseline_pix2pix")["network_def"] == load("evaluate")["pix2pix_def"]
+def test_the_baselines_networks_are_the_ones_that_are_compared():
+    evaluate = parser("inference", "evaluate")
+    for name in ("pix2pix", "cyclegan"):
+        assert load(f"baseline_{name}")["network_def"] == load("evaluate")[f"{name}_def"]
+    for name in ("unet", "palette"):
+        for dims in (2, 3):
+            files = ["baseline_unet"] if name == "unet" else ["baseline_unet", "baseline_palette"]
+            training = parser(*files)
+            training["spatial_dims"] = dims
+            with torch.device("meta"):
+                made = [training.get_parsed_content("network_def")]
+                made += [evaluate.get_parsed_content(f"{name}_{dims}d_def")]
+            shapes = [{key: value.shape for key, value in network.state_dict().items()} for network in made]
+            assert shapes[0] == shapes[1]
 
 
-def test_the_baseline_has_the_budget_of_the_slice_model():
-    slices, pix2pix = load("train_slices"), load("baseline_pix2pix")
-    for key in ("max_epochs", "samples_per_epoch", "batch_size"):
-        assert slices[key] == pix2pix[key]
+def test_the_baselines_of_slices_have_the_budget_of_the_slice_model():
+    slices = load("train_slices")
+    for name in ("pix2pix", "cyclegan", "unet"):
+        baseline = parser(f"baseline_{name}")
+        for key in ("max_epochs", "samples_per_epoch", "batch_size"):
+            assert slices[key] == baseline.get_parsed_content(key)
 
 
 def test_the_volumetric_layers_are_a_small_share_of_the_network():

@@ -169,26 +169,54 @@ def test_two_processes_write_the_same_bytes_as_one(trained, translated, tmp_path
 
 
 def test_the_comparison_has_every_method_in_one_run(trained, tmp_path):
-    trained.run("baseline_pix2pix", tmp_path / "pix2pix")
-    trained.run(
-        "inference",
-        tmp_path / "unused",
-        "evaluate",
-        metrics_dir=str(tmp_path / "metrics"),
-        split="test",
-        pix2pix_weights=str(trained.ckpt_dir / "pix2pix.pt"),
-        **{"pix2pix_def::channels": [4, 4, 4, 4]},
+    """The baselines are trained for one short epoch each; the palettes take two steps."""
+    bundle = trained.copy_to(tmp_path / "models")
+    trainings = {"pix2pix": ("baseline_pix2pix", {}), "cyclegan": ("baseline_cyclegan", {})}
+    trainings |= {
+        f"{name}_{dims}d": (f"baseline_{name}", {"spatial_dims": dims})
+        for name in ("unet", "palette")
+        for dims in (2, 3)
+    }
+    channels = [4, 4, 4, 4]
+    tiny: dict[str, object] = {
+        "pix2pix_def::channels": channels,
+        "cyclegan_def::channels": channels,
+        "palette_steps": 2,
+    }
+    for name, (config, options) in trainings.items():
+        bundle.run(config, tmp_path / name, max_epochs=1, samples_per_epoch=2, **options)
+        tiny[f"baseline_weights::{name}"] = str(bundle.ckpt_dir / f"{name}.pt")
+    for part in ("unet_2d_def", "unet_3d_def", "palette_2d_def::slice_network", "palette_3d_def"):
+        tiny[f"{part}::channels"] = channels
+    for part in ("palette_2d_def::slice_network", "palette_3d_def"):
+        tiny |= {f"{part}::num_head_channels": [0, 0, 0, 4], f"{part}::norm_num_groups": 2}
+    bundle.run(
+        "inference", tmp_path / "unused", "evaluate", metrics_dir=str(tmp_path / "metrics"), split="test", **tiny
     )
     metrics = json.loads((tmp_path / "metrics" / "metrics.json").read_text())
-    assert list(metrics["methods"]) == ["copy", "intensity regression", "pix2pix", "slice model", "volumetric model"]
+    networks = ["pix2pix", "CycleGAN", "UNet 2D", "UNet 3D", "Palette 2D", "Palette 3D"]
+    networks += ["slice model", "volumetric model"]
+    assert list(metrics["methods"]) == ["copy", "intensity regression", *networks]
     assert metrics["num_subjects"] == 2
     assert {"metrics.md", "scores.tsv", "comparison.png"} <= {path.name for path in (tmp_path / "metrics").iterdir()}
+    costs = metrics["costs"]
+    assert list(costs) == networks
+    assert costs["CycleGAN"]["parameters"] == costs["pix2pix"]["parameters"] == costs["UNet 2D"]["parameters"]
+    assert costs["slice model"]["parameters"] < costs["volumetric model"]["parameters"]
+    assert 0 < costs["slice model"]["operations"] < costs["volumetric model"]["operations"]
 
 
-def test_the_comparison_needs_no_pix2pix(trained, tmp_path):
-    trained.run("inference", tmp_path / "unused", "evaluate", metrics_dir=str(tmp_path / "metrics"), split="test")
+def test_the_comparison_needs_no_baseline_and_refuses_that_of_another_slice_axis(trained, tmp_path):
+    options = {"metrics_dir": str(tmp_path / "metrics"), "split": "test"}
+    trained.run("inference", tmp_path / "unused", "evaluate", **options)
     metrics = json.loads((tmp_path / "metrics" / "metrics.json").read_text())
-    assert "pix2pix" not in metrics["methods"]
+    assert list(metrics["methods"]) == ["copy", "intensity regression", "slice model", "volumetric model"]
+    bundle = trained.copy_to(tmp_path / "models")
+    bundle.run("baseline_unet", tmp_path / "unet", max_epochs=1, samples_per_epoch=2, slice_axis=0)
+    weights = {"baseline_weights::unet_2d": str(bundle.ckpt_dir / "unet_2d.pt")}
+    with pytest.raises(RuntimeError) as error:
+        trained.run("inference", tmp_path / "unused", "evaluate", **options, **weights)
+    assert "slice_axis is 0 in the weights and 2 here" in str(error.value.__cause__)
 
 
 @pytest.mark.parametrize("stage", ["inference", "train"])

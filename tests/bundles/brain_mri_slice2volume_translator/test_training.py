@@ -13,13 +13,16 @@ from brain_bundles.phantom import write_phantoms
 from brain_bundles.utils.recipe import RECIPE_KEY
 
 from ..tracked import check_tracking, check_tracking_option
-from .conftest import STAGES, TINY, Bundle
+from .conftest import STAGES, TINY, TINY_BASELINES, Bundle
 
 FILES = {
     "train_autoencoder": "autoencoder.pt",
     "train_slices": "slice_model.pt",
     "train": "model.pt",
     "baseline_pix2pix": "pix2pix.pt",
+    "baseline_cyclegan": "cyclegan.pt",
+    "baseline_unet": "unet_2d.pt",
+    "baseline_palette": "palette_2d.pt",
 }
 
 
@@ -116,7 +119,7 @@ def test_all_stages_are_fine_tuned_from_the_two_files_that_ship(trained, tmp_pat
 
 @pytest.mark.long
 @pytest.mark.distributed
-@pytest.mark.parametrize("stage", [*STAGES, "baseline_pix2pix"])
+@pytest.mark.parametrize("stage", [*STAGES, *TINY_BASELINES])
 def test_stages_train_in_two_processes(trained, tmp_path, stage):
     bundle = trained.copy_to(tmp_path / "models")
     before = {path.name: path.stat().st_mtime_ns for path in bundle.ckpt_dir.glob("*.pt")}
@@ -167,7 +170,7 @@ def test_all_bad_pairs_are_reported_before_the_training(tiny_pairs, trained, tmp
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("stage", [*STAGES, "baseline_pix2pix"])
+@pytest.mark.parametrize("stage", [*STAGES, *TINY_BASELINES])
 def test_a_killed_training_that_is_resumed_ends_like_an_uninterrupted_one(trained, tmp_path, stage):
     whole, killed = trained.train_twice(stage, FILES[stage], tmp_path, max_epochs=4)
     assert all(torch.equal(whole[key], killed[key]) for key in whole)
@@ -178,11 +181,11 @@ def test_compiled_networks_train_and_sample_as_plain_ones(trained, tmp_path):
     trained.compare_compiled(tmp_path, split="test")
 
 
-@pytest.mark.parametrize("name", [*STAGES, "baseline_pix2pix"])
+@pytest.mark.parametrize("name", [*STAGES, *TINY_BASELINES])
 def test_trackers_hold_losses_learning_rate_metrics_pictures_and_settings(trained, tmp_path, monkeypatch, name):
     check_tracking(trained.copy_to(tmp_path / "models"), name, tmp_path / "out", monkeypatch)
 
 
-@pytest.mark.parametrize("name", [*STAGES, "baseline_pix2pix"])
+@pytest.mark.parametrize("name", [*STAGES, *TINY_BASELINES])
 def test_the_option_tracking_of_monai_works(trained, tmp_path, name):
     check_tracking_option(trained.copy_to(tmp_path / "models"), name, tmp_path / "out")

@@ -171,12 +171,19 @@ def test_gradients_reach_every_volumetric_layer():
 
 
 @torch.no_grad()
-def test_reset_gives_the_slice_network_back():
+@pytest.mark.parametrize("attention", [False, True])
+def test_the_slice_network_comes_back_out_of_the_volumetric_one(attention):
     slices = slice_network()
-    network = randomise(VolumetricDiffusionUNet(copy.deepcopy(slices))).eval()
+    network = randomise(VolumetricDiffusionUNet(copy.deepcopy(slices), volumetric_attention=attention)).eval()
+    network.recipe.values = {"source": "T1w"}
     x, t = torch.randn(1, 4, 3, 8, 8), torch.tensor([10.0])
-    assert float((network(x, t)[:, :, 1] - slices(x[:, :, 1], t)).abs().max()) > 1e-3
-    torch.testing.assert_close(network.reset_to_slices()(x, t)[:, :, 1], slices(x[:, :, 1], t), atol=1e-6, rtol=1e-6)
+    before = network(x, t)
+    alone = network.to_slices()
+    assert float((before[:, :, 1] - slices(x[:, :, 1], t)).abs().max()) > 1e-3
+    torch.testing.assert_close(alone(x, t)[:, :, 1], slices(x[:, :, 1], t), atol=1e-6, rtol=1e-6)
+    assert alone.state_dict().keys() == SlicewiseDiffusionUNet(slice_network()).state_dict().keys()
+    assert alone.recipe.values == network.recipe.values
+    assert torch.equal(network(x, t), before)  # which is left as it was
 
 
 def test_a_copy_of_the_network_is_independent():
