@@ -1,0 +1,106 @@
+"""The trainings behind the comparisons of both translators: rows, stages and ablations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations, permutations
+from pathlib import Path
+from typing import Any
+
+CONTRASTS = ("T1w", "T2w", "FLAIR", "ce-gadolinium_T1w")
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training of a comparison.
+
+    Attributes:
+        name: its folder within that of the comparison.
+        files: names of its configs, without the ending; the later ones lie over the first.
+        options: settings beside those of the configs.
+        share: part of the budget of one row; the stages of a method share one.
+        models: folder of its weights; an ablation has one of its own.
+        takes: weights of the folder ``models`` that an ablation starts with.
+    """
+
+    name: str
+    files: Sequence[str]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    share: float = 1.0
+    models: str = "models"
+    takes: Sequence[str] = ()
+
+
+def slice_translator(contrasts: Sequence[str] = ()) -> list[Training]:
+    """Rows and ablations of Make-A-Volume, for one pair; each has the budget of the three stages together."""
+    palette = ("baseline_unet", "baseline_palette")
+    volumes, before = {"share": 1 / 3}, ("autoencoder.pt", "slice_model.pt")
+    return [
+        Training("autoencoder", ["train_autoencoder"], share=1 / 3),
+        Training("slices", ["train", "train_slices"], share=1 / 3),
+        Training("volumes", ["train"], **volumes),
+        Training("volumes_all", ["train"], {"train_all": True}, models="volumes_all", takes=before, **volumes),
+        # Without the 2D training before it; it has the time of both.
+        Training(
+            "volumes_alone",
+            ["train"],
+            {"train_all": True, "slice_weights": "$None"},
+            share=2 / 3,
+            models="volumes_alone",
+            takes=before[:1],
+        ),
+        Training("pix2pix", ["baseline_pix2pix"]),
+        Training("cyclegan", ["baseline_cyclegan"]),
+        *(Training(f"unet_{dims}d", ["baseline_unet"], {"spatial_dims": dims}) for dims in (2, 3)),
+        *(Training(f"palette_{dims}d", palette, {"spatial_dims": dims}) for dims in (2, 3)),
+    ]
+
+
+def adaptive_translator(contrasts: Sequence[str] = CONTRASTS) -> list[Training]:
+    """Rows and ablations of ALDM: each with the budget of the stages together, or of all pairs together."""
+    pairs, couples = list(permutations(contrasts, 2)), list(combinations(contrasts, 2))
+    plain = {"adversarial_weight": 0, "perceptual_weight": 0}
+    rest, joint = {"share": 0.3}, {"share": 0.4}
+    terms = ("cycle_weight", "perceptual_weight", "adversarial_weight")
+    return [
+        Training("autoencoder", ["train_autoencoder"], {"translation_weight": 0, "cycle_weight": 0}, share=0.4),
+        Training("spade", ["train_spade"], **rest),
+        Training("diffusion", ["train"], **rest),
+        Training("concatenated", ["train", "concatenated"], share=0.6, models="concatenated", takes=["autoencoder.pt"]),
+        # Autoencoder and MS-SPADE in one stage, and without each of its terms.
+        Training("joint", ["train_autoencoder"], models="joint", **joint),
+        *(Training(f"joint_{t}_0", ["train_autoencoder"], {t: 0}, models=f"joint_{t}_0", **joint) for t in terms),
+        Training("unet", ["baseline_unet"]),
+        *(_pair("pix2pix", a, b, 1 / len(pairs)) for a, b in pairs),
+        *(_pair("pix2pix", a, b, 1 / len(pairs), name="unet_pairs", options=plain) for a, b in pairs),
+        *(_pair("cyclegan", a, b, 1 / len(couples)) for a, b in couples),
+    ]
+
+
+def _pair(kind: str, source: str, target: str, share: float, name: str = "", options: Any = None) -> Training:
+    """The training of a baseline of one pair."""
+    chosen = {"source": source, "target": target, **(options or {})}
+    models = name or "models"
+    return Training(f"{name or kind}_{source}_{target}", [f"baseline_{kind}"], chosen, share=share, models=models)
+
+
+TRAININGS = {
+    "brain_mri_slice2volume_translator": slice_translator,
+    "brain_mri_adaptive_translator": adaptive_translator,
+}
+
+
+def comparison(bundle: str, folder: Path, contrasts: Sequence[str] = CONTRASTS) -> dict[str, Any]:
+    """Settings of ``evaluate.json`` for the weights of all trainings in a folder."""
+    models = folder / "models"
+    if bundle == "brain_mri_slice2volume_translator":
+        names = ["pix2pix", "cyclegan", "unet_2d", "unet_3d", "palette_2d", "palette_3d"]
+        rows: dict[str, Any] = {name: str(models / f"{name}.pt") for name in names}
+    else:
+        pairs = list(permutations(contrasts, 2))
+        places = {"pix2pix": models / "pix2pix", "cyclegan": models / "cyclegan"}
+        places["unet_pairs"] = folder / "unet_pairs" / "pix2pix"
+        rows = {name: {f"{a} to {b}": f"{place}_{a}_{b}.pt" for a, b in pairs} for name, place in places.items()}
+        rows["unet"] = str(models / "unet.pt")
+    return {"ckpt_dir": str(models), **{f"baseline_weights::{name}": value for name, value in rows.items()}}
