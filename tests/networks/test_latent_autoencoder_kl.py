@@ -171,3 +171,30 @@ def test_voxels_of_patches_are_channels_of_a_coarser_grid(spatial_dims, linear_s
         voxels = (..., *(slice(start, None, 2) for start in corner))
         decoded[voxels] = plain.decode(mean)[:, channel : channel + 1]
     torch.testing.assert_close(net.decode(mean), decoded)
+
+
+@pytest.mark.parametrize("spatial_dims", [2, 3])
+def test_the_refinement_begins_at_zero_and_works_on_whole_images(spatial_dims):
+    options = {
+        "spatial_dims": spatial_dims,
+        "channels": (4, 8),
+        "attention_levels": (False, False),
+        "num_res_blocks": 1,
+        "latent_channels": 2,
+        "norm": "channel",
+        "with_encoder_nonlocal_attn": False,
+        "with_decoder_nonlocal_attn": False,
+        "patch_size": 2,
+        "norm_num_groups": 2,
+    }
+    net = LatentAutoencoderKL(**options, refinement_channels=3).eval()
+    plain = LatentAutoencoderKL(**options).eval()
+    plain.load_state_dict({key: value for key, value in net.state_dict().items() if "refinement" not in key})
+    z = torch.randn(1, 2, *(4,) * spatial_dims, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(net.decode(z), plain.decode(z))
+    assert net.refinement is not None
+    torch.nn.init.normal_(net.refinement[2].conv.weight, std=0.1, generator=torch.Generator().manual_seed(1))
+    image = plain.decode(z)
+    torch.testing.assert_close(net.decode(z), image + net.refinement(image))
+    if spatial_dims == 3:
+        torch.testing.assert_close(net.decode_stage_2_outputs(z, slab_size=1), net.decode_stage_2_outputs(z))

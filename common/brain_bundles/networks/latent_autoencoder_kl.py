@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 import torch
+from monai.networks.blocks import Convolution
 from monai.networks.nets import AutoencoderKL
 from monai.networks.nets.autoencoderkl import Decoder
 from monai.networks.utils import pixelshuffle, pixelunshuffle
@@ -33,6 +34,9 @@ class LatentAutoencoderKL(LatentStatistics, AutoencoderKL):
         patch_size: voxels a side of the patches whose voxels become channels before the encoder, and are taken apart
             after the decoder: all convolutions run on a grid as much coarser. 1 for none, as published. Source: Shi et
             al. 2016, "Real-Time Single Image and Video Super-Resolution", arXiv:1609.05158, section 3.
+        refinement_channels: channels between two convolutions of the image itself, whose result is added to it at the
+            end: the voxels of a patch come from different filters, so the grid of the patches may show. 0 for none, as
+            published. They begin at zero.
         **kwargs: the other arguments of MONAI's class.
     """
 
@@ -45,6 +49,7 @@ class LatentAutoencoderKL(LatentStatistics, AutoencoderKL):
         linear_shortcut: bool = False,
         norm: str = "group",
         patch_size: int = 1,
+        refinement_channels: int = 0,
         **kwargs: Any,
     ) -> None:
         voxels = patch_size**spatial_dims
@@ -54,6 +59,14 @@ class LatentAutoencoderKL(LatentStatistics, AutoencoderKL):
         # The default posterior starts as wide as the prior: its noise then hides the image from the decoder for the
         # first thousand steps of a training.
         self.quant_conv_log_sigma.conv.bias.data.fill_(INITIAL_LOG_VARIANCE)  # type: ignore[union-attr, operator]
+        self.refinement: nn.Sequential | None = None
+        if refinement_channels:
+            convolutions = [
+                Convolution(spatial_dims, inputs, outputs, kernel_size=3, conv_only=True)
+                for inputs, outputs in ((out_channels, refinement_channels), (refinement_channels, out_channels))
+            ]
+            self.refinement = nn.Sequential(convolutions[0], nn.SiLU(), convolutions[1])
+            _zero(convolutions[1])
         self.shortcut: LinearShortcut | None = None
         if linear_shortcut:
             if in_channels != out_channels:
@@ -62,8 +75,7 @@ class LatentAutoencoderKL(LatentStatistics, AutoencoderKL):
                 )
             self.shortcut = LinearShortcut(spatial_dims, in_channels, self.latent_channels, self.downsampling)
             for convolution in (cast(Any, self.quant_conv_mu).conv, cast(Any, self.decoder).blocks[-1].conv):
-                nn.init.zeros_(convolution.weight)
-                nn.init.zeros_(convolution.bias)
+                _zero(convolution)
         self._init_statistics(self.latent_channels)
         self.recipe = Recipe()
 
@@ -76,7 +88,15 @@ class LatentAutoencoderKL(LatentStatistics, AutoencoderKL):
     def edges(self) -> tuple[str, ...]:
         """Beginnings of the names of first and last layers and of the linear path, see :func:`muon_groups`."""
         last = len(cast(Any, self.decoder).blocks) - 1
-        return ("encoder.blocks.0.", "decoder.blocks.0.", f"decoder.blocks.{last}.", "quant", "post_quant", "shortcut")
+        return (
+            "encoder.blocks.0.",
+            "decoder.blocks.0.",
+            f"decoder.blocks.{last}.",
+            "quant",
+            "post_quant",
+            "shortcut",
+            "refinement",
+        )
 
     def encode(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and standard deviation of the raw latents (B, latent_channels, d, h, w) of images (B, C, D, H, W)."""
@@ -85,8 +105,7 @@ class LatentAutoencoderKL(LatentStatistics, AutoencoderKL):
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
         """Images (B, C, D, H, W) of raw latents (B, latent_channels, d, h, w)."""
-        image = self._joined(super().decode(z))
-        return image if self.shortcut is None else image + self.shortcut.decode(z)
+        return self._finished(super().decode(z), z)
 
     def raw_moments(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return self.encode(x)
@@ -102,14 +121,21 @@ class LatentAutoencoderKL(LatentStatistics, AutoencoderKL):
         z = self.denormalise(z)
         if slab_size is None:
             return self.decode(z)
-        image = self._joined(decode_in_slabs(cast(Decoder, self.decoder), self.post_quant_conv(z), slab_size))
-        if self.shortcut is None:
-            return image
+        slabs = decode_in_slabs(cast(Decoder, self.decoder), self.post_quant_conv(z), slab_size)
         with torch.no_grad():
-            return image.add_(self.shortcut.decode(z))
+            return self._finished(slabs, z)
 
     def _patches(self, x: torch.Tensor) -> torch.Tensor:
         return x if self.patch_size == 1 else pixelunshuffle(x, self.spatial_dims, self.patch_size)
 
-    def _joined(self, x: torch.Tensor) -> torch.Tensor:
-        return x if self.patch_size == 1 else pixelshuffle(x, self.spatial_dims, self.patch_size)
+    def _finished(self, x: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        """The image of the decoder's output ``x`` for latents ``z``."""
+        image = x if self.patch_size == 1 else pixelshuffle(x, self.spatial_dims, self.patch_size)
+        if self.shortcut is not None:
+            image = image + self.shortcut.decode(z)
+        return image if self.refinement is None else image + self.refinement(image)
+
+
+def _zero(convolution: nn.Module) -> None:
+    for parameter in convolution.parameters():
+        nn.init.zeros_(parameter)
