@@ -27,8 +27,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
-from translation_rows import CONTRASTS, TRAININGS, Training, comparison  # noqa: E402
+from translation_rows import CONTRASTS, TRAININGS, Training, comparison
 
 ROOT = Path(__file__).parents[2]
 SECONDS = re.compile(r" 1/\d+, iteration \d+: .*\((\d+\.\d) s\)")  # of the first epoch, as the log says it
@@ -116,6 +115,8 @@ class DryRun:
     def __init__(self, folder: Path, bundle: str) -> None:
         from brain_bundles.phantom import write_phantoms
 
+        # At the end and here alone: a folder of the tests has the name of a package.
+        sys.path.append(str(Path(__file__).parents[1]))
         tests = import_module(f"bundles.{bundle}.conftest")
         self.contrasts = getattr(tests, "CONTRASTS", ["T1w", "T2w"])
         data = folder / "phantoms"
