@@ -52,8 +52,8 @@ def save(path: Path, name: str, trailing: bool = False) -> Path:
     return path
 
 
-def output_of(folder: Path, target: str | list[str] = "T2w", **where) -> RunOutput:
-    inputs = translation_inputs(**where, source="T1w", target=target, seed=4)
+def output_of(folder: Path, target: str | list[str] = "T2w", source: str = "T1w", **where) -> RunOutput:
+    inputs = translation_inputs(**where, source=source, target=target, seed=4)
     return RunOutput(
         folder, inputs.items, settings={"steps": 1}, suffix="T2w", bids=inputs.bids, source_dir=inputs.dataset_dir
     )
@@ -331,3 +331,11 @@ def test_native_detail_is_of_images_alone(tmp_path):
         assert "made at 2.0 mm and interpolated to [1.0, 1.5, 3.0] mm" in sidecar["Description"]
     np.testing.assert_array_equal(made[True]["a_T2w_std.nii.gz"], made[False]["a_T2w_std.nii.gz"])
     assert np.abs(made[True]["a_T2w.nii.gz"] - made[False]["a_T2w.nii.gz"]).max() > 1e-3
+
+
+def test_a_source_of_unknown_contrast_is_said_in_words(tmp_path):
+    path = save(tmp_path / "scan.nii.gz", "RAS")
+    run(output_of(tmp_path / "out", input=path, source="any", contrasts=["T1w", "T2w"]))
+    sidecar = json.loads((tmp_path / "out" / "scan_T2w.json").read_text())
+    assert sidecar["Description"] == "T2w volume, synthesised from a scan of unknown contrast; not acquired"
+    assert sidecar["SourceContrast"] == "any"

@@ -138,21 +138,23 @@ def test_bad_statistics_are_refused_and_change_nothing(mean, std, message):
     assert net.latent_std.tolist() == [1.0, 1.0]
 
 
+SMALL = {
+    "channels": (4, 8),
+    "attention_levels": (False, False),
+    "num_res_blocks": 1,
+    "latent_channels": 2,
+    "norm_num_groups": 2,
+    "with_encoder_nonlocal_attn": False,
+    "with_decoder_nonlocal_attn": False,
+}
+
+
 @pytest.mark.parametrize("spatial_dims", [2, 3])
 @pytest.mark.parametrize("linear_shortcut", [False, True])
 def test_voxels_of_patches_are_channels_of_a_coarser_grid(spatial_dims, linear_shortcut):
     """The network on patches equals MONAI's network on channels that were taken apart by hand."""
     torch.manual_seed(0)
-    options = {
-        "spatial_dims": spatial_dims,
-        "channels": (4, 8),
-        "attention_levels": (False, False),
-        "num_res_blocks": 1,
-        "latent_channels": 2,
-        "norm_num_groups": 2,
-        "with_encoder_nonlocal_attn": False,
-        "with_decoder_nonlocal_attn": False,
-    }
+    options = {**SMALL, "spatial_dims": spatial_dims}
     net = LatentAutoencoderKL(**options, patch_size=2, linear_shortcut=linear_shortcut).eval()
     x = image(spatial_dims)
     mean, _ = net.encode(x)
@@ -175,18 +177,7 @@ def test_voxels_of_patches_are_channels_of_a_coarser_grid(spatial_dims, linear_s
 
 @pytest.mark.parametrize("spatial_dims", [2, 3])
 def test_the_refinement_begins_at_zero_and_works_on_whole_images(spatial_dims):
-    options = {
-        "spatial_dims": spatial_dims,
-        "channels": (4, 8),
-        "attention_levels": (False, False),
-        "num_res_blocks": 1,
-        "latent_channels": 2,
-        "norm": "channel",
-        "with_encoder_nonlocal_attn": False,
-        "with_decoder_nonlocal_attn": False,
-        "patch_size": 2,
-        "norm_num_groups": 2,
-    }
+    options = {**SMALL, "spatial_dims": spatial_dims, "norm": "channel", "patch_size": 2}
     net = LatentAutoencoderKL(**options, refinement_channels=3).eval()
     plain = LatentAutoencoderKL(**options).eval()
     plain.load_state_dict({key: value for key, value in net.state_dict().items() if "refinement" not in key})

@@ -19,6 +19,7 @@ from brain_bundles.data.nifti import is_complete_nifti, write_nifti
 from brain_bundles.data.nifti_header import NiftiHeader
 from brain_bundles.data.read_image import read_header
 from brain_bundles.handlers.volume_saver import VolumeSaver, check_finite, finish, unit_array
+from brain_bundles.runs.input_files import ANY
 from brain_bundles.runs.run_output import RunOutput, image_rows
 from brain_bundles.transforms.extract_brain import BRAIN_EXTRACTION, BRAIN_MASK
 from brain_bundles.transforms.monotone_curve import MonotoneCurve
@@ -137,7 +138,7 @@ class TranslationSaver(VolumeSaver):
         array, header, source = self._bring_back(image, volume[None], row.get(BRAIN_MASK), what)
         sidecar = path.with_name(f"{path.name.removesuffix('.nii.gz')}.json")
         write_json(sidecar, self._describe(row, Path(source), what, voxel_sizes(header.affine)))
-        description = f"{row['target']} synthesised from {row['source']}, {what}"
+        description = f"{row['target']} synthesised from {_source_of(row)}, {what}"
         write_nifti(path, array, header.affine, like=header, description=description)
 
     def _bring_back(
@@ -161,7 +162,7 @@ class TranslationSaver(VolumeSaver):
         self, row: Mapping[str, Any], image: Path, what: str, voxel_size: NDArray[np.float64]
     ) -> dict[str, Any]:
         source, target = row["source"], row["target"]
-        volume = f"{target} volume, synthesised from {source}; not acquired"
+        volume = f"{target} volume, synthesised from {_source_of(row)}; not acquired"
         model = self.sidecar.get("ModelSpacing")
         if model is not None and np.any(voxel_size < 0.99 * np.asarray(model)):
             detail = ", with the detail of the source" if self.sidecar.get("NativeDetail") else ""
@@ -206,3 +207,8 @@ def std_path(path: Path, *, bids: bool) -> Path:
     name = parse_name(path.name)
     assert name is not None  # RunOutput names it
     return path.with_name(str(BidsName({**name.entities, "desc": "std"}, name.suffix)))
+
+
+def _source_of(row: Mapping[str, Any]) -> str:
+    """The source's contrast, in words."""
+    return "a scan of unknown contrast" if row["source"] == ANY else str(row["source"])

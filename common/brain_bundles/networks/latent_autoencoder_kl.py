@@ -8,6 +8,7 @@ import torch
 from monai.networks.blocks import Convolution
 from monai.networks.nets import AutoencoderKL
 from monai.networks.nets.autoencoderkl import Decoder
+from monai.networks.nets.diffusion_model_unet import zero_module
 from monai.networks.utils import pixelshuffle, pixelunshuffle
 from torch import nn
 
@@ -66,7 +67,7 @@ class LatentAutoencoderKL(LatentStatistics, AutoencoderKL):
                 for inputs, outputs in ((out_channels, refinement_channels), (refinement_channels, out_channels))
             ]
             self.refinement = nn.Sequential(convolutions[0], nn.SiLU(), convolutions[1])
-            _zero(convolutions[1])
+            zero_module(convolutions[1])
         self.shortcut: LinearShortcut | None = None
         if linear_shortcut:
             if in_channels != out_channels:
@@ -75,7 +76,7 @@ class LatentAutoencoderKL(LatentStatistics, AutoencoderKL):
                 )
             self.shortcut = LinearShortcut(spatial_dims, in_channels, self.latent_channels, self.downsampling)
             for convolution in (cast(Any, self.quant_conv_mu).conv, cast(Any, self.decoder).blocks[-1].conv):
-                _zero(convolution)
+                zero_module(convolution)
         self._init_statistics(self.latent_channels)
         self.recipe = Recipe()
 
@@ -134,8 +135,3 @@ class LatentAutoencoderKL(LatentStatistics, AutoencoderKL):
         if self.shortcut is not None:
             image = image + self.shortcut.decode(z)
         return image if self.refinement is None else image + self.refinement(image)
-
-
-def _zero(convolution: nn.Module) -> None:
-    for parameter in convolution.parameters():
-        nn.init.zeros_(parameter)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -114,9 +115,16 @@ class HeadImage:
 
     def extent(self) -> torch.Tensor:
         """Where the scan shows anything, (D, H, W) bool."""
-        head = self.population.subject(self.split, self.index)
-        acquisition = self.population.acquisition(self.role, self.split, self.index)
-        return acquisition.extent(head, self.scan, whole_head=head.whole_head)
+        return _extent(self)
+
+
+@lru_cache(maxsize=4)
+def _extent(image: HeadImage) -> torch.Tensor:
+    """The last ones are kept: all other images of an item ask for that of its first scan."""
+    people = image.population
+    head = people.subject(image.split, image.index)
+    acquisition = people.acquisition(image.role, image.split, image.index)
+    return acquisition.extent(head, image.scan, whole_head=head.whole_head)
 
 
 @dataclass(frozen=True)

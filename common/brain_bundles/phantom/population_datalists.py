@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,7 +17,7 @@ from brain_bundles.utils.seeding import derive_seed
 PEOPLE_AT_ONCE = 4  # their scans alternate, so that 2 or 4 workers each get all scans of their people
 
 
-class PopulationDatalists(People, ABC):
+class PopulationDatalists(People):
     """Datalists of people who are rendered when an item is read; a :class:`brain_bundles.data.RenderedDataset`."""
 
     def items(self, contrasts: Sequence[str], split: str | None) -> RenderedItems:
