@@ -108,7 +108,7 @@ class HeadImage:
         """Scan the person: (D, H, W) float32, brain-extracted but for whole heads."""
         people = self.population
         head = people.subject(self.split, self.index)
-        extent = None if self.within is None else self.within.extent()
+        extent = (self.within or self).extent()
         acquisition = people.acquisition(self.role, self.split, self.index)
         volume = acquisition.image(head, self.scan, whole_head=head.whole_head, extent=extent).numpy()
         return volume, grid_affine(people.spacing, volume.shape)
@@ -120,7 +120,7 @@ class HeadImage:
 
 @lru_cache(maxsize=4)
 def _extent(image: HeadImage) -> torch.Tensor:
-    """The last ones are kept: all other images of an item ask for that of its first scan."""
+    """The last ones are kept: all images of an item ask for that of its first scan."""
     people = image.population
     head = people.subject(image.split, image.index)
     acquisition = people.acquisition(image.role, image.split, image.index)
