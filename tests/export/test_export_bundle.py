@@ -85,7 +85,7 @@ def test_a_file_describes_itself(exported, weights, name):
     own = {
         GENERATOR: ("suffix", "T1w"),
         SLICES: ("target", "T2w"),
-        ADAPTIVE: ("contrasts", ["T1w", "T2w", "FLAIR", "ce-gadolinium_T1w"]),
+        ADAPTIVE: ("contrasts", ["T1w", "T2w", "FLAIR", "ce-gadolinium_T1w", "PDw"]),
         SEGMENTER: ("classes", class_names()),
     }
     key, value = own[name]
@@ -98,12 +98,12 @@ def test_a_target_beyond_the_contrasts_is_an_error(exported, ending):
     path, about = exported(ADAPTIVE, ending)
     image, noise = (torch.zeros(about["inputs"][key]["shape"]) for key in ("image", "noise"))
     with pytest.raises(Exception, match=r"(?i)ind(ex|ices).*out"):  # each library has a class of its own
-        load_file(path)({"image": image, "target": torch.tensor([4]), "noise": noise})
+        load_file(path)({"image": image, "target": torch.tensor([5]), "noise": noise})
 
 
 def test_settings_of_the_config_are_those_of_the_file(tiny, tmp_path):
     path = tmp_path / "model.ts"
-    bundle = tiny(GENERATOR, sampler="ddim", num_inference_steps=2, denoising_end=1.0, temperature=1.0)
+    bundle = tiny(GENERATOR, sampler="ddim", num_inference_steps=2, denoising_end=1.0)
     about = export_bundle(bundle, path)
     assert about["settings"]["timesteps"] == [999, 499]
     assert about["settings"]["scheduler"]["class"].endswith("DDIMScheduler")

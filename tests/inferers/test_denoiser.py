@@ -3,9 +3,6 @@ from __future__ import annotations
 import pytest
 import torch
 from brain_bundles.inferers import Denoiser
-from brain_bundles.schedulers import make_scheduler
-
-SCHEDULER = make_scheduler("ddim", prediction_type="epsilon")
 
 
 def test_tokens_go_in_as_context_and_latents_beside_the_noisy_ones():
@@ -17,8 +14,8 @@ def test_tokens_go_in_as_context_and_latents_beside_the_noisy_ones():
 
     x, times = torch.randn(2, 3, 4, 4, 4), torch.full((2,), 7)
     tokens, latent = torch.randn(2, 1, 4), torch.randn(2, 5, 4, 4, 4)
-    Denoiser("crossattn").bind(network, tokens, SCHEDULER)(x, timesteps=times)
-    Denoiser("concat").bind(network, latent, SCHEDULER)(x, timesteps=times)
+    Denoiser("crossattn").bind(network, tokens)(x, timesteps=times)
+    Denoiser("concat").bind(network, latent)(x, timesteps=times)
     assert torch.equal(calls[0][0], x)
     assert calls[0][1] == {"timesteps": times, "context": tokens}
     assert torch.equal(calls[1][0], torch.cat([x, latent], dim=1))
@@ -38,7 +35,7 @@ def test_inputs_and_weights_are_in_the_memory_format(channels_last, precision):
 
     network, x = Network(8, 8, 3), torch.randn(1, 4, 4, 4, 4)
     denoiser = Denoiser("concat", precision=precision, channels_last=channels_last)
-    denoiser.bind(network, x, SCHEDULER)(x, timesteps=torch.zeros(1))
+    denoiser.bind(network, x)(x, timesteps=torch.zeros(1))
     expected = channels_last if channels_last is not None else precision == "bf16"
     for tensor in (seen[0], network.weight):
         assert tensor.is_contiguous(memory_format=torch.channels_last_3d) == expected
@@ -49,7 +46,6 @@ def test_inputs_and_weights_are_in_the_memory_format(channels_last, precision):
     ("arguments", "message"),
     [
         ({"mode": "add"}, "mode is 'add'; allowed: crossattn, concat"),
-        ({"temperature": 0.0}, r"temperature must be positive, got 0\.0"),
         ({"guidance_scale": -1.0}, r"guidance_scale must not be negative, got -1\.0"),
         ({"guidance_scale": 3.0}, "guidance_scale is 3, but the network cannot sample without its condition"),
         ({"precision": "half"}, "precision is 'half'; allowed: fp32, bf16, fp16, auto"),
@@ -78,7 +74,7 @@ def test_guidance_goes_from_no_condition_through_the_condition(scale):
         return level.view(-1, 1, 1, 1, 1).expand_as(x)
 
     denoiser = Denoiser(guidance_scale=scale, condition_dropout=0.1, precision="fp32")
-    predict = denoiser.bind(network, torch.full((2, 1, 4), 4.0), SCHEDULER)
+    predict = denoiser.bind(network, torch.full((2, 1, 4), 4.0))
     found = predict(torch.zeros(2, 3, 4, 4, 4), timesteps=torch.full((2,), 7))
     torch.testing.assert_close(found, torch.full((2, 3, 4, 4, 4), 10 + 4 * scale))
     assert calls == [2 if scale == 1 else 4]

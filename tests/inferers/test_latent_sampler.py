@@ -35,7 +35,7 @@ def make(autoencoder, sampler="ddim", prediction_type="epsilon", options=None, *
 
     return LatentSampler(
         DenoisingSteps(scheduler, **of("num_inference_steps", "denoising_start", "denoising_end")),
-        Denoiser(**of("mode", "temperature", "precision", "channels_last")),
+        Denoiser(**of("mode", "precision", "channels_last")),
         LatentDecoder(autoencoder, **of("precision", "channels_last", "slab_size")),
         **{"latent_shape": SHAPE, **of("latent_shape", "batch_size", "progress")},
     )
@@ -233,7 +233,6 @@ def test_monai_schedulers_work_too(network, autoencoder, context):
         ({"precision": "half"}, "precision is 'half'; allowed: fp32, bf16, fp16, auto"),
         ({"batch_size": 0}, "batch_size must be positive, got 0"),
         ({"denoising_end": 0.0}, r"denoising_end must be above denoising_start and at most 1, got 0\.0"),
-        ({"temperature": 0.0}, r"temperature must be positive, got 0\.0"),
         ({"slab_size": 0}, "decode_slab_size must be a positive number of slices, got 0"),
         ({"num_inference_steps": 11}, "num_inference_steps must be between 1 and 10"),
         ({"sampler": "ddpm", "num_inference_steps": 5}, "DDPM takes exactly the 10 steps"),

@@ -17,7 +17,7 @@ def sampler(autoencoder, name: str, prediction_type: str, steps: int = 4, **opti
     scheduler = make_scheduler(name, prediction_type=prediction_type, num_train_timesteps=10, **options)
     return LatentSampler(
         DenoisingSteps(scheduler, steps, denoising_end=0.7),
-        Denoiser(precision="fp32", temperature=0.7),
+        Denoiser(precision="fp32"),
         LatentDecoder(autoencoder, precision="fp32"),
         latent_shape=SHAPE,
     )

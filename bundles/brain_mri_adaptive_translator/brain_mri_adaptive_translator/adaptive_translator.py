@@ -28,8 +28,7 @@ class AdaptiveTranslator(Inferer):
         diffusion: False decodes the target-like latent directly, the result of MS-SPADE alone.
 
     Raises:
-        ValueError: if the sampler does not concatenate, has another autoencoder or a temperature, or for an unknown
-            start.
+        ValueError: if the sampler does not concatenate, has another autoencoder, or for an unknown start.
     """
 
     def __init__(self, sampler: LatentSampler, *, start: str = "noise", diffusion: bool = True) -> None:
@@ -39,8 +38,6 @@ class AdaptiveTranslator(Inferer):
             raise ValueError(f"the sampler's mode is {denoiser.mode!r}; a translation needs 'concat'.")
         if not isinstance(autoencoder, AdaptiveAutoencoder):
             raise ValueError(f"the sampler has a {type(autoencoder).__name__}, expected an AdaptiveAutoencoder.")
-        if denoiser.temperature != 1:  # its formula is for latents that scatter around 0, not around a target-like one
-            raise ValueError(f"the sampler's temperature is {denoiser.temperature}; a translation needs 1.")
         if start not in STARTS:
             raise ValueError(f"start is {start!r}; allowed: {', '.join(STARTS)}.")
         self.sampler, self.start, self.diffusion = sampler, start, diffusion

@@ -78,6 +78,11 @@ class ConditionedDiffusionUNet(nn.Module):
             **unet_kwargs,
         )
 
+    @property
+    def edges(self) -> tuple[str, ...]:
+        """Beginnings of the names of first and last layers and of the map of positions, see ``muon_groups``."""
+        return ("unet.conv_in.", "unet.out.", "position")
+
     def forward(
         self, x: torch.Tensor, timesteps: torch.Tensor | None = None, context: torch.Tensor | None = None
     ) -> torch.Tensor:

@@ -79,6 +79,7 @@ def evaluate_rows(
             real=_named("real", real),
             baselines=_named("baselines", baselines),
             num_slow=whole("num_slow", num_slow, least=1),
+            flow=loaded.content("prediction_type", **given)[0] == "rectified_flow",
             distilled=Path(loaded.content("ckpt_dir", **given)[0], "few_steps.pt").is_file(),
         )
     elif real is not None or baselines is not None:

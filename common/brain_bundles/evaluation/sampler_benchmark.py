@@ -30,7 +30,6 @@ def benchmark_samplers(
     reference_steps: int = 1000,
     precision: str = "auto",
     denoising_end: float = 1.0,
-    temperature: float = 1.0,
     **schedule: Any,
 ) -> list[SamplerRow]:
     """Run few-step samplers and a long reference with the same seeds and conditions.
@@ -49,7 +48,6 @@ def benchmark_samplers(
         reference_steps: steps of the reference, DDIM or rflow.
         precision: precision of the rows.
         denoising_end: for rows and reference, see :class:`~brain_bundles.schedulers.DenoisingSteps`.
-        temperature: for rows and reference, see :class:`~brain_bundles.inferers.Denoiser`.
         schedule: further arguments of ``make_scheduler``: betas, num_train_timesteps.
     """
     flow = prediction_type == "rectified_flow"
@@ -62,7 +60,7 @@ def benchmark_samplers(
         scheduler = make_scheduler(name, prediction_type=prediction_type, **schedule)
         sampler = LatentSampler(
             DenoisingSteps(scheduler, steps, denoising_end=denoising_end),
-            Denoiser(temperature=temperature, precision=own_precision),
+            Denoiser(precision=own_precision),
             LatentDecoder(autoencoder, precision=own_precision),
             latent_shape=latent_shape,
         )

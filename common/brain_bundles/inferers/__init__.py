@@ -9,7 +9,6 @@ from brain_bundles.inferers.latent_sampler import LatentSampler
 from brain_bundles.inferers.reconstruction import ReconstructionInferer
 from brain_bundles.inferers.segmentation_inferer import SegmentationInferer
 from brain_bundles.inferers.slice_windows import SliceWindows
-from brain_bundles.inferers.temperature import tempered
 from brain_bundles.inferers.tensor_modules import TensorModule, WalkModule, random_image
 from brain_bundles.inferers.volume_translator import VolumeTranslator
 
@@ -27,5 +26,4 @@ __all__ = [
     "WalkModule",
     "denoise",
     "random_image",
-    "tempered",
 ]

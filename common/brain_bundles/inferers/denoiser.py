@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import nn
 
-from brain_bundles.inferers.temperature import channel_variance, tempered
 from brain_bundles.utils.memory_format import resolve_channels_last, set_channels_last, to_memory_format
 from brain_bundles.utils.precision import check_precision
 
@@ -18,7 +16,7 @@ CONDITION_MODES = ("crossattn", "concat")
 
 @dataclass(frozen=True)
 class Denoiser:
-    """Settings for the calls of a diffusion network: condition, guidance, precision, memory format and temperature.
+    """Settings for the calls of a diffusion network: condition, guidance, precision and memory format.
 
     Args:
         mode: kind of condition, named as in MONAI's DiffusionInferer: "crossattn" for tokens (B, T, K), "concat" for a
@@ -26,7 +24,6 @@ class Denoiser:
         guidance_scale: classifier-free guidance; above 1 follows the condition more closely, with less variety, in
             twice the time. 1 is the learned density.
         condition_dropout: share of the samples that the training showed without condition; guidance needs some.
-        temperature: below 1 gives less grain and less variety, see :func:`tempered`; 1 samples the learned density.
         precision: "fp32", "bf16", "fp16" or "auto", see :func:`~brain_bundles.utils.resolve_precision`.
         channels_last: run the network with channels as the fastest axis; None chooses the faster format.
 
@@ -37,7 +34,6 @@ class Denoiser:
     """
 
     mode: str = "crossattn"
-    temperature: float = 1.0
     guidance_scale: float = 1.0
     condition_dropout: float = 0.0
     precision: str = "auto"
@@ -46,8 +42,6 @@ class Denoiser:
     def __post_init__(self) -> None:
         if self.mode not in CONDITION_MODES:
             raise ValueError(f"mode is {self.mode!r}; allowed: {', '.join(CONDITION_MODES)}.")
-        if self.temperature <= 0:
-            raise ValueError(f"temperature must be positive, got {self.temperature}.")
         if self.guidance_scale < 0:
             raise ValueError(f"guidance_scale must not be negative, got {self.guidance_scale}.")
         if self.guidance_scale != 1 and (self.condition_dropout <= 0 or self.mode != "crossattn"):
@@ -63,9 +57,7 @@ class Denoiser:
         if condition.ndim not in dimensions or len(condition) == 0:
             raise ValueError(f"the condition must have shape {form} with B > 0, got {tuple(condition.shape)}.")
 
-    def bind(
-        self, network: Callable[..., torch.Tensor], condition: torch.Tensor, scheduler: Any
-    ) -> Callable[..., torch.Tensor]:
+    def bind(self, network: Callable[..., torch.Tensor], condition: torch.Tensor) -> Callable[..., torch.Tensor]:
         """The network as a function ``predict(x, timesteps=t)`` of latents and timesteps alone, for one walk.
 
         The network's weights are put into the memory format in place. The caller sets the precision: one
@@ -75,7 +67,6 @@ class Denoiser:
             network: called as ``network(x, timesteps=t, context=condition)`` with x (B, C, D, H, W) and t (B,); with
                 mode concat as ``network(x, timesteps=t)`` with the noisy latent and the condition in x.
             condition: (B, T, K), or (B, C, D, H, W).
-            scheduler: scheduler of the walk.
         """
         channels_last = resolve_channels_last(self.channels_last, self.precision, condition.device)
         if channels_last and isinstance(network, nn.Module):
@@ -93,5 +84,4 @@ class Denoiser:
             without, given = network(twice, timesteps=timesteps.repeat(2), context=both).chunk(2)
             return without + self.guidance_scale * (given - without)
 
-        predict = conditioned if self.guidance_scale == 1 else guided
-        return tempered(predict, scheduler, self.temperature, channel_variance(network))
+        return conditioned if self.guidance_scale == 1 else guided

@@ -138,7 +138,7 @@ class LatentSampler(Inferer):
             latents = noise * getattr(scheduler, "init_noise_sigma", 1.0)
         else:
             latents = scheduler.add_noise(start.float(), noise, timesteps[:1].expand(len(noise)))
-        predict = self.denoiser.bind(network, condition, scheduler)
+        predict = self.denoiser.bind(network, condition)
         # One context for all steps: leaving it drops the copies of the weights in low precision. The scheduler computes
         # on float32 tensors with operators that autocast does not change.
         with autocast(self.denoiser.precision, noise.device):

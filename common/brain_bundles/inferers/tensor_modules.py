@@ -108,7 +108,6 @@ class WalkModule(TensorModule):
             "num_inference_steps": sampler.steps.num_inference_steps,
             "timesteps": self.schedule[1].tolist(),
             "ends_with_the_predicted_mean": sampler.steps.ends_early,
-            "temperature": sampler.denoiser.temperature,
         }
 
     def noise(self, seed: int) -> torch.Tensor:

@@ -12,13 +12,13 @@ from monai.data import MetaTensor
 
 
 def translator(
-    adaptive, *, denoising_start: float = 0.0, decode_slab_size: int | None = None, temperature: float = 1.0, **options
+    adaptive, *, denoising_start: float = 0.0, decode_slab_size: int | None = None, **options
 ) -> AdaptiveTranslator:
     adaptive.eval().set_latent_statistics([0.5, -1.0], [2.0, 0.5])
     scheduler = make_scheduler("dpm_solver", prediction_type="v_prediction")
     sampler = LatentSampler(
         DenoisingSteps(scheduler, 4, denoising_start=denoising_start),
-        Denoiser(mode="concat", temperature=temperature, precision="fp32"),
+        Denoiser(mode="concat", precision="fp32"),
         LatentDecoder(adaptive, precision="fp32", slab_size=decode_slab_size),
         latent_shape=None,
     )
@@ -97,5 +97,3 @@ def test_bad_arguments(adaptive, network):
         translator(adaptive)(volume(), network, seeds=[1], targets=["PDw"])
     with pytest.raises(ValueError, match="start is 'middle'; allowed: noise, target_like"):
         translator(adaptive, start="middle")
-    with pytest.raises(ValueError, match=r"temperature is 0\.5; a translation needs 1"):
-        translator(adaptive, temperature=0.5)

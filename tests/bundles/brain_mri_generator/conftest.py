@@ -12,7 +12,7 @@ from ..conftest import BundleRunner
 BUNDLE = Path(__file__).parents[3] / "bundles" / "brain_mri_generator"
 TINY = {"spacing": 5.0, "spatial_size": [32, 48, 32]}
 TINY_NETWORKS = {
-    "autoencoder_def::channels": [4, 8, 8],
+    "autoencoder_def::channels": [4, 8],
     "autoencoder_def::norm_num_groups": 4,
     "network_def::channels": [8, 8, 8],
     "network_def::num_head_channels": [0, 0, 8],

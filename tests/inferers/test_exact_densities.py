@@ -2,26 +2,21 @@ from __future__ import annotations
 
 import pytest
 import torch
-from brain_bundles.inferers import Denoiser, LatentDecoder, LatentSampler, tempered
-from brain_bundles.inferers.temperature import channel_variance
-from brain_bundles.networks import VelocityPreconditioning
+from brain_bundles.inferers import Denoiser, LatentDecoder, LatentSampler
 from brain_bundles.schedulers import DenoisingSteps, make_scheduler
 
 
-@pytest.mark.parametrize("temperature", [1.0, 0.5])
 @pytest.mark.parametrize("deviations", [(1.0, 1.0), (4.0, 0.5)])
 @pytest.mark.parametrize(
     ("sampler", "prediction_type"),
     [("ddim", "epsilon"), ("dpm_solver", "v_prediction"), ("rflow", "rectified_flow")],
 )
-def test_a_normal_density_is_sampled_with_its_variance_times_the_temperature(
-    autoencoder, sampler, prediction_type, deviations, temperature
-):
+def test_a_normal_density_is_sampled_with_its_variance(autoencoder, sampler, prediction_type, deviations):
     """The network is exact: given x = a x_0 + b n, x_0 is a s^2 x and n is b x over a^2 s^2 + b^2 on average."""
     scheduler = make_scheduler(sampler, prediction_type=prediction_type)
     sample = LatentSampler(
         DenoisingSteps(scheduler, 500),
-        Denoiser(temperature=temperature, precision="fp32"),
+        Denoiser(precision="fp32"),
         LatentDecoder(autoencoder, precision="fp32"),
         latent_shape=(2, 20, 20, 20),
     )
@@ -30,10 +25,6 @@ def test_a_normal_density_is_sampled_with_its_variance_times_the_temperature(
     class Exact(torch.nn.Module):
         def __init__(self):
             super().__init__()
-            if deviations != (1.0, 1.0):
-                discrete = make_scheduler("ddim", prediction_type="v_prediction")
-                self.preconditioning = VelocityPreconditioning(2, discrete)
-                self.preconditioning.set_std(torch.tensor(deviations))
 
         def forward(self, x, timesteps, context):
             if sampler == "rflow":
@@ -48,16 +39,4 @@ def test_a_normal_density_is_sampled_with_its_variance_times_the_temperature(
 
     latents = sample.sample_latents(torch.zeros(1, 1, 4), Exact(), seeds=[0])
     for channel, deviation in enumerate(deviations):
-        assert float(latents[:, channel].var()) == pytest.approx(deviation**2 * temperature, rel=0.05)
-
-
-def test_a_temperature_of_1_is_the_network_itself(network):
-    assert tempered(network, make_scheduler("ddim", prediction_type="epsilon"), 1.0) is network
-
-
-def test_the_variance_is_that_of_the_preconditioning_or_1():
-    known = torch.nn.Module()
-    known.preconditioning = VelocityPreconditioning(2, make_scheduler("ddim", prediction_type="v_prediction"))
-    known.preconditioning.set_std(torch.tensor([2.0, 0.5]))
-    torch.testing.assert_close(channel_variance(known), torch.tensor([4.0, 0.25]))
-    assert channel_variance(torch.nn.Module()) == 1.0
+        assert float(latents[:, channel].var()) == pytest.approx(deviation**2, rel=0.05)
