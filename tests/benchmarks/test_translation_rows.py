@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -11,7 +14,8 @@ import pytest
 from monai.bundle import ConfigParser
 
 sys.path.insert(0, str(Path(__file__).parent))
-from train_translation_rows import SECONDS, command, num_epochs
+from timed_training import SECONDS, command, num_epochs, split_words
+from train_weights import stages
 from translation_rows import TRAININGS, comparison
 
 ROOT = Path(__file__).parents[2]
@@ -67,3 +71,32 @@ def test_the_command_is_that_of_the_docs():
         *("-m", "monai.bundle", "run", "--config_file", "['configs/train.json', 'configs/train_slices.json']"),
         *("--max_epochs", "3"),
     ]
+
+
+def test_words_behind_two_dashes_are_settings():
+    assert split_words(["folder", "--tiny", "--", "--batch_size", "16", "--seed", "3"]) == (
+        ["folder", "--tiny"],
+        {"batch_size": "16", "seed": "3"},
+    )
+    assert split_words(["folder"]) == (["folder"], {})
+
+
+@pytest.mark.parametrize("bundle", ["brain_mri_generator", *sorted(TRAININGS)])
+def test_the_stages_of_weights_share_the_time_and_set_keys_that_exist(bundle):
+    assert sum(stage.share for stage in stages(bundle)) == pytest.approx(1)
+    for stage in stages(bundle):
+        config = parser(bundle, list(stage.files))
+        assert all(key in config for key in ("ckpt_dir", "output_dir", "resume", "max_epochs", *stage.options))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("bundle", ["brain_mri_generator", *sorted(TRAININGS)])
+def test_a_dry_run_writes_all_weights_and_a_second_call_has_nothing_to_do(bundle, tmp_path):
+    words = [str(ROOT / "tests" / "benchmarks" / "train_on_gpu.sh"), "1", bundle, str(tmp_path), "--tiny"]
+    environment = {**os.environ, "PYTHON": sys.executable}
+    for _ in range(2):
+        subprocess.run(["bash", *words], check=True, env=environment)
+        found = json.loads((tmp_path / "timings.json").read_text())
+        assert list(found) == [stage.name for stage in stages(bundle)]
+        assert all(len(stage["calls"]) == 1 and stage["calls"][0] > 0 for stage in found.values())
+    assert {"autoencoder.pt", "model.pt"} <= {path.name for path in (tmp_path / "models").glob("*.pt")}

@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from itertools import combinations, permutations
 from pathlib import Path
 from typing import Any
 
+from timed_training import Training
+
 CONTRASTS = ("T1w", "T2w", "FLAIR", "ce-gadolinium_T1w")
-
-
-@dataclass(frozen=True)
-class Training:
-    """One training of a comparison.
-
-    Attributes:
-        name: its folder within that of the comparison.
-        files: names of its configs, without the ending; the later ones lie over the first.
-        options: settings beside those of the configs.
-        share: part of the budget of one row; the stages of a method share one.
-        models: folder of its weights; an ablation has one of its own.
-        takes: weights of the folder ``models`` that an ablation starts with.
-    """
-
-    name: str
-    files: Sequence[str]
-    options: Mapping[str, Any] = field(default_factory=dict)
-    share: float = 1.0
-    models: str = "models"
-    takes: Sequence[str] = ()
 
 
 def slice_translator(contrasts: Sequence[str] = ()) -> list[Training]:

@@ -115,13 +115,53 @@ def test_draws_belong_to_the_sample_and_validation_sees_every_step():
     assert isinstance(validation[1], torch.Tensor)
 
 
+@pytest.mark.parametrize("num_student_steps", [1, 4])
+def test_a_flow_is_distilled_to_where_its_own_steps_lead(num_student_steps):
+    """Latents are normal with a deviation of 0.3 around the condition's mean: the exact flow is known."""
+
+    class Flow(torch.nn.Module):
+        weight = torch.nn.Parameter(torch.ones(()))
+
+        def forward(self, x, timesteps, context):
+            b, mean = (timesteps / 1000).view(-1, 1, 1, 1, 1), context.mean((1, 2)).view(-1, 1, 1, 1, 1)
+            unit = (x - (1 - b) * mean) / ((1 - b) ** 2 * 0.09 + b**2)
+            return mean + (1 - b) * 0.09 * unit - b * unit  # the expected latent minus the expected noise
+
+    flow = {"prediction_type": "rectified_flow"}
+    distil = StepDistillationPrepareBatch(
+        make_scheduler("rflow", **flow),
+        "rectified_flow",
+        teacher=Flow(),
+        denoiser=Denoiser(precision="fp32"),
+        sampler=make_scheduler("rflow", **flow),
+        num_student_steps=num_student_steps,
+        teacher_steps=40 // num_student_steps,
+    )
+    noise = torch.randn(1, 1, 8, 8, 8, generator=torch.Generator().manual_seed(0))
+    condition = torch.full((1, 1, 4), 0.5)
+    results = {}
+    for name, steps in (("teacher", 40), ("student", num_student_steps)):
+        walk, latents = make_scheduler("rflow", **flow), noise
+        walk.set_timesteps(steps)
+        for timestep in walk.timesteps:
+            times, b = timestep[None], float(timestep) / 1000
+            output = Flow()(latents, times, condition)
+            if name == "student":  # the noisy latent as it is: a latent of 0 and the noise that gives it
+                output = distil.velocity(torch.zeros_like(noise), latents / b, times, condition)
+            latents, _ = walk.step(output, timestep, latents)
+        results[name] = latents.detach()
+    torch.testing.assert_close(results["student"], results["teacher"], atol=1e-4, rtol=1e-4)
+    # In the limit the flow maps each noise to mean + deviation * noise.
+    torch.testing.assert_close(results["teacher"], 0.5 + 0.3 * noise, atol=0.06, rtol=0)
+
+
 def test_what_cannot_be_distilled():
     with pytest.raises(ValueError, match="must be between 1 and 1000"):
         prepare(teacher_steps=300)
     with pytest.raises(ValueError, match="num_student_steps is 0 and teacher_steps 2"):
         prepare(teacher_steps=2, num_student_steps=0)
     common = {"teacher": Teacher(), "denoiser": Denoiser()}
-    with pytest.raises(ValueError, match=r"sampler must be 'ddim' with eta 0"):
+    with pytest.raises(ValueError, match=r"sampler must be 'rflow', or 'ddim' with eta 0"):
         StepDistillationPrepareBatch(scheduler("ddpm"), "v_prediction", sampler=scheduler(eta=1.0), **common)
     with pytest.raises(ValueError, match=r"prediction_type is 'epsilon'; a distillation needs 'v_prediction'"):
         StepDistillationPrepareBatch(

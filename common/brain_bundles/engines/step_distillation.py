@@ -12,6 +12,7 @@ from brain_bundles.engines.prepare_batch import LatentDiffusionPrepareBatch
 from brain_bundles.inferers.denoise import denoise
 from brain_bundles.inferers.denoiser import Denoiser
 from brain_bundles.schedulers.ddim import DDIMScheduler
+from brain_bundles.schedulers.rectified_flow import RFlowScheduler
 from brain_bundles.utils.precision import autocast
 from brain_bundles.utils.seeding import derive_seed
 
@@ -21,16 +22,16 @@ Batch = tuple[torch.Tensor, torch.Tensor | tuple[torch.Tensor, torch.Tensor], tu
 class StepDistillationPrepareBatch(LatentDiffusionPrepareBatch):
     """As :class:`LatentDiffusionPrepareBatch`, with the velocity that leads to where several teacher's steps lead.
 
-    A student of K DDIM steps is trained at its K time steps alone. From a noised latent the teacher makes
-    ``teacher_steps`` DDIM steps, to the student's next time step; the target is the velocity with which one step of
-    DDIM arrives there.
+    A student of K steps of DDIM, or of rectified flow, is trained at its K time steps alone. From a noised latent the
+    teacher makes ``teacher_steps`` steps, to the student's next time step; the target is the velocity with which one
+    step arrives there.
 
     Args:
-        *args: of :class:`LatentDiffusionPrepareBatch`; the prediction type is ``v_prediction``.
+        *args: of :class:`LatentDiffusionPrepareBatch`; the prediction type is ``v_prediction`` or ``rectified_flow``.
         teacher: the trained network, in evaluation mode.
         denoiser: how the teacher is called: its guidance becomes the student's.
-        sampler: DDIM without fresh noise, with which the student will be sampled; its spacing is "trailing", so that
-            the teacher's steps meet the student's.
+        sampler: with which the student will be sampled: of rectified flow, or DDIM without fresh noise whose spacing is
+            "trailing", so that the teacher's steps meet the student's.
         num_student_steps: steps of the student, K.
         teacher_steps: steps of the teacher for each of the student.
         **kwargs: of :class:`LatentDiffusionPrepareBatch`.
@@ -46,16 +47,17 @@ class StepDistillationPrepareBatch(LatentDiffusionPrepareBatch):
         *args: Any,
         teacher: nn.Module,
         denoiser: Denoiser,
-        sampler: DDIMScheduler,
+        sampler: DDIMScheduler | RFlowScheduler,
         num_student_steps: int = 4,
         teacher_steps: int = 4,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        if self.prediction_type != "v_prediction":
-            raise ValueError(f"prediction_type is {self.prediction_type!r}; a distillation needs 'v_prediction'.")
-        if not isinstance(sampler, DDIMScheduler) or sampler.eta != 0 or sampler.timestep_spacing != "trailing":
-            raise ValueError("sampler must be 'ddim' with eta 0 and timestep_spacing 'trailing'.")
+        if self.prediction_type == "epsilon":
+            raise ValueError("prediction_type is 'epsilon'; a distillation needs 'v_prediction' or 'rectified_flow'.")
+        straight = isinstance(sampler, DDIMScheduler) and sampler.eta == 0 and sampler.timestep_spacing == "trailing"
+        if not straight and not isinstance(sampler, RFlowScheduler):
+            raise ValueError("sampler must be 'rflow', or 'ddim' with eta 0 and timestep_spacing 'trailing'.")
         if num_student_steps < 1 or teacher_steps < 1:
             raise ValueError(
                 f"num_student_steps is {num_student_steps} and teacher_steps {teacher_steps}, expected 1 or more."
@@ -95,7 +97,11 @@ class StepDistillationPrepareBatch(LatentDiffusionPrepareBatch):
         return result
 
     def _one_step(self, noisy: torch.Tensor, arrived: torch.Tensor, first: int) -> torch.Tensor:
-        """The velocity with which DDIM comes from ``noisy``, at the teacher's step ``first``, to ``arrived``."""
+        """The velocity with which one step comes from ``noisy``, at the teacher's step ``first``, to ``arrived``."""
+        if isinstance(self.sampler, RFlowScheduler):
+            times = [*self.sampler.timesteps.tolist(), 0.0]
+            length = (times[first] - times[first + self.teacher_steps]) / self.sampler.num_train_timesteps
+            return (arrived - noisy) / length
         now, then = self.sampler.levels[first], self.sampler.levels[first + self.teacher_steps]
         ratio = ((1 - then) / (1 - now)) ** 0.5
         clean = (arrived - ratio * noisy) / (then**0.5 - ratio * now**0.5)
