@@ -99,17 +99,6 @@ class LatentAutoencoderKL(LatentStatistics, AutoencoderKL):
             "refinement",
         )
 
-    @property
-    def encoding(self) -> tuple[str, ...]:
-        """Beginnings of the names of everything that the latents of an image depend on."""
-        return ("encoder.", "quant_conv_", "shortcut.analysis", "latent_")
-
-    def freeze_encoder(self, frozen: bool = True) -> LatentAutoencoderKL:
-        """Let the decoder alone learn, and return the network: diffusion models of these latents stay valid."""
-        for name, parameter in self.named_parameters():
-            parameter.requires_grad_(not (frozen and name.startswith(self.encoding)))
-        return self
-
     def encode(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and standard deviation of the raw latents (B, latent_channels, d, h, w) of images (B, C, D, H, W)."""
         mean, sigma = super().encode(self._patches(x))

@@ -28,9 +28,6 @@ def make_scheduler(
     schedule: str = "scaled_linear_beta",
     beta_start: float = 0.0015,
     beta_end: float = 0.0205,
-    sample_method: str = "uniform",
-    loc: float = 0.0,
-    scale: float = 1.0,
     **options: Any,
 ) -> Scheduler:
     """Make the scheduler that fits the training of the network.
@@ -41,9 +38,6 @@ def make_scheduler(
         num_train_timesteps: steps of the training's noise schedule.
         schedule: name in :class:`monai.networks.schedulers.NoiseSchedules`; rflow does not use it.
         beta_start, beta_end: ends of the schedule, by default of Pinaya et al. 2022; not used by "cosine" and rflow.
-        sample_method: how a training of rectified flow draws time steps, "uniform" or "logit-normal".
-        loc, scale: mean and standard deviation of the logit of "logit-normal". Source: Esser et al. 2024,
-            arXiv:2403.03206, section 3.1.
         options: more arguments of the scheduler's class, for example ``eta`` or ``timestep_spacing``.
 
     Raises:
@@ -61,8 +55,7 @@ def make_scheduler(
             f"{allowed}, or a network trained for it."
         )
     if sampler == "rflow":
-        drawn = {"sample_method": sample_method, "loc": loc, "scale": scale}
-        return RFlowScheduler(num_train_timesteps=num_train_timesteps, **drawn, **options)
+        return RFlowScheduler(num_train_timesteps=num_train_timesteps, **options)
     if schedule not in NoiseSchedules:
         raise ValueError(f"schedule must be one of {sorted(NoiseSchedules.names)}, got {schedule!r}.")
     if schedule != "cosine":

@@ -24,14 +24,9 @@ def module_fingerprint(module: nn.Module) -> str:
     return _hash_weights(module, repr(module).encode()).hexdigest()
 
 
-def weights_fingerprint(module: nn.Module, beginnings: Sequence[str] = ("",)) -> str:
-    """Hash of a network's buffers and weights only: its printed structure depends on torch's version.
-
-    Args:
-        module: the network.
-        beginnings: only weights whose names begin with one of these count; all by default.
-    """
-    return _hash_weights(module, b"", beginnings).hexdigest()
+def weights_fingerprint(module: nn.Module) -> str:
+    """Hash of a network's buffers and weights only: its printed structure depends on torch's version."""
+    return _hash_weights(module, b"").hexdigest()
 
 
 def weights_hash(module: nn.Module) -> str:
@@ -42,11 +37,11 @@ def weights_hash(module: nn.Module) -> str:
     return getattr(module, "weights_sha256", None) or f"values:{weights_fingerprint(module)}"
 
 
-def _hash_weights(module: nn.Module, start: bytes, beginnings: Sequence[str] = ("",)) -> hashlib.blake2b:
+def _hash_weights(module: nn.Module, start: bytes) -> hashlib.blake2b:
     digest = hashlib.blake2b(start, digest_size=16)
     for name, value in sorted(module.state_dict().items()):
-        if name.endswith(EXTRA_STATE) or not name.startswith(tuple(beginnings)):
-            continue  # the recipe is about the weights, not one of them
+        if name.endswith(EXTRA_STATE):
+            continue  # the recipe: about the weights, not one of them
         digest.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
         digest.update(_tensor_bytes(value))
     return digest
