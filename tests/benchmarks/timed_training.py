@@ -24,13 +24,13 @@ TINY_MINUTES = 1 / 60
 
 @dataclass(frozen=True)
 class Training:
-    """One training of a comparison.
+    """One training of several that share a folder and a time.
 
     Attributes:
-        name: its folder within that of the comparison.
+        name: its folder within theirs.
         files: names of its configs, without the ending; the later ones lie over the first.
         options: settings beside those of the configs.
-        share: part of the budget of one row; the stages of a method share one.
+        share: part of the time; the stages of a method share one.
         models: folder of its weights; an ablation has one of its own.
         takes: weights of the folder ``models`` that an ablation starts with.
     """
@@ -117,10 +117,12 @@ def train(folder: Path, bundle: str, training: Training, minutes: float, options
     if plan.is_file():
         chosen["max_epochs"] = json.loads(plan.read_text())["max_epochs"]
     start = time.monotonic()
-    for _ in lines(command(training.files, {**chosen, "resume": True}), bundle):
-        pass
-    with (own / "seconds.txt").open("a") as file:  # a line for each call that came to the end
-        file.write(f"{time.monotonic() - start:.1f}\n")
+    try:
+        for _ in lines(command(training.files, {**chosen, "resume": True}), bundle):
+            pass
+    finally:  # stopped calls count, too
+        with (own / "seconds.txt").open("a") as file:
+            file.write(f"{time.monotonic() - start:.1f}\n")
     (own / "done").touch()
 
 

@@ -55,8 +55,8 @@ class StepDistillationPrepareBatch(LatentDiffusionPrepareBatch):
         super().__init__(*args, **kwargs)
         if self.prediction_type == "epsilon":
             raise ValueError("prediction_type is 'epsilon'; a distillation needs 'v_prediction' or 'rectified_flow'.")
-        straight = isinstance(sampler, DDIMScheduler) and sampler.eta == 0 and sampler.timestep_spacing == "trailing"
-        if not straight and not isinstance(sampler, RFlowScheduler):
+        plain_ddim = isinstance(sampler, DDIMScheduler) and sampler.eta == 0 and sampler.timestep_spacing == "trailing"
+        if not plain_ddim and not isinstance(sampler, RFlowScheduler):
             raise ValueError("sampler must be 'rflow', or 'ddim' with eta 0 and timestep_spacing 'trailing'.")
         if num_student_steps < 1 or teacher_steps < 1:
             raise ValueError(

@@ -188,8 +188,13 @@ def test_a_training_with_dropped_conditions_can_be_guided(trained, tmp_path):
     assert plain != guided
 
 
-def test_a_distilled_network_samples_in_its_few_steps(trained, tmp_path):
+@pytest.mark.parametrize(
+    ("prediction_type", "sampler"), [("v_prediction", "DDIMScheduler"), ("rectified_flow", "RFlowScheduler")]
+)
+def test_a_distilled_network_samples_in_its_few_steps(trained, tmp_path, prediction_type, sampler):
     bundle = trained.copy_to(tmp_path / "models")
+    if prediction_type != "v_prediction":  # the weights of the fixture
+        bundle.run("train", tmp_path / "train", prediction_type=prediction_type, max_epochs=1)
     bundle.run("distil", tmp_path / "distil", teacher_steps=2, max_epochs=1)
     recipe = read_recipe([bundle.ckpt_dir / "few_steps.pt"])
     assert recipe["num_student_steps"] == 4
@@ -200,7 +205,7 @@ def test_a_distilled_network_samples_in_its_few_steps(trained, tmp_path):
     assert moved
     bundle.run("few_steps_inference", tmp_path / "out", num_samples=2)
     settings = json.loads((tmp_path / "out" / "run.json").read_text())["settings"]
-    assert (settings["scheduler"]["class"].split(".")[-1], settings["num_inference_steps"]) == ("DDIMScheduler", 4)
+    assert (settings["scheduler"]["class"].split(".")[-1], settings["num_inference_steps"]) == (sampler, 4)
     assert len(list((tmp_path / "out").rglob("*_T1w.nii.gz"))) == 2
 
 
