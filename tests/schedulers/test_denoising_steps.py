@@ -18,6 +18,7 @@ SCHEDULERS = {
     "dpm_solver": ("dpm_solver", {}),
     "ddpm": ("ddpm", {}),
     "rflow": ("rflow", {}),
+    "dpm_solver of a flow": ("dpm_solver", {"prediction_type": "rectified_flow"}),
     "rflow continuous": ("rflow", {"use_discrete_timesteps": False}),
 }
 STEP_COUNTS = (1, 2, 3, 4, 5, 8, 10, 15, 20, 50, 1000)
@@ -25,7 +26,8 @@ STEP_COUNTS = (1, 2, 3, 4, 5, 8, 10, 15, 20, 50, 1000)
 
 def scheduler_of(name: str) -> Scheduler:
     sampler, options = SCHEDULERS[name]
-    return make_scheduler(sampler, prediction_type="rectified_flow" if sampler == "rflow" else "epsilon", **options)
+    prediction_type = "rectified_flow" if sampler == "rflow" else "epsilon"
+    return make_scheduler(sampler, **{"prediction_type": prediction_type, **options})
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)

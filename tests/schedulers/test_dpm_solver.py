@@ -85,7 +85,7 @@ def test_nothing_is_held_after_the_last_step(noise, gaussian, walk):
     solver = DPMSolverMultistepScheduler(**PAPER)
     solver.set_timesteps(4)
     walk(solver, gaussian(1.0), noise)
-    assert solver._last is None
+    assert solver._walk._last is None
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3])

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from brain_bundles.schedulers import DDIMScheduler, RFlowScheduler, make_scheduler
+from brain_bundles.schedulers import DDIMScheduler, RFlowDPMSolverScheduler, RFlowScheduler, make_scheduler
 
 
 def test_published_schedule_is_the_default():
@@ -18,6 +18,7 @@ def test_options_reach_the_scheduler():
     rflow = make_scheduler("rflow", prediction_type="rectified_flow", num_train_timesteps=10)
     assert isinstance(rflow, RFlowScheduler)
     assert rflow.num_train_timesteps == 10
+    assert isinstance(make_scheduler("dpm_solver", prediction_type="rectified_flow"), RFlowDPMSolverScheduler)
 
 
 @pytest.mark.parametrize("schedule", ["linear_beta", "scaled_linear_beta", "sigmoid_beta", "cosine"])
@@ -35,7 +36,10 @@ def test_every_schedule_of_monai_builds(schedule):
             {"sampler": "rflow"},
             r"'rflow' cannot run a network trained with prediction_type 'epsilon'; use one of \['ddim'",
         ),
-        ({"prediction_type": "rectified_flow"}, r"'ddim' cannot run .* 'rectified_flow'; use one of \['rflow'\]"),
+        (
+            {"prediction_type": "rectified_flow"},
+            r"'ddim' cannot run .* 'rectified_flow'; use one of \['rflow', 'dpm_solver'\]",
+        ),
         ({"schedule": "linear"}, r"schedule must be one of \['cosine', .*\], got 'linear'"),
         ({"beta_start": 0.03}, r"0 < beta_start <= beta_end < 1, got 0.03 and 0.0205"),
     ],

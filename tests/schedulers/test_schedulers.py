@@ -17,6 +17,7 @@ CASES = [
     ("ddpm", "epsilon", {}),
     ("ddpm", "v_prediction", {}),
     ("rflow", "rectified_flow", {}),
+    ("dpm_solver", "rectified_flow", {}),
 ]
 IDS = ["-".join([sampler, kind, *map(str, options.values())]) for sampler, kind, options in CASES]
 TOTAL = 40

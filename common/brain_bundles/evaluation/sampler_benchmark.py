@@ -15,7 +15,7 @@ from brain_bundles.schedulers import DenoisingSteps, make_scheduler
 
 logger = logging.getLogger(__name__)
 
-_RECTIFIED_FLOW_ROWS = (("rflow", 10), ("rflow", 20), ("rflow", 50))
+_RECTIFIED_FLOW_ROWS = (("rflow", 10), ("rflow", 20), ("rflow", 50), *ROWS[-3:])
 
 
 def benchmark_samplers(
@@ -43,8 +43,7 @@ def benchmark_samplers(
         latent_shape: (C, D, H, W) of one latent.
         prediction_type: prediction that the network was trained for.
         seeds: B integers.
-        rows: (sampler, steps); by default DDIM 10/20/50 and DPM-Solver++ 10/15/20, or rflow 10/20/50 for a network of
-            rectified flow.
+        rows: (sampler, steps); by default DDIM (for a rectified flow rflow) 10/20/50 and DPM-Solver++ 10/15/20.
         reference_steps: steps of the reference, DDIM or rflow.
         precision: precision of the rows.
         denoising_end: for rows and reference, see :class:`~brain_bundles.schedulers.DenoisingSteps`.

@@ -5,7 +5,7 @@ from brain_bundles.schedulers.ddpm import DDPMScheduler
 from brain_bundles.schedulers.denoising_steps import DenoisingSteps
 from brain_bundles.schedulers.diffusers_adapter import check_scheduler
 from brain_bundles.schedulers.discrete import DiscreteScheduler
-from brain_bundles.schedulers.dpm_solver import DPMSolverMultistepScheduler
+from brain_bundles.schedulers.dpm_solver import DPMSolverMultistepScheduler, RFlowDPMSolverScheduler
 from brain_bundles.schedulers.factory import make_scheduler
 from brain_bundles.schedulers.rectified_flow import RFlowScheduler
 from brain_bundles.schedulers.settings import noise_schedule, scheduler_settings
@@ -17,6 +17,7 @@ __all__ = [
     "DPMSolverMultistepScheduler",
     "DenoisingSteps",
     "DiscreteScheduler",
+    "RFlowDPMSolverScheduler",
     "RFlowScheduler",
     "check_scheduler",
     "make_scheduler",

