@@ -30,7 +30,7 @@ class Training:
         name: its folder within theirs.
         files: names of its configs, without the ending; the later ones lie over the first.
         options: settings beside those of the configs.
-        share: part of the time; the stages of a method share one.
+        share: part of the time; the stages of a method share one. A stage of no share is no training: it runs once.
         models: folder of its weights; an ablation has one of its own.
         takes: weights of the folder ``models`` that an ablation starts with.
     """
@@ -109,16 +109,20 @@ def train(folder: Path, bundle: str, training: Training, minutes: float, options
     chosen = {"ckpt_dir": models, "output_dir": own, **options, **training.options}
     cached = training.files[0] in ("train", "train_spade")
     chosen |= {"cache_dir": folder / "cache"} if cached else {}
+    with_latents = training.files[-1] in ("sample_latents", "refine_decoder")
+    chosen |= {"latents_path": folder / "latents.pt"} if with_latents else {}
     plan = own / "plan.json"
-    if "max_epochs" not in options and not plan.is_file():
+    if training.share and "max_epochs" not in options and not plan.is_file():
         seconds = seconds_of_an_epoch(bundle, training, chosen, models)
         epochs = num_epochs(seconds, training.share * minutes)
         plan.write_text(json.dumps({"seconds": seconds, "max_epochs": epochs}) + "\n")
+    if training.share:
+        chosen["resume"] = True
     if plan.is_file():
         chosen["max_epochs"] = json.loads(plan.read_text())["max_epochs"]
     start = time.monotonic()
     try:
-        for _ in lines(command(training.files, {**chosen, "resume": True}), bundle):
+        for _ in lines(command(training.files, chosen), bundle):
             pass
     finally:  # stopped calls count, too
         with (own / "seconds.txt").open("a") as file:

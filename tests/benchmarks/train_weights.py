@@ -20,8 +20,10 @@ from timed_training import TINY_MINUTES, DryRun, Training, split_words, train
 from translation_rows import TRAININGS
 
 GENERATOR = [
-    Training("autoencoder", ["train_autoencoder"], share=0.35),
+    Training("autoencoder", ["train_autoencoder"], share=0.3),
     Training("diffusion", ["train"], share=0.5),
+    Training("latents", ["inference", "sample_latents"], share=0.0),
+    Training("decoder", ["train_autoencoder", "refine_decoder"], share=0.05),
     Training("few_steps", ["train", "distil"], share=0.15),
 ]
 

@@ -22,6 +22,7 @@ from brain_bundles.data.datalists import (
 )
 from brain_bundles.data.encoding import measure_latent_statistics
 from brain_bundles.data.epoch_sampler import EpochIndex, EpochSampler
+from brain_bundles.data.generated_latents import GeneratedLatents, write_latents
 from brain_bundles.data.grid import grid_affine
 from brain_bundles.data.in_order_sampler import InOrderSampler
 from brain_bundles.data.latents import CachedLatents
@@ -55,6 +56,7 @@ __all__ = [
     "DatasetError",
     "EpochIndex",
     "EpochSampler",
+    "GeneratedLatents",
     "Image",
     "ImageError",
     "InOrderSampler",
@@ -96,6 +98,7 @@ __all__ = [
     "to_ras",
     "write_dataset_description",
     "write_labels",
+    "write_latents",
     "write_nifti",
     "write_participants",
     "write_segmentation_description",

@@ -3,6 +3,7 @@
 from brain_bundles.engines.autoencoder_trainer import AutoencoderTrainer, TrainingResults
 from brain_bundles.engines.condition_prepare_batch import ConditionPrepareBatch
 from brain_bundles.engines.cyclegan_trainer import CycleGANTrainer
+from brain_bundles.engines.decoder_trainer import DecoderTrainer
 from brain_bundles.engines.image_diffusion_prepare_batch import ImageDiffusionPrepareBatch
 from brain_bundles.engines.image_pool import ImagePool
 from brain_bundles.engines.muon_groups import muon_groups
@@ -16,6 +17,7 @@ __all__ = [
     "AutoencoderTrainer",
     "ConditionPrepareBatch",
     "CycleGANTrainer",
+    "DecoderTrainer",
     "ImageDiffusionPrepareBatch",
     "ImagePool",
     "LatentDiffusionPrepareBatch",

@@ -26,12 +26,24 @@ class TrainingResults(NamedTuple):
     """Outputs and losses of one batch.
 
     The perceptual and the adversarial loss take ``images`` (N, C, ...) and ``truth``, of the same shape; ``terms`` are
-    the other losses, name -> (weight, scalar).
+    the other losses, name -> (weight, scalar). ``unpaired`` (M, C, ...) are images without a truth of their own, which
+    the adversarial loss takes too.
     """
 
     images: torch.Tensor
     truth: torch.Tensor
     terms: dict[str, tuple[float, torch.Tensor]]
+    unpaired: torch.Tensor | None = None
+
+    @property
+    def made(self) -> torch.Tensor:
+        """All images (N + M, C, ...) that the network made."""
+        return self.images if self.unpaired is None else torch.cat([self.images, self.unpaired])
+
+    def detached(self) -> TrainingResults:
+        """The same images without gradients."""
+        unpaired = None if self.unpaired is None else self.unpaired.detach()
+        return self._replace(images=self.images.detach(), unpaired=unpaired)
 
 
 class AutoencoderTrainer(Trainer):
@@ -217,14 +229,14 @@ class AutoencoderTrainer(Trainer):
         if self.perceptual_loss is not None and self.perceptual_weight > 0:
             terms["perceptual_loss"] = (self.perceptual_weight, self.perceptual_loss(results.images, results.truth))
         if self.adversarial:
-            terms["adversarial_loss"] = (self.adversarial_weight, self._adversarial_term(image, results.images))
+            terms["adversarial_loss"] = (self.adversarial_weight, self._adversarial_term(image, results.made))
         loss = torch.stack([weight * value for weight, value in terms.values()]).sum()
         self.state.output.update({name: value.detach() for name, (_, value) in terms.items()})
         self.state.output[Keys.LOSS] = loss.detach()
         self.fire_event(IterationEvents.LOSS_COMPLETED)
 
         self._step(loss, self.network, self.optimizer, self.generator_scaler)
-        return results._replace(images=results.images.detach())
+        return results.detached()
 
     def _judged(self, image: torch.Tensor, result: torch.Tensor) -> torch.Tensor:
         """Input of the discriminator: ``result``, beside the network's input if the discriminator is conditional."""
@@ -246,7 +258,7 @@ class AutoencoderTrainer(Trainer):
         self.discriminator.train()
         self.discriminator_optimizer.zero_grad(set_to_none=True)
         losses = []
-        for result, real in ((results.images, False), (results.truth, True)):
+        for result, real in ((results.made, False), (results.truth, True)):
             with autocast(self.precision, self.state.device):
                 logits = last_output(self.discriminator(self._judged(image, result)))
             losses.append(self.adversarial_loss(logits.float(), target_is_real=real, for_discriminator=True))

@@ -21,6 +21,7 @@ TINY_NETWORKS = {
 
 
 TINY_GENERATOR = {"generator_def::channels": [8, 8, 8, 8], "generator_def::code_size": 6}
+FIRST_STAGE = ("train_autoencoder", "refine_decoder")
 BASELINES = ("baseline_lsgan", "baseline_vaegan")
 
 
@@ -28,6 +29,8 @@ class Bundle(BundleRunner):
     root = BUNDLE
     variants = {  # noqa: RUF012
         "distil": ("train", "distil"),
+        "sample_latents": ("inference", "sample_latents"),
+        "refine_decoder": ("train_autoencoder", "refine_decoder"),
         "few_steps_inference": ("inference", "few_steps"),
         "baseline_inference": ("inference", "baseline_inference"),
         "evaluated_baseline": ("inference", "evaluate", "baseline_inference"),
@@ -49,18 +52,16 @@ class Bundle(BundleRunner):
             return {**common, **options}
         if name in ("baseline_inference", "evaluated_baseline"):
             return {**common, **TINY_GENERATOR, "num_samples": 3, **options}
-        networks = {
-            k: v for k, v in TINY_NETWORKS.items() if name != "train_autoencoder" or k.startswith("autoencoder")
-        }
-        if name.startswith("train") or name == "distil":
+        networks = {k: v for k, v in TINY_NETWORKS.items() if name not in FIRST_STAGE or k.startswith("autoencoder")}
+        if name.startswith("train") or name in ("distil", "refine_decoder"):
             common |= {"dataset_dir": str(self.dataset_dir), "samples_per_epoch": 4, "max_epochs": 2, "val_interval": 1}
             common |= {"batch_size": 2}
-        if name == "train_autoencoder":
+        if name in FIRST_STAGE:
             common |= {**TINY, "patch_size": [16, 16, 16], "num_val_subjects": 1, "adversarial_warmup_epochs": 1}
             common |= {"discriminator_def::channels": 4, "perceptual_network": "null"}  # its five levels need 32 voxels
         if name in ("train", "distil"):
             common |= {"cache_dir": str(self.ckpt_dir / "cache"), "preview_samples": 1}
-        if name == "inference":
+        if name in ("inference", "sample_latents"):
             common |= {"num_inference_steps": 3}
         return {**common, **networks, **options}
 
@@ -84,4 +85,13 @@ def trained(tiny_phantoms, tmp_path_factory):
     bundle = Bundle(tiny_phantoms, folder / "models")
     bundle.run("train_autoencoder", folder / "autoencoder")
     bundle.run("train", folder / "diffusion")
+    return bundle
+
+
+@pytest.fixture(scope="session")
+def velocity_trained(trained, tmp_path_factory):
+    """The same with a diffusion of a discrete noise schedule, which predicts the velocity."""
+    folder = tmp_path_factory.mktemp("velocity")
+    bundle = trained.copy_to(folder / "models")
+    bundle.run("train", folder / "diffusion", max_epochs=1, prediction_type="v_prediction")
     return bundle

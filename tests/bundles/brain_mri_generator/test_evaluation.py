@@ -54,10 +54,10 @@ def test_evaluate_writes_metrics_a_table_and_pictures(bundle, trained, tmp_path)
     assert metrics["fidelity"].keys() == {"ventricular_volume", "brain_volume"}
     assert metrics["readings"].keys() == {"ventricular_volume", "brain_volume", "age"}
     errors = {(row["sampler"], row["num_inference_steps"]): row["latent_error"] for row in metrics["samplers"]}
-    assert errors.pop(("ddim", 30)) == 0  # the reference
-    assert errors.keys() == {("ddim", n) for n in (10, 20, 50)} | {("dpm_solver", n) for n in (10, 15, 20)}
+    assert errors.pop(("rflow", 30)) == 0  # the reference
+    assert errors.keys() == {("rflow", n) for n in (10, 20, 50)} | {("dpm_solver", n) for n in (10, 15, 20)}
     assert min(errors.values()) > 0
-    assert "| ddim" in (tmp_path / "out" / "metrics.md").read_text()
+    assert "| rflow" in (tmp_path / "out" / "metrics.md").read_text()
     for name in ("measured.tsv", "requested_vs_measured.png", "generated/preview.png"):
         assert (tmp_path / "out" / name).stat().st_size > 0
 
@@ -83,18 +83,18 @@ def table(bundle, trained, tmp_path):
 ROWS = [
     {"name": "short", "options": {"num_inference_steps": 2}},
     {"name": "again", "options": {"num_inference_steps": 2}},
-    {"name": "ddim", "options": {"sampler": "ddim", "num_inference_steps": 3}, "num_samples": 1},
+    {"name": "euler", "options": {"sampler": "rflow", "num_inference_steps": 3}, "num_samples": 1},
 ]
 
 
 def test_rows_of_the_published_table_share_conditions_and_go_on(bundle, table, trained, tmp_path, monkeypatch):
     """The same settings under two names give the same brains; a second start makes and measures nothing again."""
     first = table(ROWS)
-    short, again, ddim = first
+    short, again, euler = first
     assert short["metrics"] == again["metrics"]
     assert [row["num_samples"] for row in first] == [3, 3, 1]
     assert all(row["seconds"] > 0 for row in first)
-    assert short["metrics"]["ms_ssim"] != ddim["metrics"]["ms_ssim"]
+    assert short["metrics"]["ms_ssim"] != euler["metrics"]["ms_ssim"]
     assert short["options"]["seed"] == short["seed"] == short["settings"]["seed"] == 0
     assert short["settings"]["network"] == hash_file(bundle.ckpt_dir / "model.pt")
     held_out = [row for row in read_participants(trained.dataset_dir) if row["split"] == "test"]
@@ -128,12 +128,12 @@ def test_a_table_that_was_stopped_goes_on_with_its_row(table, tmp_path, monkeypa
     seconds = (tmp_path / "out" / "again" / "seconds.json").read_text()
     stop_at(None)
     rows = table(ROWS)
-    assert measured == ["short", "again", "ddim"]
+    assert measured == ["short", "again", "euler"]
     assert rows[1]["seconds"] == json.loads(seconds)["seconds_per_brain"]
     assert json.loads(seconds)["num_brains"] == 3
-    next((tmp_path / "out" / "ddim" / "generated").rglob("*.nii.gz")).unlink()
+    next((tmp_path / "out" / "euler" / "generated").rglob("*.nii.gz")).unlink()
     table(ROWS)
-    assert measured[3:] == ["ddim"]
+    assert measured[3:] == ["euler"]
     table(ROWS[:1], seed=0, equal_numbers=(2,))
     assert measured[4:] == ["short"]
 
@@ -165,7 +165,7 @@ def test_folders_of_images_are_rows_and_the_reference_is_measured_once(table, tr
         return found
 
     made = run([ROWS[2]])[0]
-    folder = str(tmp_path / "out" / "ddim" / "generated")
+    folder = str(tmp_path / "out" / "euler" / "generated")
     seen, again = run(
         [
             {"name": "seen", "images": folder, "real": False, "num_samples": 1},
@@ -188,7 +188,7 @@ def test_rows_of_one_name_and_unknown_parts_are_refused(bundle, tmp_path, traine
     with pytest.raises(ValueError, match="one, one; give each its own"):
         evaluate_rows(bundle.root, [{"name": "one"}] * 2, trained.dataset_dir, tmp_path / "out")
     with pytest.raises(ValueError, match="rows have sampler; a row may have name, options,"):
-        evaluate_rows(bundle.root, [{"name": "one", "sampler": "ddim"}], trained.dataset_dir, tmp_path / "out")
+        evaluate_rows(bundle.root, [{"name": "one", "sampler": "rflow"}], trained.dataset_dir, tmp_path / "out")
 
 
 def test_the_command_makes_the_rows_of_the_paper(bundle, trained, tmp_path, monkeypatch):
@@ -209,7 +209,7 @@ def test_the_command_makes_the_rows_of_the_paper(bundle, trained, tmp_path, monk
     assert main(command) == 0
     root, rows, reference, out = given["args"]
     assert (root, reference, out) == (bundle.root, str(trained.dataset_dir), tmp_path)
-    assert [row["name"] for row in rows] == ["people", "lsgan", "vaegan", "ddpm_1000", "ddim_50", "default"]
+    assert [row["name"] for row in rows] == ["people", "lsgan", "vaegan", "rflow_1000", "rflow_50", "default"]
     assert paper_rows()[-1] == {"name": "few_steps", "overlays": ["few_steps.json"]}
     for row in rows:
         parsed = generator_rows.Row(**row)

@@ -97,21 +97,30 @@ def test_other_settings_in_the_same_folder_are_refused(trained, generated):
     assert "num_inference_steps: 3 there, 4 now" in str(error.value.__cause__)
 
 
-@pytest.mark.parametrize("sampler", ["ddim", "dpm_solver", "ddpm"])
-def test_samplers_are_a_key(trained, tmp_path, sampler):
+SAMPLERS = {
+    "rflow": "rectified_flow.RFlowScheduler",
+    "dpm_solver": "dpm_solver.RFlowDPMSolverScheduler",
+    "ddim": "ddim.DDIMScheduler",
+    "dpm_solver of a schedule": "dpm_solver.DPMSolverMultistepScheduler",
+    "ddpm": "ddpm.DDPMScheduler",
+}
+
+
+@pytest.mark.parametrize("case", SAMPLERS)
+def test_samplers_are_a_key(trained, velocity_trained, tmp_path, case):
+    sampler = case.split()[0]
     options: dict[str, object] = {"sampler": sampler, "num_inference_steps": 4}
-    bundle = trained.copy_to(tmp_path / "models")
+    bundle = (trained if case in ("rflow", "dpm_solver") else velocity_trained).copy_to(tmp_path / "models")
     if sampler == "ddpm":  # takes every step of the schedule; here of weights that do not say which
         options["scheduler::num_train_timesteps"] = 4
         change_recipe(bundle.ckpt_dir / "model.pt", {"noise_schedule": None})
     bundle.run("inference", tmp_path / "out", num_samples=1, **options)
     settings = json.loads((tmp_path / "out" / "run.json").read_text())["settings"]
-    kind = {"ddim": "DDIMScheduler", "dpm_solver": "DPMSolverMultistepScheduler", "ddpm": "DDPMScheduler"}[sampler]
-    assert settings["scheduler"]["class"] == f"brain_bundles.schedulers.{sampler}.{kind}"
+    assert settings["scheduler"]["class"] == f"brain_bundles.schedulers.{SAMPLERS[case]}"
 
 
 @pytest.mark.parametrize("name", ["DPMSolverMultistepScheduler", "UniPCMultistepScheduler", "EulerDiscreteScheduler"])
-def test_a_scheduler_of_diffusers_replaces_ours_and_is_recorded(trained, tmp_path, name):
+def test_a_scheduler_of_diffusers_replaces_ours_and_is_recorded(velocity_trained, tmp_path, name):
     pytest.importorskip("diffusers")
     scheduler = {
         "_target_": f"diffusers.{name}",
@@ -120,12 +129,12 @@ def test_a_scheduler_of_diffusers_replaces_ours_and_is_recorded(trained, tmp_pat
         "beta_end": "@beta_end",
         "prediction_type": "@prediction_type",
     }
-    trained.run("inference", tmp_path / "out", num_samples=1, num_inference_steps=20, scheduler=scheduler)
+    velocity_trained.run("inference", tmp_path / "out", num_samples=1, num_inference_steps=20, scheduler=scheduler)
     found = json.loads((tmp_path / "out" / "run.json").read_text())["settings"]["scheduler"]
     assert found["class"].startswith("diffusers.schedulers.")
     assert found["class"].endswith(f".{name}")
     assert (found["prediction_type"], found["beta_schedule"]) == ("v_prediction", "scaled_linear")
-    trained.run("inference", tmp_path / "ours", num_samples=1, num_inference_steps=20)
+    velocity_trained.run("inference", tmp_path / "ours", num_samples=1, num_inference_steps=20)
     made, ours = (
         nib.load(tmp_path / folder / "sub-0001" / "anat" / "sub-0001_T1w.nii.gz").get_fdata()
         for folder in ("out", "ours")
@@ -178,7 +187,7 @@ def test_a_wrong_setting_does_not_claim_the_folder(trained, tmp_path):
 
 def test_a_sampler_that_does_not_fit_is_refused(trained, tmp_path):
     for sampler, message in (
-        ("rflow", "cannot run a network trained with prediction_type 'v_prediction'"),
+        ("ddim", "cannot run a network trained with prediction_type 'rectified_flow'"),
         ("euler", "sampler must be one of"),
     ):
         with pytest.raises(RuntimeError) as error:

@@ -33,7 +33,7 @@ def test_weights_say_what_they_are(trained):
     assert autoencoder["spacing"] == model["spacing"] == 5.0
     assert autoencoder["spatial_size"] == [32, 48, 32]
     assert model["position_map"] == [8, 12, 8]
-    assert model["prediction_type"] == "v_prediction"
+    assert model["prediction_type"] == "rectified_flow"
     assert set(model["bounds"]) == {"age", "ventricular_volume", "brain_volume"}
     assert set(model["attention_heads"].values()) == {1}
     (entry,) = model["trained_on"]
@@ -63,9 +63,8 @@ def test_sampling_takes_everything_from_the_weights(unusual, tmp_path):
     [
         ({"spacing": 1.0}, "spacing is 5.0 in the weights and 1.0 here"),
         ({"spatial_size": [32, 48, 48]}, "spatial_size is [32, 48, 32] in the weights and [32, 48, 48] here"),
-        ({"prediction_type": "epsilon"}, "prediction_type is v_prediction in the weights and epsilon here"),
+        ({"prediction_type": "epsilon"}, "prediction_type is rectified_flow in the weights and epsilon here"),
         ({"beta_end": 0.02}, "beta_end is 0.04 in the weights and 0.02 here"),
-        ({"scheduler::beta_end": 0.02}, "noise_schedule::alphas_cumprod is"),
         ({"suffix": "T2w"}, "suffix is T1w in the weights and T2w here"),
         ({"network_def::num_head_channels": [0, 0, 4]}, "attn1 is 1 in the weights and 2 here"),
         ({"network_def::norm_num_groups": 2}, "norm_groups is [4] in the weights and [2] here"),
@@ -76,6 +75,13 @@ def test_a_contradiction_names_the_key_and_both_values(trained, tmp_path, option
         trained.run("inference", tmp_path / "out", num_samples=1, **options)
     assert message in str(cause_of(failure.value))
     assert not (tmp_path / "out").exists()  # before anything was written
+
+
+def test_another_noise_schedule_than_that_of_the_weights_is_named(velocity_trained, tmp_path):
+    with pytest.raises(RuntimeError) as failure:
+        velocity_trained.run("inference", tmp_path / "out", num_samples=1, **{"scheduler::beta_end": 0.02})
+    assert "noise_schedule::alphas_cumprod is" in str(cause_of(failure.value))
+    assert not (tmp_path / "out").exists()
 
 
 def cause_of(error: BaseException) -> BaseException:

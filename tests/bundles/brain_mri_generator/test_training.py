@@ -67,28 +67,27 @@ def test_a_workflow_that_was_looked_at_before_it_runs_ends_alike(trained, tmp_pa
     assert all(torch.equal(results[1][key], value) for key, value in results[0].items())
 
 
-@pytest.mark.parametrize("prediction_type", ["epsilon", "rectified_flow"])
+@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
 def test_other_predictions_train_by_config_only(trained, tmp_path, prediction_type):
     bundle = trained.copy_to(tmp_path / "models")
     workflow = bundle.run("train", tmp_path / "out", max_epochs=1, prediction_type=prediction_type)
     trainer = workflow.parser.get_parsed_content("train::trainer")
     assert math.isfinite(scalar_losses(trainer.state.output)["loss"])
-    sampler = "rflow" if prediction_type == "rectified_flow" else "ddim"
-    options = {"num_samples": 1, "prediction_type": prediction_type, "sampler": sampler}
+    options = {"num_samples": 1, "prediction_type": prediction_type, "sampler": "ddim"}
     bundle.run("inference", tmp_path / "samples", **options)
     assert list((tmp_path / "samples").rglob("*_T1w.nii.gz"))
 
 
 def test_the_published_parts_without_ours_by_config_only(trained, tmp_path):
-    """A scale for each channel, and neither linear path nor positions nor preconditioning (decision 35 names them)."""
+    """One scale for all channels, and neither linear path nor positions (decision 35 names them)."""
     bundle = Bundle(trained.dataset_dir, tmp_path / "models")
     autoencoder = {"autoencoder_def::linear_shortcut": False}
-    network = {"network_def::position_channels": 0, "network_def::preconditioning": None}
-    bundle.run("train_autoencoder", tmp_path / "1", scale_per_channel=True, max_epochs=1, **autoencoder)
+    network = {"network_def::position_channels": 0, "condition_dropout": 0.0}
+    bundle.run("train_autoencoder", tmp_path / "1", scale_per_channel=False, max_epochs=1, **autoencoder)
     bundle.run("train", tmp_path / "2", max_epochs=1, **autoencoder, **network)
     bundle.run("inference", tmp_path / "3", num_samples=1, **autoencoder, **network)
     assert list((tmp_path / "3").rglob("*_T1w.nii.gz"))
-    assert torch.load(bundle.ckpt_dir / "autoencoder.pt", weights_only=True)["latent_std"].unique().numel() > 1
+    assert torch.load(bundle.ckpt_dir / "autoencoder.pt", weights_only=True)["latent_std"].unique().numel() == 1
     assert all(
         key.startswith(("unet.", "recipe.")) for key in torch.load(bundle.ckpt_dir / "model.pt", weights_only=True)
     )
@@ -133,6 +132,7 @@ def test_two_processes_train_like_one_with_the_same_global_batch(trained, tmp_pa
     for processes in (1, 2):
         bundle = trained.copy_to(tmp_path / str(processes) / "models")
         options = {"batch_size": 2 // processes, "max_epochs": 1, "learning_rate": 0.01}
+        options |= {"warmup_start_factor": 1.0} if name == "train" else {}
         run = bundle.run if processes == 1 else bundle.run_in_two_processes
         run(name, tmp_path / str(processes), "multi_gpu_train", **options)
         outputs.append(output_of(bundle, name, tmp_path))
@@ -150,7 +150,7 @@ def output_of(bundle, name, folder):
             autoencoder = parser.get_parsed_content("autoencoder").eval()
             return autoencoder.reconstruct(torch.rand(1, 1, 32, 48, 32, generator=generator))
         network = parser.get_parsed_content("network").eval()
-        latent = torch.randn(1, 20, 8, 12, 8, generator=generator)
+        latent = torch.randn(1, 4, 8, 12, 8, generator=generator)
         return network(latent, torch.tensor([500.0]), torch.full((1, 1, 4), 0.3))
 
 
@@ -175,9 +175,10 @@ def test_the_option_tracking_of_monai_works(trained, tmp_path, name):
 
 
 def test_a_training_with_dropped_conditions_can_be_guided(trained, tmp_path):
-    bundle = trained.copy_to(tmp_path / "models")
+    never, bundle = (trained.copy_to(tmp_path / name) for name in ("never", "models"))
+    never.run("train", tmp_path / "never_dropped", max_epochs=1, condition_dropout=0.0)
     with pytest.raises(RuntimeError) as error:
-        bundle.run("inference", tmp_path / "refused", num_samples=1, guidance_scale=2.0)
+        never.run("inference", tmp_path / "refused", num_samples=1, guidance_scale=2.0)
     assert "trained without condition_dropout" in str(error.value.__cause__)
     assert not (tmp_path / "refused").exists()
     bundle.run("train", tmp_path / "out", max_epochs=1, condition_dropout=0.3)
@@ -191,10 +192,9 @@ def test_a_training_with_dropped_conditions_can_be_guided(trained, tmp_path):
 @pytest.mark.parametrize(
     ("prediction_type", "sampler"), [("v_prediction", "DDIMScheduler"), ("rectified_flow", "RFlowScheduler")]
 )
-def test_a_distilled_network_samples_in_its_few_steps(trained, tmp_path, prediction_type, sampler):
-    bundle = trained.copy_to(tmp_path / "models")
-    if prediction_type != "v_prediction":  # the weights of the fixture
-        bundle.run("train", tmp_path / "train", prediction_type=prediction_type, max_epochs=1)
+def test_a_distilled_network_samples_in_its_few_steps(trained, velocity_trained, tmp_path, prediction_type, sampler):
+    source = velocity_trained if prediction_type == "v_prediction" else trained
+    bundle = source.copy_to(tmp_path / "models")
     bundle.run("distil", tmp_path / "distil", teacher_steps=2, max_epochs=1)
     recipe = read_recipe([bundle.ckpt_dir / "few_steps.pt"])
     assert recipe["num_student_steps"] == 4
@@ -217,6 +217,29 @@ def test_a_distillation_needs_its_teacher(trained, tmp_path):
     assert "model.pt does not exist; train first" in str(caught.value.__cause__)
 
 
+def test_the_decoder_learns_to_draw_what_the_diffusion_generates(trained, tmp_path):
+    """The encoder stays, so the diffusion's weights go with the new decoder; other latents are refused."""
+    bundle, latents = trained.copy_to(tmp_path / "models"), tmp_path / "latents.pt"
+    bundle.run("sample_latents", tmp_path / "sampled", num_samples=3, latents_path=str(latents))
+    values = torch.load(latents, weights_only=True)["latents"]
+    assert values.shape == (3, 4, 8, 12, 8)
+    expected = bundle.run("inference", tmp_path / "before", num_samples=3).parser.get_parsed_content("inferer")
+    assert expected.latent_shape == tuple(values.shape[1:])
+    before = torch.load(bundle.ckpt_dir / "autoencoder.pt", weights_only=True)
+    bundle.run("refine_decoder", tmp_path / "refined", latents_path=str(latents))
+    after = torch.load(bundle.ckpt_dir / "autoencoder.pt", weights_only=True)
+    moved = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])} - {RECIPE_KEY}
+    assert "decoder" in moved
+    assert not moved & {"encoder", "quant_conv_mu", "latent_mean", "latent_std"}
+    bundle.run("inference", tmp_path / "after", num_samples=1)
+    images = [next((tmp_path / name).rglob("sub-0001_T1w.nii.gz")).read_bytes() for name in ("before", "after")]
+    assert images[0] != images[1]
+    torch.save({"latents": values, "autoencoder": "another"}, latents)
+    with pytest.raises(RuntimeError) as caught:
+        bundle.run("refine_decoder", tmp_path / "again", latents_path=str(latents))
+    assert "are of another encoder" in _causes(caught.value)
+
+
 HEAD_BOUNDS = {
     "age": [20.0, 90.0],
     "ventricular_volume": [5.0, 130.0],
@@ -237,7 +260,7 @@ def test_weights_with_bounds_for_head_size_are_asked_for_it(trained, tmp_path):
     bundle.run("train", tmp_path / "out", dataset_dir=str(dataset), **options)
     assert read_recipe([bundle.ckpt_dir / "model.pt"])["bounds"] == HEAD_BOUNDS
     assert (
-        torch.load(bundle.ckpt_dir / "model.pt", weights_only=True)["unet.conv_in.conv.weight"].shape[1] == 20 + 5 + 24
+        torch.load(bundle.ckpt_dir / "model.pt", weights_only=True)["unet.conv_in.conv.weight"].shape[1] == 4 + 5 + 24
     )
     bundle.run("inference", tmp_path / "brains", num_samples=2, intracranial_volume=1400.0)
     made = read_tsv(tmp_path / "brains" / "participants.tsv")
