@@ -27,9 +27,9 @@ OF_A_STAGE = {
         "weights_recipe",
     ),
     *("batch_size", "samples_per_epoch", "max_epochs", "val_interval", "preview_interval", "slices_per_window"),
-    *("learning_rate", "muon_learning_rate", "ema_decay", "optimizer", "scheduler"),
+    *("learning_rate", "muon_learning_rate", "discriminator_learning_rate", "ema_decay", "optimizer", "scheduler"),
     *("adversarial_weight", "adversarial_warmup_epochs", "channel_weight_power", "cycle_weight", "discriminator_def"),
-    *("network", "autoencoder", "slicewise", "ema_generator"),
+    *("network", "autoencoder", "slicewise", "ema_generator", "learner"),
 }
 # The baseline names another network; a training names contrasts, and segmenting takes all.
 OTHER_SETTING = {("brain_mri_slice2volume_translator", "network_def"), ("brain_mri_segmenter", "contrasts")}
