@@ -54,10 +54,10 @@ def test_no_string_has_a_number_sign(path):
 
 @pytest.mark.parametrize("path", OVERLAID, ids=lambda path: f"{path.parents[1].name}-{path.stem}")
 def test_the_paper_overlay_means_the_same_by_every_id(path):
-    """The overlay may lie over every file, and then replaces the entries with the same id."""
+    """The overlay may lie over every file, and then replaces the entries with the same id; optimizers are all alike."""
     paper, below = (json.loads((path.parent / name).read_text()) for name in ("paper.json", path.name))
     for key, value in paper.items():
-        if isinstance(value, dict) and "_target_" in value and key in below:
+        if isinstance(value, dict) and "_target_" in value and key in below and key != "optimizer":
             assert below[key]["_target_"] == value["_target_"], key
 
 
@@ -155,7 +155,7 @@ def test_weights_that_ship_are_small_enough_for_git(bundle):
         {"autoencoder.pt", "model.pt"} if (bundle / "configs" / "train_autoencoder.json").is_file() else {"model.pt"}
     )
     # The slice network is for the comparison, the second encoder judges features.
-    assert sizes.keys() - {"slice_model.pt", "second_encoder.pt"} == stages
+    assert sizes.keys() - {"slice_model.pt", "second_encoder.pt", "discriminator.pt"} == stages
     assert max(sizes.values()) <= 25.0
 
 
@@ -163,9 +163,9 @@ def test_weights_that_ship_are_small_enough_for_git(bundle):
 @pytest.mark.parametrize(
     ("bundle", "shape"),
     [
-        ("brain_mri_generator", (1, 20, 20, 24, 20)),
+        ("brain_mri_generator", (1, 4, 20, 24, 20)),
         ("brain_mri_slice2volume_translator", (1, 24, 8, 20, 24)),
-        ("brain_mri_adaptive_translator", (1, 124, 20, 24, 20)),
+        ("brain_mri_adaptive_translator", (1, 125, 20, 24, 20)),
         ("brain_mri_segmenter", (1, 1, 32, 48, 32)),
     ],
 )
@@ -176,16 +176,16 @@ def test_ckpt_export_gives_the_network(bundle, shape, tmp_path, monkeypatch):
     weights = folder / "models" / "model.pt"
     if not weights.is_file():
         pytest.skip(f"{bundle} has no weights yet; a training makes models/model.pt")
+    monkeypatch.chdir(folder)  # whose weights say how many covariates and contrasts they know
     parser = ConfigParser()
     parser.read_config(files["config_file"])
     network = load_weights(parser.get_parsed_content("network_def").eval(), weights)
-    monkeypatch.chdir(tmp_path)
     # A network of MONAI's own has no place for the recipe until the config gives it one.
     own = bundle == "brain_mri_segmenter"
     options = {"ckpt_dir": str(weights.parent)} if own else {}
     ckpt_export(
         "network" if own else "network_def",
-        filepath="model.ts",
+        filepath=str(tmp_path / "model.ts"),
         ckpt_file=str(weights),
         use_trace=True,
         input_shape=list(shape),

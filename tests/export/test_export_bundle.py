@@ -81,7 +81,7 @@ def test_a_file_describes_itself(exported, weights, name):
     assert about["weights"]["network"] == hash_file(weights[name] / "model.pt")
     if name != SEGMENTER:
         assert about["weights"]["autoencoder"] == hash_file(weights[name] / "autoencoder.pt")
-        assert len(about["settings"]["timesteps"]) == {GENERATOR: 2, SLICES: 2, ADAPTIVE: 1}[name]
+        assert len(about["settings"]["timesteps"]) == {GENERATOR: 3, SLICES: 2, ADAPTIVE: 1}[name]
     own = {
         GENERATOR: ("suffix", "T1w"),
         SLICES: ("target", "T2w"),
@@ -103,10 +103,10 @@ def test_a_target_beyond_the_contrasts_is_an_error(exported, ending):
 
 def test_settings_of_the_config_are_those_of_the_file(tiny, tmp_path):
     path = tmp_path / "model.ts"
-    bundle = tiny(GENERATOR, sampler="ddim", num_inference_steps=2, denoising_end=1.0)
+    bundle = tiny(GENERATOR, sampler="rflow", num_inference_steps=2)
     about = export_bundle(bundle, path)
-    assert about["settings"]["timesteps"] == [999, 499]
-    assert about["settings"]["scheduler"]["class"].endswith("DDIMScheduler")
+    assert about["settings"]["timesteps"] == [1000, 500]
+    assert about["settings"]["scheduler"]["class"].endswith(".RFlowScheduler")
     context = torch.rand(1, 1, 4, generator=torch.Generator().manual_seed(2))
     noise = torch.randn(about["inputs"]["noise"]["shape"], generator=generator_for(SEED, "noise"))
     found = load_file(path)({"context": context, "noise": noise})
@@ -160,14 +160,14 @@ def test_a_file_is_replaced_only_if_it_is_told(tiny, tmp_path):
     [
         (GENERATOR, {"precision": "bf16"}, "precision: an export sets this itself"),
         (GENERATOR, {"device": "cpu", "decode_slab_size": 8}, "device, decode_slab_size: an export sets this itself"),
-        (GENERATOR, {"sampler": "ddpm", "num_inference_steps": 1000}, "brain_bundles's DDPMScheduler cannot be exp"),
-        (GENERATOR, {"scheduler::eta": 0.5, "sampler": "ddim"}, "DDIMScheduler cannot be exported: its steps draw"),
+        (SLICES, {"sampler": "ddpm", "num_inference_steps": 1000}, "brain_bundles's DDPMScheduler cannot be exp"),
+        (SLICES, {"scheduler::eta": 0.5, "sampler": "ddim"}, "DDIMScheduler cannot be exported: its steps draw"),
         (SLICES, {"num_draws": 3}, "num_draws is 3; a module makes one draw"),
         (SLICES, {"slices_per_window": 8}, "slices_per_window is 8; an export takes whole volumes"),
         (ADAPTIVE, {"spatial_size": [24, 32, 48]}, "spatial_size"),
         (SLICES, {"spatial_size": [32, 40, 32]}, "spatial_size"),
         (SEGMENTER, {"spatial_size": [46, 48, 48]}, "spatial_size"),
-        (GENERATOR, {"prediction_type": "epsilon"}, "prediction_type is v_prediction in the weights and epsilon here"),
+        (GENERATOR, {"prediction_type": "epsilon"}, "prediction_type is rectified_flow in the weights and epsilon"),
         (ADAPTIVE, {"inferer::diffusion": False}, "diffusion is False; an export has the diffusion"),
         (SEGMENTER, {"inferer": {"_target_": "monai.inferers.SimpleInferer"}}, "is a SimpleInferer, which has no to_"),
     ],

@@ -37,7 +37,7 @@ def test_the_paper_overlay_has_the_published_sizes(stage):
             assert config["network_def"]["channels"] == [128, 128, 256]
             assert [config[key] for key in ("beta_start", "beta_end")] == [0.0015, 0.0195]
             assert not network.use_source
-            x = torch.empty(1, 3 * 4 + 4, 36, 48, 36)
+            x = torch.empty(1, 3 * 4 + 5, 36, 48, 36)
             assert network(x, torch.empty(1)).shape == mean.shape
 
 
