@@ -13,8 +13,11 @@ from .conftest import BUNDLE
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
-def test_monai_load_gives_the_network_with_its_weights():
-    network = load(BUNDLE.name, bundle_dir=str(BUNDLE.parent), source="github", version=None, repo=None)
+def test_monai_load_gives_the_network_with_its_weights(monkeypatch):
+    """From the bundle's folder, where the config finds out how many covariates the weights know."""
+    monkeypatch.chdir(BUNDLE)
+    options = {"bundle_dir": str(BUNDLE.parent), "source": "github", "version": None, "repo": None}
+    network = load(BUNDLE.name, workflow_type="inference", **options)
     assert isinstance(network, ConditionedDiffusionUNet)
     weights = torch.load(BUNDLE / "models" / "model.pt", weights_only=True)
     loaded = network.state_dict()

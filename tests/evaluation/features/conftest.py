@@ -14,8 +14,8 @@ from torch import nn
 
 GENERATOR = Path(__file__).parents[3] / "bundles" / "brain_mri_generator"
 WEIGHTS = GENERATOR / "models" / "autoencoder.pt"
-# One layer of each resolution.
-LAYERS = ("encoder.blocks.1", "encoder.blocks.3", "encoder.blocks.5")
+# One layer of each resolution, the second one behind a norm.
+LAYERS = ("encoder.blocks.0", "encoder.blocks.5")
 
 
 @pytest.fixture(scope="session")
@@ -43,4 +43,4 @@ def autoencoder_path() -> Path:
 
 @pytest.fixture
 def autoencoder_encoder(autoencoder: nn.Module) -> NetworkEncoder:
-    return NetworkEncoder(autoencoder, LAYERS, path=WEIGHTS, part="encoder", statistics=("mean", "std"))
+    return NetworkEncoder(autoencoder, LAYERS, path=WEIGHTS, part="encode", statistics=("mean", "std"))

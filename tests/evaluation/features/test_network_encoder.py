@@ -58,19 +58,19 @@ def test_a_segmentation_network_of_monai(tmp_path):
 def test_the_shipped_autoencoder(autoencoder, autoencoder_path, autoencoder_encoder):
     record = autoencoder_encoder.record
     assert record.weights == hash_file(autoencoder_path)
-    assert record.settings["recipe"] == {"suffix": "T1w", "spacing": 2.0, "intensity_scale": "percentiles"}
-    assert record.num_features == 2 * (16 + 32 + 64)
+    assert record.settings["recipe"] == {"suffix": "T1w", "spacing": 2.0, "intensity_scale": "median"}
+    assert record.num_features == 2 * (32 + 96)
     two = volumes(side=32)
     together = autoencoder_encoder(two)
     torch.testing.assert_close(together[1:], autoencoder_encoder(two[1:]), rtol=1e-4, atol=1e-5)
     # Loaded already, as a config's network is, it has the same record.
-    again = NetworkEncoder(autoencoder, record.settings["layers"], part="encoder", statistics=("mean", "std"))
+    again = NetworkEncoder(autoencoder, record.settings["layers"], part="encode", statistics=("mean", "std"))
     assert again.record == record
 
 
 def test_only_the_part_runs(autoencoder):
     autoencoder.decoder.forward = None  # it would raise
-    assert NetworkEncoder(autoencoder, ["encoder.blocks.0"], part="encoder")(volumes()).shape == (2, 16)
+    assert NetworkEncoder(autoencoder, ["encoder.blocks.0"], part="encode")(volumes()).shape == (2, 32)
     with pytest.raises(TypeError):
         NetworkEncoder(autoencoder, ["encoder.blocks.0"])
 

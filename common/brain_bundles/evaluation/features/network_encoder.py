@@ -31,8 +31,8 @@ class NetworkEncoder(FeatureEncoder):
         path: file of the weights, loaded strictly (:func:`brain_bundles.utils.load_weights`); None for a network that
             has them already, as those of configs do.
         key: entry of the file that holds the state dict, if it has several.
-        part: name of the part that runs, such as ``encoder`` of an autoencoder, whose decoder would only cost time;
-            empty for the whole network.
+        part: name of the part or of the method that runs, such as ``encode`` of an autoencoder, whose decoder would
+            only cost time; empty for the whole network.
         statistics: any of mean, std and log_std, over the positions of a map. Of layers before a norm over space take
             log_std: their scales differ by far, and behind the norm the strength of noise and detail is gone.
         name: name in results; by default that of the network's class.
@@ -63,7 +63,8 @@ class NetworkEncoder(FeatureEncoder):
         if not layers or len(set(layers)) < len(layers):
             raise ValueError(f"layers is {layers}, expected different names of layers.")
         modules = dict(network.named_modules())
-        if unknown := [one for one in (part, *layers) if one not in modules]:
+        parts = [] if part in modules or callable(getattr(network, part, None)) else [part]
+        if unknown := [*parts, *(one for one in layers if one not in modules)]:
             names = [one for one in modules if one]
             raise ValueError(
                 f"{type(network).__name__} has no layer {', '.join(unknown)}; it has {', '.join(names[:_SHOWN])}"
@@ -87,7 +88,8 @@ class NetworkEncoder(FeatureEncoder):
         modules = dict(self.network.named_modules())
         hooks = [modules[name].register_forward_hook(_keep(maps[name])) for name in self.layers]
         try:
-            modules[self.part](volumes)
+            run = modules[self.part] if self.part in modules else getattr(self.network, self.part)
+            run(volumes)
         finally:
             for hook in hooks:
                 hook.remove()
