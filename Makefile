@@ -49,7 +49,7 @@ demo: install ## generate 8 brains, translate 4 phantoms, segment 2 heads, into 
 	@echo "2 phantom heads, T1w and FLAIR, segmented: $(DEMO_DIR)/segmented"
 	@echo "  picture:    $(DEMO_DIR)/segmented/logs/preview.png"
 	@echo "  volumes:    $(DEMO_DIR)/segmented/volumes.tsv"
-	@echo "the same 4, what they lack (T2w, FLAIR, T1w with contrast agent): $(DEMO_DIR)/filled_in"
+	@echo "the same 4, what they lack (T2w, FLAIR, T1w with contrast agent, PDw): $(DEMO_DIR)/filled_in"
 	@echo "  picture:    $(DEMO_DIR)/filled_in/logs/preview.png"
 	@echo "  volumes:    $(DEMO_DIR)/filled_in/sub-*/anat/*.nii.gz, each with a .json that says what it was made from"
 
