@@ -6,8 +6,7 @@ import copy
 
 import pytest
 import torch
-from brain_bundles.data import EpochSampler, GeneratedLatents, SeededDataset
-from brain_bundles.data.generated_latents import _encoder_of
+from brain_bundles.data import EpochSampler, GeneratedLatents, SeededDataset, write_latents
 from brain_bundles.engines import DecoderTrainer
 from brain_bundles.networks import LatentAutoencoderKL
 from ignite.engine import Events
@@ -30,12 +29,26 @@ def autoencoder() -> LatentAutoencoderKL:
     ).freeze_encoder()
 
 
+class Sampler:
+    """Latents of seeds alone; counts how many it makes at once."""
+
+    batch_size = 4
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def sample_latents(self, context: torch.Tensor, network: object, *, seeds: list[int]) -> torch.Tensor:
+        self.batches.append(len(context))
+        return torch.stack([torch.randn(2, 6, 6, 6, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+
+
 @pytest.fixture
 def latents(tmp_path):
     """A file of six latents, 2x6x6x6, of the autoencoder above."""
-    values = torch.randn(6, 2, 6, 6, 6, generator=torch.Generator().manual_seed(3))
-    torch.save({"latents": values, "autoencoder": _encoder_of(autoencoder())}, tmp_path / "latents.pt")
-    return tmp_path / "latents.pt"
+    sampler, path = Sampler(), tmp_path / "folder" / "latents.pt"
+    write_latents(path, sampler, None, torch.zeros(6, 1, 4), list(range(6)), autoencoder())
+    assert sampler.batches == [4, 2]
+    return path
 
 
 def train(path, batch_size: int = 2, lr: float = 1e-3, adversarial_weight: float = 0.3, **options):

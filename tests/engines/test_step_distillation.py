@@ -163,6 +163,10 @@ def test_what_cannot_be_distilled():
     common = {"teacher": Teacher(), "denoiser": Denoiser()}
     with pytest.raises(ValueError, match=r"sampler must be 'rflow', or 'ddim' with eta 0"):
         StepDistillationPrepareBatch(scheduler("ddpm"), "v_prediction", sampler=scheduler(eta=1.0), **common)
+    flow = make_scheduler("rflow", prediction_type="rectified_flow")
+    with_memory = make_scheduler("dpm_solver", prediction_type="rectified_flow")
+    with pytest.raises(ValueError, match=r"sampler must be 'rflow', or 'ddim' with eta 0"):
+        StepDistillationPrepareBatch(flow, "rectified_flow", sampler=with_memory, **common)
     with pytest.raises(ValueError, match=r"prediction_type is 'epsilon'; a distillation needs 'v_prediction'"):
         StepDistillationPrepareBatch(
             make_scheduler("ddpm", prediction_type="epsilon"), "epsilon", sampler=scheduler(), **common

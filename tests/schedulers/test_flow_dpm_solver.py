@@ -76,4 +76,5 @@ def test_a_step_to_another_timestep_is_a_step_of_euler(noise):
 def test_ends_of_the_levels_are_infinitely_far_away():
     assert NoiseLevel(1.0, 0.0).log_ratio == float("inf")
     assert NoiseLevel(0.0, 1.0).log_ratio == -float("inf")
-    assert NoiseLevel(0.5, 0.5).log_ratio == 0.0
+    assert NoiseLevel(0.5, 0.5).log_ratio == NoiseLevel.at(0.5).log_ratio == 0.0
+    assert NoiseLevel.at(1.0).log_ratio == float("inf")

@@ -4,7 +4,8 @@ import itertools
 
 import pytest
 from brain_bundles.schedulers import DDIMScheduler, make_timesteps
-from brain_bundles.schedulers.timesteps import TIMESTEP_SPACINGS, half_log_snr
+from brain_bundles.schedulers.second_order_walk import NoiseLevel
+from brain_bundles.schedulers.timesteps import TIMESTEP_SPACINGS
 
 ALPHA_BAR = (
     DDIMScheduler(schedule="scaled_linear_beta", beta_start=0.0015, beta_end=0.0205).alphas_cumprod.double().tolist()
@@ -29,7 +30,7 @@ def test_known_timesteps():
 
 
 def test_logsnr_steps_are_equal_in_the_solvers_clock():
-    clock = [half_log_snr(ALPHA_BAR[timestep]) for timestep in make_timesteps(10, ALPHA_BAR, "logsnr")]
+    clock = [NoiseLevel.at(ALPHA_BAR[timestep]).log_ratio for timestep in make_timesteps(10, ALPHA_BAR, "logsnr")]
     steps = [late - early for early, late in itertools.pairwise(clock)]
     mean = (clock[-1] - clock[0]) / 9
     assert all(abs(step / mean - 1) < 0.2 for step in steps)  # whole timesteps: up to half of 0.34 between t = 0 and 1

@@ -56,7 +56,7 @@ class StepDistillationPrepareBatch(LatentDiffusionPrepareBatch):
         if self.prediction_type == "epsilon":
             raise ValueError("prediction_type is 'epsilon'; a distillation needs 'v_prediction' or 'rectified_flow'.")
         plain_ddim = isinstance(sampler, DDIMScheduler) and sampler.eta == 0 and sampler.timestep_spacing == "trailing"
-        if not plain_ddim and not isinstance(sampler, RFlowScheduler):
+        if not plain_ddim and type(sampler) is not RFlowScheduler:  # its subclass remembers steps of other batches
             raise ValueError("sampler must be 'rflow', or 'ddim' with eta 0 and timestep_spacing 'trailing'.")
         if num_student_steps < 1 or teacher_steps < 1:
             raise ValueError(

@@ -36,7 +36,7 @@ class DPMSolverMultistepScheduler(DiscreteScheduler):
     def set_timesteps(self, num_inference_steps: int, device: str | torch.device | None = None) -> None:
         """Choose timesteps as in :class:`DiscreteScheduler`, and forget the previous run."""
         super().set_timesteps(num_inference_steps, device)
-        self._walk = SecondOrderWalk([NoiseLevel(level**0.5, (1 - level) ** 0.5) for level in self._levels])
+        self._walk = SecondOrderWalk([NoiseLevel.at(level) for level in self._levels])
 
     def step(
         self, model_output: torch.Tensor, timestep: int | torch.Tensor, sample: torch.Tensor
@@ -72,7 +72,7 @@ class RFlowDPMSolverScheduler(RFlowScheduler):
     def set_timesteps(self, *args: Any, **kwargs: Any) -> None:
         """Choose timesteps as in :class:`RFlowScheduler`, and forget the previous run."""
         super().set_timesteps(*args, **kwargs)
-        shares = [timestep / self.num_train_timesteps for timestep in [*self.timesteps.tolist(), 0]]
+        shares = [timestep / self.num_train_timesteps for timestep in [*self._next, 0]]
         self._walk = SecondOrderWalk([NoiseLevel(1 - share, share) for share in shares])
 
     def step(
@@ -82,22 +82,11 @@ class RFlowDPMSolverScheduler(RFlowScheduler):
         sample: torch.Tensor,
         next_timestep: int | float | torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """One step, of second order where the walk allows it.
+        """A step of second order where the walk allows it; arguments, result and errors as in :class:`RFlowScheduler`.
 
-        Args:
-            model_output: predicted velocity (B, C, D, H, W).
-            timestep: an entry of ``timesteps``.
-            sample: the noisy sample (B, C, D, H, W).
-            next_timestep: replaces the next entry of ``timesteps``; the step is then an Euler step.
-
-        Returns:
-            the sample at the next timestep, and the predicted clean sample; both (B, C, D, H, W).
-
-        Raises:
-            ValueError: for a timestep that is not in ``timesteps`` when ``next_timestep`` is not given.
+        With ``next_timestep``, which replaces the next entry of ``timesteps``, it is a step of Euler.
         """
         following, clean = super().step(model_output, timestep, sample, next_timestep)
         if next_timestep is not None:
             return following, clean
-        index = self.timesteps.tolist().index(float(timestep))
-        return self._walk.step(index, clean, sample), clean
+        return self._walk.step(list(self._next).index(float(timestep)), clean, sample), clean

@@ -15,6 +15,11 @@ class NoiseLevel(NamedTuple):
     signal: float
     spread: float
 
+    @classmethod
+    def at(cls, alpha_bar: float) -> NoiseLevel:
+        """The level of a discrete noise schedule whose cumulative signal fraction is ``alpha_bar``."""
+        return cls(alpha_bar**0.5, max(1 - alpha_bar, 0.0) ** 0.5)
+
     @property
     def log_ratio(self) -> float:
         """lambda = log(signal / spread), the time of DPM-Solver; infinite for the clean sample and for pure noise."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
+
+from brain_bundles.schedulers.second_order_walk import NoiseLevel
 
 TIMESTEP_SPACINGS = ("trailing", "leading", "linspace", "logsnr")
 
@@ -44,13 +45,8 @@ def make_timesteps(num_inference_steps: int, alpha_bar: Sequence[float], spacing
     return [int(step) for step in steps]
 
 
-def half_log_snr(alpha_bar: float) -> float:
-    """lambda = log(sqrt(alpha_bar) / sqrt(1 - alpha_bar)), the time of DPM-Solver; infinite for the clean image."""
-    return math.inf if alpha_bar >= 1.0 else 0.5 * math.log(alpha_bar / (1.0 - alpha_bar))
-
-
 def _equal_log_snr(num_inference_steps: int, alpha_bar: Sequence[float]) -> np.ndarray:
-    clock = np.array([half_log_snr(value) for value in alpha_bar])  # decreasing in t
+    clock = np.array([NoiseLevel.at(value).log_ratio for value in alpha_bar])  # decreasing in t
     wanted = np.linspace(clock[-1], clock[0], num_inference_steps)
     steps = np.round(np.interp(wanted, clock[::-1], np.arange(len(clock))[::-1])).astype(int)[::-1]
     # At low noise neighbouring levels can lie further apart than the equal steps: move doubled entries up, within T.
