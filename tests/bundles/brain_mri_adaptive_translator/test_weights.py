@@ -67,9 +67,9 @@ def test_translations_are_far_nearer_to_their_targets_than_their_sources_are(vol
             for volume in (prediction, volumes[source][0])
         )
     assert len(ours) == 20
-    assert mean(score.psnr for score in ours.values()) > mean(score.psnr for score in copies.values()) + 5
+    assert mean(score.psnr for score in ours.values()) > mean(score.psnr for score in copies.values()) + 6
     for pair, score in ours.items():
-        assert score.ssim > 0.6, pair
+        assert score.ssim > 0.65, pair
         assert score.psnr > copies[pair].psnr or set(pair) == ALIKE, pair
 
 
