@@ -24,14 +24,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from brain_bundles.data import BidsIndex
-from brain_bundles.engines import muon_groups
+from brain_bundles.engines import Muon, muon_groups
 from brain_bundles.metrics import IntensityRegression, brain_mask, score_translation
 from brain_bundles.networks import ChannelNorm
 from brain_bundles.phantom import HeadPopulation, write_phantoms
 from brain_bundles.phantom.scanner import acquisition_of
 from brain_bundles.transforms import image_preprocessing
 from brain_bundles.utils.precision import autocast
-from pytorch_optimizer import Muon
 from torch import nn
 from tqdm import tqdm
 

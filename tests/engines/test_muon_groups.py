@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import torch
-from brain_bundles.engines import muon_groups
+from brain_bundles.engines import Muon, muon_groups
 from brain_bundles.networks import LatentAutoencoderKL
-from pytorch_optimizer import Muon
 
 
 def test_matrices_are_muons_and_what_is_frozen_nobodys():

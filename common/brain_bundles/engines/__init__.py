@@ -6,6 +6,7 @@ from brain_bundles.engines.cyclegan_trainer import CycleGANTrainer
 from brain_bundles.engines.decoder_trainer import DecoderTrainer
 from brain_bundles.engines.image_diffusion_prepare_batch import ImageDiffusionPrepareBatch
 from brain_bundles.engines.image_pool import ImagePool
+from brain_bundles.engines.muon import Muon
 from brain_bundles.engines.muon_groups import muon_groups
 from brain_bundles.engines.per_sample_noise import per_sample_randn, per_sample_sampling
 from brain_bundles.engines.prepare_batch import LatentDiffusionPrepareBatch
@@ -21,6 +22,7 @@ __all__ = [
     "ImageDiffusionPrepareBatch",
     "ImagePool",
     "LatentDiffusionPrepareBatch",
+    "Muon",
     "StepDistillationPrepareBatch",
     "TrainingResults",
     "TranslationPrepareBatch",
