@@ -65,3 +65,46 @@ def test_noise_comes_from_the_sample_s_generator():
     drawn = denoise(lambda x, timesteps: 0.1 * x, noise(), scheduler, timesteps)[0]
     torch.manual_seed(5)
     assert torch.equal(denoise(lambda x, timesteps: 0.1 * x, noise(), scheduler, timesteps)[0], drawn)
+
+
+def samplers() -> list:
+    """All schedulers of the collection with one of diffusers, each with a number of steps that it takes."""
+    diffusers = pytest.importorskip("diffusers")
+    mine = [("ddim", kind, 4) for kind in ("epsilon", "v_prediction")]
+    mine += [("dpm_solver", "v_prediction", 4), ("dpm_solver", "rectified_flow", 4), ("rflow", "rectified_flow", 4)]
+    made = [(make_scheduler(name, prediction_type=kind), steps) for name, kind, steps in mine]
+    made.append((make_scheduler("ddpm", prediction_type="epsilon", num_train_timesteps=20), 20))
+    made.append((diffusers.UniPCMultistepScheduler(prediction_type="v_prediction"), 4))
+    return made
+
+
+def test_a_correction_of_the_clean_latents_is_what_every_scheduler_works_with():
+    """Clean latents that are held to a constant end there, whatever the network says; all random numbers are kept."""
+    for scheduler, steps in samplers():
+        walk, timesteps = DenoisingSteps(scheduler, steps).begin()
+        generators = [torch.Generator().manual_seed(i) for i in range(2)]
+        torch.manual_seed(3)
+        end, clean = denoise(
+            lambda x, timesteps: 0.3 * x,
+            noise().float(),
+            walk,
+            timesteps,
+            generators=generators,
+            correct=lambda latents: torch.full_like(latents, 0.7),
+        )
+        torch.testing.assert_close(clean, torch.full_like(clean, 0.7), atol=1e-3, rtol=0, msg=type(scheduler).__name__)
+        torch.testing.assert_close(end, clean, atol=1e-3, rtol=0, msg=type(scheduler).__name__)
+        after = torch.randn(3)
+        torch.manual_seed(3)
+        assert torch.equal(after, torch.randn(3)), type(scheduler).__name__
+
+
+def test_a_correction_that_changes_nothing_changes_no_latents():
+    for scheduler, steps in samplers():
+        ends = []
+        for correct in (None, lambda latents: latents):
+            walk, timesteps = DenoisingSteps(scheduler, steps).begin()
+            generators = [torch.Generator().manual_seed(i) for i in range(2)]
+            options = {"generators": generators, "correct": correct}
+            ends.append(denoise(lambda x, timesteps: 0.3 * x, noise().float(), walk, timesteps, **options)[0])
+        assert torch.equal(*ends), type(scheduler).__name__

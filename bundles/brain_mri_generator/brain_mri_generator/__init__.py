@@ -1,6 +1,9 @@
 """Networks of the brain generator: the one that samples, and the two baselines that it is compared with."""
 
 from brain_mri_generator.code_sampler import CodeSampler
+from brain_mri_generator.condition_calibration import calibrate_condition_reader
+from brain_mri_generator.condition_reader import ConditionCorrection, ConditionReader, load_condition_correction
+from brain_mri_generator.condition_reading import fit_condition_reader
 from brain_mri_generator.lsgan_trainer import LSGANTrainer
 from brain_mri_generator.networks import ConditionedDiffusionUNet
 from brain_mri_generator.sample_diversity import SampleDiversity
@@ -12,10 +15,15 @@ from brain_mri_generator.volume_generator import VolumeGenerator
 __all__ = [
     "VAEGAN",
     "CodeSampler",
+    "ConditionCorrection",
+    "ConditionReader",
     "ConditionedDiffusionUNet",
     "LSGANTrainer",
     "SampleDiversity",
     "VAEGANTrainer",
     "VolumeGenerator",
+    "calibrate_condition_reader",
+    "fit_condition_reader",
+    "load_condition_correction",
     "sample_rows",
 ]

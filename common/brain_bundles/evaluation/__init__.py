@@ -1,5 +1,6 @@
 """Evaluation: comparisons with their reports, and volumes measured on images."""
 
+from brain_bundles.evaluation.draw_calibration import calibrate_draws
 from brain_bundles.evaluation.generated import evaluate_generated
 from brain_bundles.evaluation.measurement import Measurement, measure_folder
 from brain_bundles.evaluation.own_look import find_look, save_look
@@ -18,6 +19,7 @@ __all__ = [
     "SamplerRow",
     "TranslationMethod",
     "benchmark_samplers",
+    "calibrate_draws",
     "compare_populations",
     "compare_translations",
     "evaluate_generated",

@@ -9,6 +9,7 @@ from brain_bundles.inferers.latent_sampler import LatentSampler
 from brain_bundles.inferers.reconstruction import ReconstructionInferer
 from brain_bundles.inferers.segmentation_inferer import SegmentationInferer
 from brain_bundles.inferers.slice_windows import SliceWindows
+from brain_bundles.inferers.spread_calibration import SpreadCalibration
 from brain_bundles.inferers.tensor_modules import TensorModule, WalkModule, random_image
 from brain_bundles.inferers.volume_translator import VolumeTranslator
 
@@ -21,6 +22,7 @@ __all__ = [
     "ReconstructionInferer",
     "SegmentationInferer",
     "SliceWindows",
+    "SpreadCalibration",
     "TensorModule",
     "VolumeTranslator",
     "WalkModule",

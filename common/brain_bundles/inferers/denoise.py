@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,6 +21,7 @@ def denoise(
     *,
     generators: Sequence[torch.Generator] | None = None,
     progress: bool = False,
+    correct: Callable[[torch.Tensor], torch.Tensor] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Denoise latents along timesteps.
 
@@ -31,6 +33,7 @@ def denoise(
         timesteps: (T,), consecutive timesteps of the scheduler.
         generators: one per sample, for schedulers that draw noise; None draws from the global random state.
         progress: show a bar over the steps, on a terminal.
+        correct: changes the clean latents (B, C, D, H, W) that each step predicts; None leaves them.
 
     Returns:
         the latents after the last timestep, and the clean latents predicted at it; both (B, C, D, H, W).
@@ -40,8 +43,33 @@ def denoise(
         inputs, time = scheduler.model_inputs(latents, timestep) if scaled else (latents, timestep.item())
         times = torch.full((len(latents),), time, device=latents.device)
         output = network(inputs, timesteps=times).to(latents.dtype)
+        if correct is not None:
+            output = _corrected(scheduler, output, timestep, latents, correct)
         latents, clean = _step(scheduler, output, timestep, latents, generators)
     return latents, clean
+
+
+def _corrected(
+    scheduler: Any,
+    output: torch.Tensor,
+    timestep: torch.Tensor,
+    latents: torch.Tensor,
+    correct: Callable[[torch.Tensor], torch.Tensor],
+) -> torch.Tensor:
+    """The output of the network that predicts corrected clean latents: these are a linear function of it."""
+    clean = _clean(scheduler, output, timestep, latents)
+    one = torch.ones((1,) * latents.ndim, dtype=latents.dtype, device=latents.device)
+    unit = _clean(scheduler, one, timestep, torch.zeros_like(one))
+    return output + (correct(clean) - clean) / unit
+
+
+def _clean(scheduler: Any, output: torch.Tensor, timestep: torch.Tensor, latents: torch.Tensor) -> torch.Tensor:
+    """The clean latents that an output predicts, without a step of the scheduler."""
+    if isinstance(scheduler, DiffusersScheduler):
+        return scheduler.clean(output, timestep, latents)
+    # A deep copy remembers the step instead; what it draws is from a generator of its own.
+    scratch = [torch.Generator(latents.device) for _ in latents]
+    return _step(copy.deepcopy(scheduler), output, timestep, latents, scratch)[1]
 
 
 def _step(

@@ -35,6 +35,8 @@ class LatentSampler(Inferer):
         batch_size: samples per pass. Smaller batches are padded and larger batches split, so that a sample has the same
             bytes in every batch. None takes batches as they come.
         progress: show a bar over the steps, on a terminal.
+        correction: changes the clean latents (B, C, D, H, W) that each step predicts, given the conditions; None leaves
+            them as the network predicts them.
 
     Raises:
         ValueError: for a value that is not allowed; the message says what is allowed.
@@ -49,6 +51,7 @@ class LatentSampler(Inferer):
         latent_shape: Sequence[int] | None,
         batch_size: int | None = None,
         progress: bool = True,
+        correction: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
     ) -> None:
         if latent_shape is None and denoiser.mode != "concat":
             raise ValueError("latent_shape is needed with mode 'crossattn': tokens do not give the latent's shape.")
@@ -62,7 +65,7 @@ class LatentSampler(Inferer):
             steps.begin(latent_shape[1:])  # fail now if the schedule refuses the number of steps for this size
         self.steps, self.denoiser, self.decoder = steps, denoiser, decoder
         self.latent_shape = None if latent_shape is None else tuple(int(size) for size in latent_shape)
-        self.batch_size, self.progress = batch_size, progress
+        self.batch_size, self.progress, self.correction = batch_size, progress, correction
 
     def __call__(
         self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *, seeds: Sequence[int] | torch.Tensor
@@ -141,9 +144,17 @@ class LatentSampler(Inferer):
         predict = self.denoiser.bind(network, condition)
         # One context for all steps: leaving it drops the copies of the weights in low precision. The scheduler computes
         # on float32 tensors with operators that autocast does not change.
+        correction = self.correction
+        correct = None if correction is None else lambda clean: correction(clean, condition)
         with autocast(self.denoiser.precision, noise.device):
             following, clean = denoise(
-                predict, latents, scheduler, timesteps, generators=generators, progress=self.progress
+                predict,
+                latents,
+                scheduler,
+                timesteps,
+                generators=generators,
+                progress=self.progress,
+                correct=correct,
             )
         return clean if self.steps.ends_early else following
 

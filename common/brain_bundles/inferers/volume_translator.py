@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from monai.inferers import Inferer
@@ -11,6 +12,7 @@ from torch import nn
 
 from brain_bundles.inferers.latent_sampler import LatentSampler
 from brain_bundles.inferers.slice_windows import SliceWindows
+from brain_bundles.inferers.spread_calibration import SpreadCalibration
 from brain_bundles.inferers.tensor_modules import TranslationModule
 from brain_bundles.utils.memory_format import to_memory_format
 from brain_bundles.utils.plain_tensor import plain_tensor
@@ -24,18 +26,31 @@ class VolumeTranslator(Inferer):
         sampler: with mode "concat"; its autoencoder also encodes the source.
         windows: windows of slices for the network; None takes whole volumes.
         num_draws: targets to draw per source. Several draws give their mean and standard deviation.
+        spread: what makes the deviation of several draws one of their mean's error, see :class:`SpreadCalibration`; the
+            entry of a recipe serves, too. None leaves it as it is.
 
     Raises:
-        ValueError: if the sampler does not concatenate, or ``num_draws`` is below 1.
+        ValueError: if the sampler does not concatenate, ``num_draws`` is below 1, or above 1 with another number of
+            steps than that of ``spread``.
     """
 
-    def __init__(self, sampler: LatentSampler, *, windows: SliceWindows | None = None, num_draws: int = 1) -> None:
+    def __init__(
+        self,
+        sampler: LatentSampler,
+        *,
+        windows: SliceWindows | None = None,
+        num_draws: int = 1,
+        spread: SpreadCalibration | Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__()
         if sampler.denoiser.mode != "concat":
             raise ValueError(f"the sampler's mode is {sampler.denoiser.mode!r}; a translation needs 'concat'.")
         if num_draws < 1:
             raise ValueError(f"num_draws must be at least 1, got {num_draws}.")
         self.sampler, self.windows, self.num_draws = sampler, windows or SliceWindows(), num_draws
+        self.spread = SpreadCalibration.of(spread)
+        if num_draws > 1 and self.spread is not None:
+            self.spread.check_steps(sampler.steps.num_inference_steps)
 
     def __call__(
         self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *, seeds: Sequence[int]
@@ -48,8 +63,8 @@ class VolumeTranslator(Inferer):
             seeds: one integer per source; further draws have seeds derived from it.
 
         Returns:
-            (B, 1, D, H, W) in [0, 1], float32. With several draws (B, 2, D, H, W): their mean, and their voxel-wise
-            standard deviation (with the number of draws less one).
+            (B, 1, D, H, W) in [0, 1], float32. With several draws (B, 2, D, H, W): their mean, and the voxel-wise
+            standard deviation of its error; without ``spread`` that of the draws (with their number less one).
         """
         condition = self.encode(plain_tensor(inputs))
         windows = copy.copy(self.windows)  # it remembers the size that fits into memory, for this call only
@@ -67,7 +82,8 @@ class VolumeTranslator(Inferer):
             deviation = image - mean
             mean += deviation / (draw + 1)
             squares += deviation * (image - mean)
-        return torch.cat([mean, (squares / (self.num_draws - 1)).sqrt()], dim=1)
+        deviation = (squares / (self.num_draws - 1)).sqrt()
+        return torch.cat([mean, deviation if self.spread is None else self.spread(deviation)], dim=1)
 
     def encode(self, source: torch.Tensor) -> torch.Tensor:
         """Encode sources (B, 1, D, H, W) to the condition: means of normalised latents (B, C, S, h, w), float32."""

@@ -108,13 +108,13 @@ class DiffusersScheduler:
 
         ``generators`` has one entry per sample, for schedulers that draw noise.
         """
-        clean = self._clean(model_output, timestep, sample)  # first: a step moves the position in the schedule
+        clean = self.clean(model_output, timestep, sample)  # first: a step moves the position in the schedule
         options = {"generator": list(generators)} if generators is not None and self._draws_noise else {}
         result = self.scheduler.step(model_output, timestep, sample, **options)
         known = getattr(result, "pred_original_sample", None)
         return result.prev_sample, clean if known is None else known
 
-    def _clean(self, output: torch.Tensor, timestep: torch.Tensor, sample: torch.Tensor) -> torch.Tensor:
+    def clean(self, output: torch.Tensor, timestep: torch.Tensor, sample: torch.Tensor) -> torch.Tensor:
         """The clean latents that the network's output stands for; diffusers' DPM-Solver and UniPC do not give them."""
         inputs, nearest = self.model_inputs(sample, timestep)
         if hasattr(self.scheduler, "sigmas"):  # of this very step, also where it lies between two trained timesteps

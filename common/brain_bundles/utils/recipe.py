@@ -16,6 +16,7 @@ from torch import nn
 RECIPE_BYTES = 16384
 RECIPE_KEY = "recipe._extra_state"
 HISTORY = "trained_on"
+SPREAD = "spread"  # of several draws, see brain_bundles.inferers.SpreadCalibration
 _DIGEST = 32  # hexadecimal characters
 # What weights from before an entry was recorded were trained with.
 BEFORE_THE_ENTRY: Mapping[str, Any] = {"intensity_scale": "percentiles"}
@@ -114,11 +115,12 @@ def network_layout(network: nn.Module) -> dict[str, Any]:
 def contradictions(stored: Mapping[str, Any], used: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
     """List the settings (name, stored, used) that two recipes share and that differ.
 
-    Nested mappings are compared entry by entry. What a network was trained on may differ. The grid may differ too,
-    unless the network has a learned map of positions: convolutions work on any grid of their spacing.
+    Nested mappings are compared entry by entry. What a network was trained on may differ, and so may the calibration of
+    its draws, which a training drops. The grid may differ too, unless the network has a learned map of positions:
+    convolutions work on any grid of their spacing.
     """
     problems = []
-    for key in sorted(set(stored) & set(used) - {HISTORY}):
+    for key in sorted(set(stored) & set(used) - {HISTORY, SPREAD}):
         if key == "spatial_size" and not stored.get("position_map"):
             continue
         one, other = stored[key], used[key]

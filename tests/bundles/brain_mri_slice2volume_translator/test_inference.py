@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from brain_bundles.data import DatasetError
-from brain_bundles.zoo.weights_recipe import change_recipe
+from brain_bundles.zoo.weights_recipe import change_recipe, show_recipe
 
 from .conftest import Bundle
 
@@ -90,6 +90,32 @@ def test_several_draws_give_a_mean_and_a_standard_deviation(trained, translated,
     first = nib.load(translated / "sub-0007" / "anat" / "sub-0007_desc-synth_T2w.nii.gz").get_fdata()
     assert np.abs(first - mean).mean() > 0  # one of the three
     assert np.abs(first - mean).max() <= 1
+
+
+def test_the_spread_of_draws_is_calibrated_kept_by_the_weights_and_dropped_by_a_training(trained, tmp_path):
+    bundle = trained.copy_to(tmp_path / "models")
+    folder = tmp_path / "calibrate"
+    bundle.run("inference", folder, "calibrate", num_draws=3, num_inference_steps=3, num_test_subjects=1)
+    report = json.loads((folder / "spread.json").read_text())
+    assert report["fit"]["coverage"] == pytest.approx(0.95, abs=0.03)
+    assert report["fit_uncalibrated"]["coverage"] < report["fit"]["coverage"]
+    assert 0 <= report["test"]["coverage"] <= 1
+    model = bundle.ckpt_dir / "model.pt"
+    spread = show_recipe(model)["spread"]
+    assert spread == report["calibration"]
+    assert spread["num_inference_steps"] == 3
+
+    with pytest.raises(RuntimeError) as error:
+        bundle.run("inference", tmp_path / "few", split="test", num_draws=3)
+    assert "these weights have for num_inference_steps 3, not for 2" in str(error.value.__cause__)
+    bundle.run("inference", tmp_path / "one", split="test")  # a single draw takes any number
+    bundle.run("inference", tmp_path / "draws", split="test", num_draws=3, num_inference_steps=3)
+    written = next((tmp_path / "draws").glob("sub-*/anat/*desc-std_T2w.nii.gz"))
+    deviations = nib.load(written).get_fdata()
+    assert deviations[deviations > 0].min() >= spread["floor"] - 0.01  # files hold 256 levels and interpolated edges
+
+    bundle.run("train", tmp_path / "train", initial_weights=str(model), slice_weights=None, train_all=True)
+    assert show_recipe(model)["spread"] is None
 
 
 @pytest.mark.parametrize("axis", [0, 1])
