@@ -102,7 +102,7 @@ _WORDS = """
 _data_index affine batch best_metric device dtype epoch epoch_length imag iteration logger max_epochs meta
 metric_details metrics module name ndim network output parent rank real requires_grad shape state stem suffix type
 autoencoder conv data dataset dataset_dir names optimizer sampler scaler scheduler transforms
-adaptive_autoencoder bids bounds correction edges ema_network encoding generator made preconditioning problems provenance reader record settings
-to_source to_target use_source
+adaptive_autoencoder bids bounds correction edges ema_network encoding generator made preconditioning problems
+provenance reader record settings to_source to_target use_source
 """
 ATTRIBUTES = frozenset(_WORDS.split())

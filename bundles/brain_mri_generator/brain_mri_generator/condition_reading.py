@@ -43,7 +43,7 @@ def fit_condition_reader(
         dataset: N items with a normalised latent, ``mean`` (C, D, H, W), and ``context``, K scaled conditions.
         latent_shape: (C, D, H, W).
         names: names of the conditions, in the order of ``context``.
-        path: file of the weights; only the main process writes it.
+        path: file of the weights. Of several processes the main one fits and writes; the others return at once.
         recipe: settings that the latents depend on, see :func:`brain_bundles.utils.with_recipe`.
         left_alone: conditions that are never corrected.
         appearance: conditions that show only in how a brain looks.
@@ -56,6 +56,9 @@ def fit_condition_reader(
     """
     if len(dataset) < 3:
         raise ValueError(f"{len(dataset)} latents, expected 3 or more to fit a reader of the conditions to.")
+    reader = ConditionReader(latent_shape, len(names), seed=seed)
+    if not is_main_process():
+        return reader
     chosen = np.unique(np.linspace(0, len(dataset) - 1, min(len(dataset), max_items)).round().astype(int))
     items = [dataset[int(index)] for index in chosen]
     latents = torch.stack([plain_tensor(item["mean"]).float() for item in items])
@@ -64,7 +67,6 @@ def fit_condition_reader(
     unit = spread.clamp(min=1e-6)
     scaled = ((conditions - centre) / unit).numpy()
 
-    reader = ConditionReader(latent_shape, len(names), seed=seed)
     parts = [torch.cat(part) for part in zip(*map(reader.features, latents.split(BATCH)), strict=True)]
     lengths = [float((part - part.mean(0)).square().sum(1).mean().sqrt()) for part in parts]
     balance = [1.0, GLOBAL_WEIGHT * lengths[0] / max(lengths[1], 1e-12)]
@@ -102,6 +104,5 @@ def fit_condition_reader(
         len(items),
         ", ".join(f"{name} {share:.3f}" for name, share in zip(names, shares, strict=True)),
     )
-    if is_main_process():
-        save_network(with_recipe(reader, recipe), path)
+    save_network(with_recipe(reader, recipe), path)
     return reader
