@@ -154,8 +154,8 @@ def test_weights_that_ship_are_small_enough_for_git(bundle):
     stages = (
         {"autoencoder.pt", "model.pt"} if (bundle / "configs" / "train_autoencoder.json").is_file() else {"model.pt"}
     )
-    # The slice network is for the comparison, the second encoder judges features.
-    assert sizes.keys() - {"slice_model.pt", "second_encoder.pt", "discriminator.pt"} == stages
+    # The slice network is for the comparison, the second encoder judges features, the reader corrects conditions.
+    assert sizes.keys() - {"slice_model.pt", "second_encoder.pt", "discriminator.pt", "reader.pt"} == stages
     assert max(sizes.values()) <= 25.0
 
 

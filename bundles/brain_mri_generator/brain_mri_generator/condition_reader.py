@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from brain_bundles.utils import Recipe, load_weights
+from brain_bundles.utils import Recipe, load_weights, read_recipe, recipe_of
+from brain_bundles.utils.recipe import contradictions
 from torch import nn
 from torch.nn import functional as F
 
@@ -125,6 +126,8 @@ class ConditionCorrection:
         """
         with torch.autocast(clean.device.type, enabled=False):
             places = self.reader.unit.nonzero().flatten().tolist()
+            if not places:
+                return clean
             wanted, corrected = self.reader.wanted(condition[:, 0].float())[:, places], clean.float()
             moves = self.reader.directions[places] * self.reader.unit[places].view(-1, *(1,) * (clean.ndim - 1))
             # One step of Newton's method: the next step of the sampling goes on from there.
@@ -139,9 +142,10 @@ class ConditionCorrection:
 def load_condition_correction(
     reader: ConditionReader, path: str | Path | None, strength: float = 1.0
 ) -> ConditionCorrection | None:
-    """Read the weights of ``reader`` and make its correction; None without a file, with a warning, or at strength 0.
+    """Read the weights of ``reader`` and make its correction; None at strength 0.
 
-    Weights from before there were readers have none; the network then follows its conditions as far as it does.
+    None, with a warning, without a file, and for a reader of other latents or of another grid: the network then follows
+    its conditions as far as it does.
 
     Args:
         reader: on the device of the sampling, with the recipe that its weights must have.
@@ -149,7 +153,7 @@ def load_condition_correction(
         strength: see :class:`ConditionCorrection`.
 
     Raises:
-        ValueError: for a strength outside of 0 to 1, or weights of another recipe.
+        ValueError: for a strength outside of 0 to 1, or weights that are damaged.
     """
     correction = ConditionCorrection(reader, strength)
     if strength == 0:
@@ -160,6 +164,13 @@ def load_condition_correction(
             "weights that exist.",
             path,
         )
+        return None
+    stored, own = read_recipe([path]), recipe_of(reader)
+    others = [f"{name} is {there} there and {here} here" for name, there, here in contradictions(stored, own)]
+    if stored.get("spatial_size") != own.get("spatial_size"):
+        others.append(f"spatial_size is {stored.get('spatial_size')} there and {own.get('spatial_size')} here")
+    if others:
+        logger.warning("No condition_correction: %s reads other latents: %s.", path, "; ".join(others))
         return None
     load_weights(reader, path)
     return correction

@@ -18,6 +18,9 @@ logger = logging.getLogger(__name__)
 
 PENALTIES = tuple(float(10**power) for power in range(-5, 1))  # relative to the mean squared length of the features
 GLOBAL_WEIGHT = 3.0  # how much more the global features may vary than the local ones
+# Least correlation with a condition, over brains left out, for which latents are moved, and what it has to be in
+# standard errors of a correlation that is 0.
+READABLE, CERTAIN = 0.5, 3.0
 BATCH = 32
 
 
@@ -37,7 +40,8 @@ def fit_condition_reader(
 
     The penalty of each condition is chosen by leave-one-out errors. A volume can be measured on the brain, so its
     reading is to be the volume itself. Age shows only in how a brain looks: its reading is to be the mean of those of
-    brains left out in the fit. Sex is left to the network, since beside the volumes it hardly shows.
+    brains left out in the fit. Sex is left to the network, since beside the volumes it hardly shows, and so is what
+    cannot be read off brains left out.
 
     Args:
         dataset: N items with a normalised latent, ``mean`` (C, D, H, W), and ``context``, K scaled conditions.
@@ -96,9 +100,11 @@ def fit_condition_reader(
     for k, name in enumerate(names):
         if name in appearance:
             reader.expected[k] = looks[k]
-    corrected = torch.tensor([name not in left_alone for name in names])
-    reader.unit.copy_(spread * corrected)
-    shares = [float(np.corrcoef(left_out[:, k], scaled[:, k])[0, 1]) for k in range(len(names))]
+    with np.errstate(invalid="ignore"):
+        shares = [float(np.nan_to_num(np.corrcoef(left_out[:, k], scaled[:, k])[0, 1])) for k in range(len(names))]
+    least = max(READABLE, CERTAIN / len(items) ** 0.5)
+    readable = [name not in left_alone and share >= least for name, share in zip(names, shares, strict=True)]
+    reader.unit.copy_(spread * torch.tensor(readable))
     logger.info(
         "Reader of the conditions, correlation over %d latents left out: %s.",
         len(items),

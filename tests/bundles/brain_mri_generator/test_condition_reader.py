@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from brain_bundles.utils import load_weights, save_network
+from brain_bundles.utils import load_weights, save_network, with_recipe
 from brain_mri_generator import (
     ConditionCorrection,
     ConditionReader,
@@ -92,6 +92,15 @@ def test_weights_are_read_with_their_recipe_and_need_not_exist(reader, tmp_path,
     assert load_condition_correction(ConditionReader(SHAPE, 4), tmp_path / "reader.pt", 0.0) is None
     assert load_condition_correction(ConditionReader(SHAPE, 4), tmp_path / "none.pt") is None
     assert "configs/fit_reader.json makes one" in caplog.text
+    with_recipe(reader, {"spacing": 2.0, "spatial_size": [24, 32, 24]})
+    save_network(reader, tmp_path / "reader.pt")
+    for settings, told in (
+        ({"spacing": 1.0, "spatial_size": [24, 32, 24]}, "spacing is 2.0 there and 1.0 here"),
+        ({"spacing": 2.0, "spatial_size": [32, 32, 24]}, "spatial_size is [24, 32, 24] there and [32, 32, 24] here"),
+    ):
+        other = with_recipe(ConditionReader(SHAPE, 4), settings)
+        assert load_condition_correction(other, tmp_path / "reader.pt") is None
+        assert told in caplog.text
 
 
 def test_three_people_are_the_fewest(tmp_path):
@@ -99,6 +108,18 @@ def test_three_people_are_the_fewest(tmp_path):
         fit_condition_reader(people(2, 0), SHAPE, NAMES, tmp_path / "reader.pt")
     fit_condition_reader(people(3, 0), SHAPE, NAMES, tmp_path / "reader.pt")
     load_weights(ConditionReader(SHAPE, 4), tmp_path / "reader.pt")
+
+
+def test_what_cannot_be_read_off_others_is_left_to_the_network(tmp_path):
+    """Conditions that have nothing to do with the latents: no direction is followed, however well the fit reads."""
+    generator = torch.Generator().manual_seed(0)
+    items = [
+        {"mean": torch.randn(SHAPE, generator=generator), "context": torch.rand(1, 4, generator=generator)}
+        for _ in range(12)
+    ]
+    unknown = fit_condition_reader(items, SHAPE, NAMES, tmp_path / "reader.pt")
+    latents, asked = latents_and_conditions(1)
+    assert torch.equal(ConditionCorrection(unknown)(latents, asked), latents)
 
 
 def test_elimination_solves_what_the_library_solves():
