@@ -126,7 +126,7 @@ def recipe(weights: str, *, set: dict[str, object] | None = None) -> None:  # no
     """
     import json
 
-    from brain_bundles.zoo.weights_recipe import change_recipe, show_recipe
+    from brain_bundles.utils.weights_recipe import change_recipe, show_recipe
 
     path = text("weights", weights)
     if set is not None and not isinstance(set, dict):

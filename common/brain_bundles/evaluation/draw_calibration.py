@@ -24,7 +24,7 @@ from brain_bundles.metrics.translation import brain_mask
 from brain_bundles.utils.atomic import atomic_write
 from brain_bundles.utils.recipe import SPREAD
 from brain_bundles.utils.seeding import derive_seed, generator_for
-from brain_bundles.zoo.weights_recipe import change_recipe
+from brain_bundles.utils.weights_recipe import change_recipe
 
 logger = logging.getLogger(__name__)
 

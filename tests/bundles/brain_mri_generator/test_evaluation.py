@@ -13,7 +13,7 @@ from brain_bundles.data import DatasetError, read_participants
 from brain_bundles.evaluation import image_sets
 from brain_bundles.evaluation.generated import Columns
 from brain_bundles.utils import hash_file
-from brain_bundles.zoo.weights_recipe import change_recipe
+from brain_bundles.utils.weights_recipe import change_recipe
 
 from .conftest import TINY_NETWORKS
 

@@ -16,7 +16,7 @@ import pytest
 import torch
 from brain_bundles.data import read_participants
 from brain_bundles.utils import hash_file
-from brain_bundles.zoo.weights_recipe import change_recipe
+from brain_bundles.utils.weights_recipe import change_recipe
 from monai.bundle import run
 
 from .conftest import BUNDLE

@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from brain_bundles.data import DatasetError
-from brain_bundles.zoo.weights_recipe import change_recipe, show_recipe
+from brain_bundles.utils.weights_recipe import change_recipe, show_recipe
 
 from .conftest import Bundle
 
