@@ -180,7 +180,7 @@ def test_the_slice_network_comes_back_out_of_the_volumetric_one(attention):
     before = network(x, t)
     alone = network.to_slices()
     assert float((before[:, :, 1] - slices(x[:, :, 1], t)).abs().max()) > 1e-3
-    torch.testing.assert_close(alone(x, t)[:, :, 1], slices(x[:, :, 1], t), atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(alone(x, t)[:, :, 1], slices(x[:, :, 1], t), atol=5e-6, rtol=1e-6)  # fp32 sums
     assert alone.state_dict().keys() == SlicewiseDiffusionUNet(slice_network()).state_dict().keys()
     assert alone.recipe.values == network.recipe.values
     assert torch.equal(network(x, t), before)  # which is left as it was
