@@ -17,11 +17,12 @@ from scipy.stats import spearmanr
 from torch import nn
 from tqdm import tqdm
 
+from brain_bundles.evaluation.tables import finite_json
 from brain_bundles.evaluation.translation_subject import Preprocessing, load_subject
 from brain_bundles.inferers.spread_calibration import SpreadCalibration
 from brain_bundles.inferers.volume_translator import VolumeTranslator
 from brain_bundles.metrics.translation import brain_mask
-from brain_bundles.utils.atomic import atomic_write
+from brain_bundles.utils.atomic import write_json
 from brain_bundles.utils.recipe import SPREAD
 from brain_bundles.utils.seeding import derive_seed, generator_for
 from brain_bundles.utils.weights_recipe import change_recipe
@@ -97,7 +98,8 @@ def calibrate_draws(
         **{name: _scores(pairs, calibration) for name, pairs in lists.items() if pairs},
         **{f"{name}_uncalibrated": _scores(pairs, None) for name, pairs in lists.items() if pairs},
     }
-    atomic_write(Path(output_dir) / "spread.json", json.dumps(report, indent=4) + "\n")
+    report = finite_json(report)
+    write_json(Path(output_dir) / "spread.json", report)
     change_recipe(weights, {SPREAD: asdict(calibration)})
     logger.info("%s\n%s", Path(output_dir) / "spread.json", json.dumps(report, indent=4))
     return report

@@ -39,12 +39,14 @@ def denoise(
         the latents after the last timestep, and the clean latents predicted at it; both (B, C, D, H, W).
     """
     clean, scaled = latents, isinstance(scheduler, DiffusersScheduler)
+    # A copy, which remembers the steps that are only asked for; those of diffusers can be asked without one.
+    probe = scheduler if scaled or correct is None else copy.deepcopy(scheduler)
     for timestep in tqdm(timesteps, desc="sampling", leave=False, disable=None if progress else True):
         inputs, time = scheduler.model_inputs(latents, timestep) if scaled else (latents, timestep.item())
         times = torch.full((len(latents),), time, device=latents.device)
         output = network(inputs, timesteps=times).to(latents.dtype)
         if correct is not None:
-            output = _corrected(scheduler, output, timestep, latents, correct)
+            output = _corrected(probe, output, timestep, latents, correct)
         latents, clean = _step(scheduler, output, timestep, latents, generators)
     return latents, clean
 
@@ -64,12 +66,11 @@ def _corrected(
 
 
 def _clean(scheduler: Any, output: torch.Tensor, timestep: torch.Tensor, latents: torch.Tensor) -> torch.Tensor:
-    """The clean latents that an output predicts, without a step of the scheduler."""
+    """The clean latents that an output predicts; ``scheduler`` is a copy, which may remember the step."""
     if isinstance(scheduler, DiffusersScheduler):
         return scheduler.clean(output, timestep, latents)
-    # A deep copy remembers the step instead; what it draws is from a generator of its own.
     scratch = [torch.Generator(latents.device) for _ in latents]
-    return _step(copy.deepcopy(scheduler), output, timestep, latents, scratch)[1]
+    return _step(scheduler, output, timestep, latents, scratch)[1]
 
 
 def _step(
