@@ -1,4 +1,4 @@
-"""Networks of the brain generator: the one that samples, and the two baselines that it is compared with."""
+"""The brain generator: its sampling network, the reader that corrects its conditions, and the two baselines."""
 
 from brain_mri_generator.code_sampler import CodeSampler
 from brain_mri_generator.condition_calibration import calibrate_condition_reader

@@ -24,7 +24,7 @@ class SpreadCalibration:
     Raises:
         ValueError: if a number is negative or not finite, or there are no steps.
 
-    Source: scaling of a predicted deviation as in Laves et al. 2021, arXiv:2104.12376, section 3.2, here with a floor.
+    Source: scaling of a predicted deviation as in Laves et al. 2021, arXiv:2104.12376, here with a floor.
     """
 
     scale: float
