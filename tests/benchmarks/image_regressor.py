@@ -1,22 +1,26 @@
-"""How well is age read from levels and volumes of structures? Fitted on phantoms, tried on others and on people.
+"""How well are age and sex read from levels and volumes of structures? Fitted on phantoms, tried on others and people.
 
-python tests/benchmarks/age_regressor.py TRAIN OUT NAME=FOLDER[:SPLIT]... [--segmenter PATH]
+python tests/benchmarks/image_regressor.py TRAIN OUT NAME=FOLDER[:SPLIT]... [--segmenter PATH]
 
-TRAIN and each FOLDER are BIDS datasets with ages in participants.tsv and brain-extracted T1w; of TRAIN the split train
-is taken. OUT gets the regression as JSON; common/brain_bundles/evaluation/age_regression.json is one.
-The partial correlation is of age and reading, given sex and the recorded ventricular and brain volumes.
+TRAIN and each FOLDER are BIDS datasets with brain-extracted T1w, and ages, sexes and volumes in participants.tsv; of
+TRAIN the split train is taken. The folder OUT gets age_regression.json and sex_regression.json; those of
+common/brain_bundles/evaluation are such files. The partial correlations are given the recorded volumes and sex, or age.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from brain_bundles.data import bids_datalist
+from brain_bundles.data.covariates import HEAD_SIZE
 from brain_bundles.data.read_image import read_image
-from brain_bundles.evaluation.age_regressor import AgeRegressor, age_features
+from brain_bundles.data.volumes import VOLUMES
+from brain_bundles.evaluation.image_regressor import READ, ImageRegressor, image_features
+from brain_bundles.evaluation.network_readings import GIVEN
 from brain_bundles.metrics.partial_correlation import partial_correlation
 from brain_bundles.transforms.scan_segmenter import ScanSegmenter, load_segmenter
 from numpy.typing import NDArray
@@ -25,15 +29,32 @@ from tqdm import tqdm
 Values = NDArray[np.float64]
 
 
-def table(folder: str, split: str | None, segmenter: ScanSegmenter) -> tuple[list[dict[str, Any]], Values, Values]:
-    """Rows, features (N, F) and ages (N,) of a dataset."""
+def table(folder: str, split: str | None, segmenter: ScanSegmenter) -> tuple[dict[str, Values], Values]:
+    """Recorded numbers (N,) by name, NaN where unknown, and features (N, F) of a dataset."""
     rows = bids_datalist(folder, "T1w", split)
     found = []
     for row in tqdm(rows, desc=folder, unit="brain", disable=None):
         image = read_image(row["image"])
         segmentation, scan = segmenter.with_scan(image.voxels, image.affine, minimum_quality=0.0)
-        found.append(age_features(segmentation, scan[0].numpy()))
-    return rows, np.array(found), np.array([float(row["age"]) for row in rows])
+        found.append(image_features(segmentation, scan[0].numpy()))
+    names = (*READ, *VOLUMES, HEAD_SIZE)
+    return {name: np.array([number(name, row) for row in rows]) for name in names}, np.array(found)
+
+
+def number(name: str, row: dict[str, Any]) -> float:
+    value = row.get(name)
+    if name == "sex":
+        return {"F": 0.0, "M": 1.0}.get(str(value), math.nan)
+    return math.nan if value is None else float(value)
+
+
+def line(dataset: str, what: str, known: dict[str, Values], read: Values) -> str:
+    """A line of the table: r, partial r, mean and standard deviation of the reading's error."""
+    true, given = known[what], [known[key] for key in GIVEN[what] if np.isfinite(known[key]).all()]
+    cells = [dataset, what, str(len(read)), f"{np.corrcoef(read, true)[0, 1]:.2f}"]
+    cells.append(f"{partial_correlation(read, true, np.column_stack(given)):.2f}" if given else "n/a")
+    cells += [f"{(read - true).mean():+.2f}", f"{(read - true).std():.2f}"]
+    return "| " + " | ".join(cells) + " |"
 
 
 def main() -> None:
@@ -44,24 +65,19 @@ def main() -> None:
     parser.add_argument("--segmenter")
     arguments = parser.parse_args()
     segmenter = load_segmenter(arguments.segmenter)
-    _, x, ages = table(arguments.train, "train", segmenter)
-    regressor = AgeRegressor.fit(x, ages)
-    regressor.save(arguments.out)
-    print("| dataset | n | ages | r | partial r | mean of reading minus age | standard deviation of it |")
+    known, features = table(arguments.train, "train", segmenter)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    regressors = {what: ImageRegressor.fit(features, known[what]) for what in READ}
+    for what, regressor in regressors.items():
+        regressor.save(arguments.out / f"{what}_regression.json")
+    print("| dataset | read | n | r | partial r | mean of reading minus truth | standard deviation of it |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for dataset in arguments.datasets:
         name, folder = dataset.split("=", 1)
         folder, _, split = folder.partition(":")
-        rows, x, ages = table(folder, split or None, segmenter)
-        read = regressor.predict(x)
-        known = [
-            [float(row["sex"] == "M"), *(float(row[key]) for key in ("ventricular_volume", "brain_volume"))]
-            for row in rows
-        ]
-        cells = [name, len(ages), f"{ages.min():.0f} to {ages.max():.0f}", f"{np.corrcoef(read, ages)[0, 1]:.2f}"]
-        cells.append(f"{partial_correlation(read, ages, known):.2f}")
-        cells += [f"{(read - ages).mean():+.1f}", f"{(read - ages).std():.1f}"]
-        print("| " + " | ".join(map(str, cells)) + " |", flush=True)
+        known, features = table(folder, split or None, segmenter)
+        for what, regressor in regressors.items():
+            print(line(name, what, known, regressor.predict(features)), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Ridge regression of age: scikit-learn is the oracle, files keep it, other features are refused."""
+"""Ridge regression of age and sex: scikit-learn is the oracle, files keep it, other features are refused."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from brain_bundles.data import class_names
-from brain_bundles.evaluation.age_regressor import LEVELS, PENALTIES, AgeRegressor, structure_levels
+from brain_bundles.evaluation.image_regressor import LEVELS, PENALTIES, ImageRegressor, structure_levels
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -23,29 +23,30 @@ def people() -> tuple[np.ndarray, np.ndarray]:
 def test_it_predicts_as_scikit_learn(people):
     features, ages = people
     expected = make_pipeline(StandardScaler(), RidgeCV(alphas=PENALTIES)).fit(features, ages).predict(features)
-    found = AgeRegressor.fit(features, ages).predict(features)
+    found = ImageRegressor.fit(features, ages).predict(features)
     np.testing.assert_allclose(found, expected, atol=1e-8)
     assert np.corrcoef(found, ages)[0, 1] > 0.99
 
 
 def test_a_file_keeps_it(people, tmp_path):
     features, ages = people
-    fitted = AgeRegressor.fit(features, ages)
+    fitted = ImageRegressor.fit(features, ages)
     fitted.save(tmp_path / "age.json")
-    loaded = AgeRegressor.load(tmp_path / "age.json").predict(features)
+    loaded = ImageRegressor.load(tmp_path / "age.json").predict(features)
     np.testing.assert_allclose(loaded, fitted.predict(features), rtol=1e-5)
 
 
-def test_the_one_that_comes_along_is_for_levels_and_volumes():
+@pytest.mark.parametrize(("name", "low", "high"), [("age", 30, 80), ("sex", 0.3, 0.7)])
+def test_those_that_come_along_are_for_levels_and_volumes(name, low, high):
     structures = len(class_names()) - 1
-    regressor = AgeRegressor.load()
+    regressor = ImageRegressor.load(name)
     assert len(regressor.weights) == len(LEVELS) * structures + 3 + structures
-    assert 30 < regressor.predict(regressor.centre)[0] < 80  # of the middle of its training set
+    assert low < regressor.predict(regressor.centre)[0] < high  # of the middle of its training set
 
 
 def test_other_features_are_refused(people):
     with pytest.raises(ValueError, match="3 features, the regression was fitted to 8"):
-        AgeRegressor.fit(*people).predict(np.zeros((2, 3)))
+        ImageRegressor.fit(*people).predict(np.zeros((2, 3)))
 
 
 def test_levels_are_relative_to_the_brain_whatever_its_scale():

@@ -91,7 +91,7 @@ def test_conditions_are_read_as_they_are_meant_or_named(tmp_path):
     images = held_out_images(folder)[0]
     table = folder / "participants.tsv"
     table.write_text("participant_id\tage\tsex\nsub-01\t60.5\tfemale\nsub-02\tn/a\tM\n")
-    nothing = {"ventricular_volume": None, "brain_volume": None}
+    nothing = dict.fromkeys(("ventricular_volume", "brain_volume", "intracranial_volume"))
     assert people_of(folder, images) == [{"age": 60.5, "sex": "F", **nothing}, {"age": None, "sex": "M", **nothing}]
     table.write_text("participant_id\tage\tsex\nsub-01\t605\tfemale\nsub-02\tn/a\tM\n")
     with pytest.raises(DatasetError, match="sub-01: age is 605"):

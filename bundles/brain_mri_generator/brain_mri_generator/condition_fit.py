@@ -31,17 +31,15 @@ def fit_condition_reader(
     path: str | Path,
     *,
     recipe: Mapping[str, Any] | Sequence[Mapping[str, Any]] = (),
-    left_alone: Sequence[str] = ("sex",),
-    appearance: Sequence[str] = ("age",),
+    left_alone: Sequence[str] = ("sex", "age"),
     max_items: int = 1200,
     seed: int = 0,
 ) -> ConditionReader:
     """Fit a :class:`ConditionReader` to brains with known conditions, and write its weights.
 
-    The penalty of each condition is chosen by leave-one-out errors. A volume can be measured on the brain, so its
-    reading is to be the volume itself. Age shows only in how a brain looks: its reading is to be the mean of those of
-    brains left out in the fit. Sex is left to the network, since beside the volumes it hardly shows, and so is what
-    cannot be read off brains left out.
+    The penalty of each condition is chosen by leave-one-out errors. Sex and age are left to the network: beside the
+    volumes they show only in how tissue looks, which no mean change of a population holds. So is what cannot be read
+    off brains left out.
 
     Args:
         dataset: N items with a normalised latent, ``mean`` (C, D, H, W), and ``context``, K scaled conditions.
@@ -50,7 +48,6 @@ def fit_condition_reader(
         path: file of the weights. Of several processes the main one fits and writes; the others return at once.
         recipe: settings that the latents depend on, see :func:`brain_bundles.utils.with_recipe`.
         left_alone: conditions that are never corrected.
-        appearance: conditions that show only in how a brain looks.
         max_items: items to use, spread evenly over the dataset; the fit keeps all their features in memory.
         seed: seed of the random kernels.
 
@@ -96,10 +93,6 @@ def fit_condition_reader(
     with_one = torch.cat([conditions, torch.ones(len(conditions), 1)], 1)
     moves = torch.linalg.lstsq(with_one, latents.flatten(1).double()).solution[:-1]
     reader.directions.copy_(moves.view_as(reader.directions))
-    looks = torch.linalg.lstsq(with_one, torch.from_numpy(left_out) * unit + centre).solution.T
-    for k, name in enumerate(names):
-        if name in appearance:
-            reader.expected[k] = looks[k]
     with np.errstate(invalid="ignore"):
         shares = [float(np.nan_to_num(np.corrcoef(left_out[:, k], scaled[:, k])[0, 1])) for k in range(len(names))]
     least = max(READABLE, CERTAIN / len(items) ** 0.5)

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 logger = logging.getLogger(__name__)
 
 DAMPING = 1e-6
+MOST = 3.0  # longest move of one step: within the spread of a population its directions are straight
 
 
 class ConditionReader(nn.Module):
@@ -35,8 +36,9 @@ class ConditionReader(nn.Module):
     Attributes:
         weights: (K, F), and offset (K,), of the reading.
         directions: (K, C, D, H, W), change of the mean latent with each condition, the others held.
-        unit: (K,), length of a move along each direction that changes the reading well; 0 for one that is not moved.
-        expected: (K, K + 1), mean reading of brains with given conditions: a linear map and its offset.
+        unit: (K,), spread of each condition in the population; 0 for one that is not moved.
+        aim_factor, aim_shift: (K,), a line from what is asked for to what is aimed at; see
+            :func:`calibrate_condition_reader`.
 
     Source: random rectified features as in Rahimi and Recht 2008, "Random features for large-scale kernel machines".
     """
@@ -49,7 +51,8 @@ class ConditionReader(nn.Module):
     offset: torch.Tensor
     directions: torch.Tensor
     unit: torch.Tensor
-    expected: torch.Tensor
+    aim_factor: torch.Tensor
+    aim_shift: torch.Tensor
 
     def __init__(
         self,
@@ -72,7 +75,8 @@ class ConditionReader(nn.Module):
         self.register_buffer("offset", torch.zeros(num_conditions))
         self.register_buffer("directions", torch.zeros(num_conditions, channels, *size))
         self.register_buffer("unit", torch.zeros(num_conditions))
-        self.register_buffer("expected", torch.eye(num_conditions, num_conditions + 1))
+        self.register_buffer("aim_factor", torch.ones(num_conditions))
+        self.register_buffer("aim_shift", torch.zeros(num_conditions))
         self.recipe = Recipe()
 
     def features(self, latent: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -87,7 +91,7 @@ class ConditionReader(nn.Module):
 
     def wanted(self, condition: torch.Tensor) -> torch.Tensor:
         """Reading (B, K) that brains with conditions (B, K) should have."""
-        return condition @ self.expected[:, :-1].T + self.expected[:, -1]
+        return condition * self.aim_factor + self.aim_shift
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,8 @@ class ConditionCorrection:
             read = self.reader(points)[:, places].unflatten(0, (-1, 1 + len(places)))
             missing = torch.nan_to_num(self.strength * (wanted - read[:, 0]), nan=0.0)
             change = (read[:, 1:] - read[:, :1]).transpose(1, 2)
-            corrected = corrected + torch.einsum("bk,k...->b...", solve(change, missing), moves)
+            lengths = solve(change, missing).clamp(-MOST, MOST)
+            corrected = corrected + torch.einsum("bk,k...->b...", lengths, moves)
         return corrected.to(clean.dtype)
 
 

@@ -2,6 +2,7 @@
 
 from brain_bundles.evaluation.draw_calibration import calibrate_draws
 from brain_bundles.evaluation.generated import evaluate_generated
+from brain_bundles.evaluation.known_brains import KnownBrains, measure_brains
 from brain_bundles.evaluation.measurement import Measurement, measure_folder
 from brain_bundles.evaluation.own_look import find_look, save_look
 from brain_bundles.evaluation.populations import compare_populations
@@ -14,6 +15,7 @@ from brain_bundles.evaluation.translation_subject import with_segmentations
 from brain_bundles.evaluation.ventricle_atlas import load_ventricle_atlas
 
 __all__ = [
+    "KnownBrains",
     "Measurement",
     "NetworkMethod",
     "SamplerRow",
@@ -26,6 +28,7 @@ __all__ = [
     "evaluate_segmentation",
     "find_look",
     "load_ventricle_atlas",
+    "measure_brains",
     "measure_folder",
     "save_look",
     "trained_method",

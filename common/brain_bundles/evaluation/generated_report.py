@@ -18,8 +18,6 @@ from brain_bundles.metrics.fidelity import requested_vs_measured
 from brain_bundles.metrics.power_bands import BANDS
 from brain_bundles.utils.atomic import atomic_write
 
-_TITLES = {"ventricular_volume": "ventricular volume", "brain_volume": "brain volume", "age": "age"}
-
 
 def markdown(metrics: Mapping[str, Any]) -> str:
     """Format the metrics of :func:`brain_bundles.evaluation.generated.evaluate_generated` as tables."""
@@ -34,10 +32,11 @@ def markdown(metrics: Mapping[str, Any]) -> str:
     lines += _fidelity(metrics["fidelity"])
     if readings := metrics["readings"]:
         lines += ["## Requested against read by the segmenter (mL, years)", "", *_fidelity(readings)]
-        if "age" in readings:
-            ends = readings["age"].get("intervals", {}).get("partial_r")
-            partial = interval_cell(readings["age"]["partial_r"], ends, ".3f")
-            lines += [f"Partial r of age given sex and the volumes asked for: {partial}.", ""]
+        for name, one in readings.items():
+            if "partial_r" in one:
+                partial = interval_cell(one["partial_r"], one.get("intervals", {}).get("partial_r"), ".3f")
+                given = ", ".join(key.replace("_", " ") for key in one["given"])
+                lines += [f"Partial r of {name} given what was asked for of {given}: {partial}.", ""]
     lines += ["## Diversity: MS-SSIM between different brains", ""]
     lines += table(
         ["set", "mean", "standard deviation", "pairs", "kernel size"],
@@ -101,7 +100,7 @@ def _fidelity(fidelity: Mapping[str, Mapping[str, Any]]) -> list[str]:
         ["condition", "n", "not measured", "r", "mean error", "relative", "mean absolute error", "slope", "intercept"],
         [
             [
-                _TITLES[name],
+                name.replace("_", " "),
                 str(f["n"]),
                 str(f["n_unmeasured"]),
                 *(
@@ -177,9 +176,8 @@ def draw_requested_vs_measured(path: str | os.PathLike[str], measurements: Seque
         y = np.array([getattr(m.measured, name) for m in measurements])
         fit = requested_vs_measured(x, y)
         known = np.isfinite(x) & np.isfinite(y)
-        axes.set_title(
-            f"{_TITLES[name]}: n = {fit.n}" + (f", r = {fit.pearson_r:.3f}" if math.isfinite(fit.pearson_r) else "")
-        )
+        correlation = f", r = {fit.pearson_r:.3f}" if math.isfinite(fit.pearson_r) else ""
+        axes.set_title(f"{name.replace('_', ' ')}: n = {fit.n}{correlation}")
         axes.set_xlabel("requested (mL)")
         axes.set_ylabel("measured (mL)")
         axes.set_aspect("equal", adjustable="datalim")

@@ -1,4 +1,4 @@
-"""Age read from an image: ridge regression on levels and volumes of the structures that the segmenter finds."""
+"""Age or sex read from an image: ridge regression on levels and volumes of the structures that the segmenter finds."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from brain_bundles.utils.atomic import write_json
 Values = NDArray[np.float64]
 PENALTIES = tuple(float(10**power) for power in range(6))
 LEVELS = (10, 50, 90)  # percentiles
-SHIPPED = Path(__file__).with_name("age_regression.json")  # fitted on phantoms: docs/reference/results/segmenter.md
+READ = ("age", "sex")  # fitted on phantoms: docs/reference/results/segmenter.md
 _LEAST_VOXELS = 20  # of a structure whose levels are taken
 _SMALLEST_ML = 0.05  # of a structure that was not found, so that its logarithm is finite
 _DIGITS = 7
 
 
-def age_features(found: Segmentation, image: NDArray[np.float32]) -> Values:
-    """What the regression sees (F,): levels of the structures, and logarithms of volumes.
+def image_features(found: Segmentation, image: NDArray[np.float32]) -> Values:
+    """What a regression sees (F,): levels of the structures, and logarithms of volumes.
 
-    Cortex and white matter become more alike with age, iron darkens the deep nuclei, ventricles grow.
+    With age cortex and white matter become more alike, iron darkens the deep nuclei, and ventricles grow.
 
     Args:
         found: segmentation of a T1w.
@@ -61,13 +61,13 @@ def structure_levels(image: NDArray[np.float32], classes: NDArray[np.integer[Any
     return np.concatenate(levels).astype(float)
 
 
-class AgeRegressor:
-    """A linear reading of age, years.
+class ImageRegressor:
+    """A linear reading of a number, such as age in years, or sex as 0 for F and 1 for M.
 
     Attributes:
         centre, scale: (F,) of the features.
-        weights: (F,) of the scaled features, years.
-        intercept: years.
+        weights: (F,) of the scaled features, in the unit of the number.
+        intercept: in the unit of the number.
     """
 
     def __init__(self, centre: ArrayLike, scale: ArrayLike, weights: ArrayLike, intercept: float) -> None:
@@ -75,20 +75,20 @@ class AgeRegressor:
         self.intercept = float(intercept)
 
     @classmethod
-    def fit(cls, features: ArrayLike, ages: ArrayLike) -> AgeRegressor:
-        """Fit to features (N, F) of people with known ages (N,), years; the penalty by leave-one-out errors.
+    def fit(cls, features: ArrayLike, known: ArrayLike) -> ImageRegressor:
+        """Fit to features (N, F) of people whose number is known (N,); the penalty by leave-one-out errors.
 
         Raises:
             ImportError: without scikit-learn.
         """
-        x, y = np.asarray(features, dtype=float), np.asarray(ages, dtype=float)
+        x, y = np.asarray(features, dtype=float), np.asarray(known, dtype=float)
         scale = x.std(0)
         scale[scale < 1e-9] = 1.0  # a feature without spread says nothing
         model = _ridge()(alphas=PENALTIES).fit((x - x.mean(0)) / scale, y)
         return cls(x.mean(0), scale, model.coef_, float(model.intercept_))
 
     def predict(self, features: ArrayLike) -> Values:
-        """Ages (N,), years, of features (N, F).
+        """The number of each person (N,), of features (N, F).
 
         Raises:
             ValueError: for another number of features.
@@ -106,11 +106,12 @@ class AgeRegressor:
         write_json(path, content)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str] | None = None) -> AgeRegressor:
-        """Read what :meth:`save` wrote; None for the regression that comes with the collection, for T1w."""
-        return cls(**json.loads(Path(path or SHIPPED).read_text(encoding="utf-8")))
+    def load(cls, source: str | os.PathLike[str]) -> ImageRegressor:
+        """Read what :meth:`save` wrote; "age" or "sex" for a regression that comes with the collection, for T1w."""
+        path = Path(__file__).with_name(f"{source}_regression.json") if source in READ else Path(source)
+        return cls(**json.loads(path.read_text(encoding="utf-8")))
 
 
 def _ridge() -> Any:
-    hint = "{}: the age regression needs it; install it with: pip install scikit-learn"
+    hint = "{}: a regression needs it; install it with: pip install scikit-learn"
     return optional_import("sklearn.linear_model", name="RidgeCV", descriptor=hint)[0]

@@ -14,7 +14,7 @@ from monai.transforms import Compose
 from numpy.typing import NDArray
 
 from brain_bundles.data.bids_index import scan_of
-from brain_bundles.data.covariates import COVARIATES
+from brain_bundles.data.covariates import COVARIATES, HEAD_SIZE
 from brain_bundles.data.participants import SPLITS, parse_covariate, read_participants
 from brain_bundles.data.problems import raise_problems
 from brain_bundles.data.subject_checks import subject_problems
@@ -165,7 +165,7 @@ def read_reference(
 
 
 def people_of(folder: str | os.PathLike[str], images: Sequence[Found]) -> list[dict[str, Any]]:
-    """Age, sex and volumes of each image in participants.tsv, None where there is none; nothing without that table.
+    """Age, sex, volumes and head size of each image in participants.tsv, None if unknown; nothing without that table.
 
     Raises:
         DatasetError: with every impossible value.
@@ -178,7 +178,7 @@ def people_of(folder: str | os.PathLike[str], images: Sequence[Found]) -> list[d
     for name, *_ in images:
         row = rows[scan_of(name).participant_id]
         try:
-            people.append({key: parse_covariate(key, row.get(key)) for key in COVARIATES})
+            people.append({key: parse_covariate(key, row.get(key)) for key in (*COVARIATES, HEAD_SIZE)})
         except ValueError as error:
             problems.append(("impossible value", f"{name}: {error}"))
     raise_problems(os.fspath(folder), problems)

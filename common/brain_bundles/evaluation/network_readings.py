@@ -1,4 +1,4 @@
-"""What the segmenter reads from generated brains: volumes and age, beside what was asked for."""
+"""What the segmenter reads from generated brains: volumes, age and sex, beside what was asked for."""
 
 from __future__ import annotations
 
@@ -14,16 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from brain_bundles.data.covariates import HEAD_SIZE
 from brain_bundles.data.read_image import read_image
 from brain_bundles.data.volumes import VOLUMES
-from brain_bundles.evaluation.age_regressor import AgeRegressor, age_features
+from brain_bundles.evaluation.image_regressor import ImageRegressor, image_features
 from brain_bundles.metrics.fidelity import fidelity_intervals, requested_vs_measured
 from brain_bundles.metrics.intervals import bootstrap_interval
 from brain_bundles.metrics.partial_correlation import partial_correlation
 from brain_bundles.transforms.scan_segmenter import load_segmenter
 from brain_bundles.utils.user_warning import BrainBundlesWarning
 
-AGE = "age"
+AGE, SEX = "age", "sex"
+SIZES = (*VOLUMES, HEAD_SIZE)
+# What shows in how a brain looks -> the conditions given which it is compared once more, where all are known.
+GIVEN: Mapping[str, tuple[str, ...]] = {AGE: (SEX, *VOLUMES), SEX: (AGE, *SIZES)}
 
 
 @dataclass(frozen=True)
@@ -32,12 +36,15 @@ class Reading:
 
     Attributes:
         age: years; meant for T1w.
-        ventricular_volume, brain_volume: mL.
+        sex: about 0 for F and 1 for M; meant for T1w.
+        ventricular_volume, brain_volume, intracranial_volume: mL.
     """
 
     age: float
+    sex: float
     ventricular_volume: float
     brain_volume: float
+    intracranial_volume: float
 
 
 def read_brains(
@@ -53,17 +60,18 @@ def read_brains(
     Raises:
         FileNotFoundError: without the weights.
     """
-    network, regressor = load_segmenter(segmenter), AgeRegressor.load()
+    network, regressors = load_segmenter(segmenter), [ImageRegressor.load(name) for name in (AGE, SEX)]
     readings = []
     for path in tqdm(paths, desc="read", unit="brain", disable=not progress):
         try:
             image = read_image(path)
             found, scan = network.with_scan(image.voxels, image.affine, minimum_quality=0.0)
-            age = float(regressor.predict(age_features(found, scan[0].numpy()))[0])
-            readings.append(Reading(age, *(found.volumes[name] for name in VOLUMES)))
+            features = image_features(found, scan[0].numpy())
+            looks = [float(regressor.predict(features)[0]) for regressor in regressors]
+            readings.append(Reading(*looks, *(found.volumes[name] for name in SIZES)))
         except ValueError as error:
             warnings.warn(f"{path}: it cannot be read: {error}", BrainBundlesWarning, stacklevel=2)
-            readings.append(Reading(math.nan, math.nan, math.nan))
+            readings.append(Reading(*[math.nan] * (2 + len(SIZES))))
     return readings
 
 
@@ -79,45 +87,54 @@ def reading_fidelity(
         seed: seed of the draws.
 
     Returns:
-        for each volume and the age the fields of :class:`~brain_bundles.metrics.fidelity.Fidelity` by name; of the age
-        ``partial_r``, too: its correlation given sex and the volumes asked for, None if it is undefined. With
-        ``num_resamples`` also ``intervals``, by the names of the fields.
+        for each volume, the age and the sex the fields of :class:`~brain_bundles.metrics.fidelity.Fidelity` by name.
+        Of age and sex also ``given``, names of other conditions, and ``partial_r``, the correlation given what was
+        asked for of these; None if it is undefined. With ``num_resamples`` also ``intervals``, by the names of the
+        fields.
     """
     fidelity: dict[str, Any] = {}
     draws = {"num_resamples": num_resamples, "seed": seed}
-    for name in (*VOLUMES, AGE):
-        wanted = [float(row.get(name) or math.nan) for row in asked]
-        if np.isfinite(wanted).any():
-            read = [getattr(one, name) for one in readings]
-            fidelity[name] = requested_vs_measured(wanted, read).as_json()
-            if num_resamples:
-                fidelity[name]["intervals"] = fidelity_intervals(wanted, read, **draws)
-    if AGE in fidelity:
-        fidelity[AGE]["partial_r"] = _partial(readings, asked)
-        if num_resamples and fidelity[AGE]["partial_r"] is not None:
-            fidelity[AGE]["intervals"]["partial_r"] = _partial_interval(readings, asked, **draws)
+    for name in (*SIZES, AGE, SEX):
+        wanted = [as_number(name, row.get(name)) for row in asked]
+        if not np.isfinite(wanted).any():
+            continue
+        read = [getattr(one, name) for one in readings]
+        one: dict[str, Any] = dict(requested_vs_measured(wanted, read).as_json())
+        fidelity[name] = one
+        if num_resamples:
+            one["intervals"] = fidelity_intervals(wanted, read, **draws)
+        if name in GIVEN:
+            given = [key for key in GIVEN[name] if any(row.get(key) is not None for row in asked)]
+            table = np.array([[as_number(key, row.get(key)) for key in given] for row in asked])
+            one["given"], one["partial_r"] = given, _partial(read, wanted, table)
+            if num_resamples and one["partial_r"] is not None:
+                one["intervals"]["partial_r"] = _partial_interval(read, wanted, table, **draws)
     return fidelity
 
 
+def as_number(name: str, value: Any) -> float:
+    """A covariate as a number, with 0 for F and 1 for M; NaN for None."""
+    if value is None:
+        return math.nan
+    return float(value == "M") if name == SEX else float(value)
+
+
 def _partial_interval(
-    readings: Sequence[Reading], asked: Sequence[Mapping[str, Any]], **draws: int
+    read: Sequence[float], wanted: Sequence[float], given: NDArray[np.float64], **draws: int
 ) -> tuple[float, float] | None:
     def statistic(chosen: NDArray[np.int64]) -> float:
-        value = _partial([readings[i] for i in chosen], [asked[i] for i in chosen])
+        value = _partial([read[i] for i in chosen], [wanted[i] for i in chosen], given[chosen])
         return math.nan if value is None else value
 
-    low, high = bootstrap_interval(statistic, len(readings), **draws).tolist()
+    low, high = bootstrap_interval(statistic, len(read), **draws).tolist()
     return (low, high) if math.isfinite(low) and math.isfinite(high) else None
 
 
-def _partial(readings: Sequence[Reading], asked: Sequence[Mapping[str, Any]]) -> float | None:
-    known = [
-        (one.age, float(row[AGE]), [float(row["sex"] == "M"), *(float(row[name]) for name in VOLUMES)])
-        for one, row in zip(readings, asked, strict=True)
-        if math.isfinite(one.age) and all(row.get(name) is not None for name in (AGE, "sex", *VOLUMES))
-    ]
-    if len(known) <= len(VOLUMES) + 3:
+def _partial(read: Sequence[float], wanted: Sequence[float], given: NDArray[np.float64]) -> float | None:
+    """Partial correlation over those of whom all is known; None if it is undefined."""
+    values = np.column_stack([read, wanted, given])
+    values = values[np.isfinite(values).all(1)]
+    if len(values) <= values.shape[1]:
         return None
-    read, ages, given = zip(*known, strict=True)
-    value = partial_correlation(read, ages, given)
-    return value if math.isfinite(value) else None
+    found = partial_correlation(values[:, 0], values[:, 1], values[:, 2:])
+    return found if math.isfinite(found) else None

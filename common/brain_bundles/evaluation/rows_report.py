@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from brain_bundles.data.volumes import VOLUMES
 from brain_bundles.evaluation.features.report import TITLES
 from brain_bundles.evaluation.tables import cell, interval_cell, table
 from brain_bundles.metrics.power_bands import BANDS
@@ -92,13 +91,12 @@ def _conditions(results: Sequence[Found]) -> tuple[list[str], list[list[str]]]:
     for row in results:
         for where, method in METHODS.items():
             found = row["metrics"][where] or {}
-            for name in (one for one in (*VOLUMES, "age") if one in found):
-                one = found[name]
+            for name, one in found.items():
                 ends = one.get("intervals", {})
                 cells = [interval_cell(one[key], ends.get(key), form) for key, form in FIDELITY.items()]
                 lines.append([row["name"], name.replace("_", " "), method, str(one["n"]), *cells])
                 if one.get("partial_r") is not None:
-                    given = "age, given sex and volumes"
+                    given = f"{name}, given {', '.join(key.replace('_', ' ') for key in one['given'])}"
                     partial = interval_cell(one["partial_r"], ends.get("partial_r"), ".3f")
                     lines.append([row["name"], given, method, str(one["n"]), partial, "", "", ""])
     return header, lines

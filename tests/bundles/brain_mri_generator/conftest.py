@@ -29,6 +29,8 @@ class Bundle(BundleRunner):
     root = BUNDLE
     variants = {  # noqa: RUF012
         "distil": ("train", "distil"),
+        "fit_reader": ("train", "fit_reader"),
+        "calibrate_reader": ("inference", "calibrate_reader"),
         "sample_latents": ("inference", "sample_latents"),
         "refine_decoder": ("train_autoencoder", "refine_decoder"),
         "few_steps_inference": ("inference", "few_steps"),
@@ -53,13 +55,13 @@ class Bundle(BundleRunner):
         if name in ("baseline_inference", "evaluated_baseline"):
             return {**common, **TINY_GENERATOR, "num_samples": 3, **options}
         networks = {k: v for k, v in TINY_NETWORKS.items() if name not in FIRST_STAGE or k.startswith("autoencoder")}
-        if name.startswith("train") or name in ("distil", "refine_decoder"):
+        if name.startswith("train") or name in ("distil", "fit_reader", "refine_decoder"):
             common |= {"dataset_dir": str(self.dataset_dir), "samples_per_epoch": 4, "max_epochs": 2, "val_interval": 1}
             common |= {"batch_size": 2}
         if name in FIRST_STAGE:
             common |= {**TINY, "patch_size": [16, 16, 16], "num_val_subjects": 1, "adversarial_warmup_epochs": 1}
             common |= {"discriminator_def::channels": 4, "perceptual_network": "null"}  # its five levels need 32 voxels
-        if name in ("train", "distil"):
+        if name in ("train", "distil", "fit_reader"):
             common |= {"cache_dir": str(self.ckpt_dir / "cache"), "preview_samples": 1}
         if name in ("inference", "sample_latents"):
             common |= {"num_inference_steps": 3}

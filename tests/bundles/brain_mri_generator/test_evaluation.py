@@ -52,7 +52,7 @@ def test_evaluate_writes_metrics_a_table_and_pictures(bundle, trained, tmp_path)
     assert metrics["reference_split"] == "test"
     assert 0 < metrics["ms_ssim"]["reference"]["mean"] < 1
     assert metrics["fidelity"].keys() == {"ventricular_volume", "brain_volume"}
-    assert metrics["readings"].keys() == {"ventricular_volume", "brain_volume", "age"}
+    assert metrics["readings"].keys() == {"ventricular_volume", "brain_volume", "age", "sex"}
     errors = {(row["sampler"], row["num_inference_steps"]): row["latent_error"] for row in metrics["samplers"]}
     assert errors.pop(("rflow", 30)) == 0  # the reference
     assert errors.keys() == {("rflow", n) for n in (10, 20, 50)} | {("dpm_solver", n) for n in (10, 15, 20)}

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from brain_bundles.data import read_tsv
 from brain_bundles.engines.scalar_losses import scalar_losses
+from brain_bundles.evaluation import KnownBrains
 from brain_bundles.utils import read_recipe
 from brain_bundles.utils.recipe import RECIPE_KEY
 
@@ -195,7 +198,10 @@ def test_a_training_with_dropped_conditions_can_be_guided(trained, tmp_path):
 def test_a_distilled_network_samples_in_its_few_steps(trained, velocity_trained, tmp_path, prediction_type, sampler):
     source = velocity_trained if prediction_type == "v_prediction" else trained
     bundle = source.copy_to(tmp_path / "models")
+    reader = bundle.ckpt_dir / "reader.pt"
+    before = reader.stat().st_mtime_ns
     bundle.run("distil", tmp_path / "distil", teacher_steps=2, max_epochs=1)
+    assert reader.stat().st_mtime_ns == before  # a calibrated reader stays
     recipe = read_recipe([bundle.ckpt_dir / "few_steps.pt"])
     assert recipe["num_student_steps"] == 4
     teacher, student = (
@@ -215,6 +221,32 @@ def test_a_distillation_needs_its_teacher(trained, tmp_path):
     with pytest.raises(RuntimeError) as caught:  # MONAI's, around the cause
         bundle.run("distil", tmp_path / "distil")
     assert "model.pt does not exist; train first" in str(caught.value.__cause__)
+
+
+def test_a_reader_is_fitted_alone_and_calibrated(trained, tmp_path, monkeypatch):
+    bundle = trained.copy_to(tmp_path / "models")
+    path = bundle.ckpt_dir / "reader.pt"
+    path.unlink()
+    bundle.run("fit_reader", tmp_path / "fit")
+    fitted, recipe = torch.load(path, weights_only=True), read_recipe([path])
+    with pytest.raises(RuntimeError) as caught:  # MONAI's, around the cause
+        bundle.run("calibrate_reader", tmp_path / "out", generated_dir=tmp_path, reference_dir=bundle.dataset_dir)
+    assert "no brain in it" in str(caught.value.__cause__)
+    volumes = {"ventricular_volume": np.linspace(10, 60, 9), "brain_volume": np.linspace(900, 1300, 9)}
+
+    def measured(folder: Path, suffix: str, *, split: str | None = None, most: int | None = None) -> KnownBrains:
+        """What is asked of the first set, half of it, and of the split of the other, all of it, comes out."""
+        assert suffix == "T1w"
+        assert (split, most) in ((None, None), ("val", 48))
+        share = 0.5 if split is None else 1.0
+        return KnownBrains(volumes, {name: [share * values] for name, values in volumes.items()})
+
+    monkeypatch.setattr("brain_mri_generator.condition_calibration.measure_brains", measured)
+    bundle.run("calibrate_reader", tmp_path / "out", generated_dir=tmp_path, reference_dir=bundle.dataset_dir)
+    calibrated = torch.load(path, weights_only=True)
+    torch.testing.assert_close(calibrated["weights"], fitted["weights"])
+    torch.testing.assert_close(calibrated["aim_factor"], torch.tensor([1.0, 1, 2, 2]))
+    assert read_recipe([path]) == recipe
 
 
 def test_the_decoder_learns_to_draw_what_the_diffusion_generates(trained, tmp_path):

@@ -1,0 +1,68 @@
+"""Brains whose covariates are known or were asked for, with what the instruments find in them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brain_bundles.data.bids_index import scan_of
+from brain_bundles.data.participants import read_participants
+from brain_bundles.data.volumes import VOLUMES
+from brain_bundles.evaluation.image_sets import people_of
+from brain_bundles.evaluation.measurement import CLASSICAL, find_images, measure_images
+from brain_bundles.evaluation.network_readings import SIZES, as_number, read_brains
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class KnownBrains:
+    """What is known of N brains, and what was measured.
+
+    Attributes:
+        known: covariate -> (N,), with 0 for F and 1 for M, years and mL; NaN where unknown.
+        measured: covariate -> (N,) of each instrument, NaN where it failed.
+    """
+
+    known: Mapping[str, Values]
+    measured: Mapping[str, Sequence[Values]]
+
+
+def measure_brains(
+    folder: str | os.PathLike[str], suffix: str = "T1w", *, split: str | None = None, most: int | None = None
+) -> KnownBrains:
+    """Measure the volumes of the brains of a BIDS dataset by the segmenter and, of T1w, by the classical rules.
+
+    Args:
+        folder: the dataset.
+        suffix: contrast.
+        split: split of participants.tsv to take; None for all.
+        most: take so many, the first ones; None for all.
+
+    Raises:
+        FileNotFoundError: if the folder is missing or has no image.
+        DatasetError: if its table or images are incomplete.
+        ValueError: if the split is empty.
+    """
+    images = find_images(folder, suffix)
+    if split is not None:
+        splits = {str(row["participant_id"]): row.get("split") for row in read_participants(folder, ())}
+        images = [one for one in images if splits.get(scan_of(one[0]).participant_id) == split]
+        if not images:
+            raise ValueError(f"{os.fspath(folder)}: nobody is in the split {split!r} of participants.tsv.")
+    images = images[:most]
+    people = people_of(folder, images)
+    names = people[0] if people else ()
+    known = {name: np.array([as_number(name, row[name]) for row in people]) for name in names}
+    read = read_brains([Path(path) for _, path, _ in images])
+    measured = {name: [np.array([getattr(one, name) for one in read])] for name in SIZES}
+    if suffix == "T1w":
+        classical = measure_images(images, method=CLASSICAL)
+        for name in VOLUMES:
+            measured[name].append(np.array([getattr(one.measured, name) for one in classical]))
+    return KnownBrains(known, measured)
