@@ -209,8 +209,17 @@ def test_the_command_makes_the_rows_of_the_paper(bundle, trained, tmp_path, monk
     assert main(command) == 0
     root, rows, reference, out = given["args"]
     assert (root, reference, out) == (bundle.root, str(trained.dataset_dir), tmp_path)
-    assert [row["name"] for row in rows] == ["people", "lsgan", "vaegan", "rflow_1000", "rflow_50", "default"]
+    assert [row["name"] for row in rows] == [
+        "people",
+        "lsgan",
+        "vaegan",
+        "rflow_1000",
+        "rflow_50",
+        "default",
+        "few_steps",
+    ]
     assert paper_rows()[-1] == {"name": "few_steps", "overlays": ["few_steps.json"]}
+    assert paper_rows(distilled=False)[-1] == {"name": "default"}
     for row in rows:
         parsed = generator_rows.Row(**row)
         if parsed.images is None:
