@@ -22,8 +22,8 @@ def calibrate_condition_reader(
     reader: ConditionReader,
     path: str | Path,
     *,
-    generated_dir: str | Path,
-    reference_dir: str | Path,
+    generated_dir: str | Path | None,
+    reference_dir: str | Path | None,
     bounds: Mapping[str, Sequence[float]],
     volumes: Sequence[str] = ("ventricular_volume", "brain_volume"),
     suffix: str = "T1w",
@@ -49,8 +49,13 @@ def calibrate_condition_reader(
     Raises:
         FileNotFoundError: if a folder is missing or has no image.
         DatasetError: if a dataset is incomplete.
-        ValueError: see :func:`change_aims`.
+        ValueError: if a folder is not given; see also :func:`change_aims`.
     """
+    if generated_dir is None or reference_dir is None:
+        raise ValueError(
+            "a calibration compares two BIDS datasets: give --generated_dir, brains that were generated with this "
+            "reader, and --reference_dir, brains of known volumes that no training saw."
+        )
     generated = measure_brains(generated_dir, suffix)
     reference = measure_brains(reference_dir, suffix, split=reference_split, most=max_reference)
     lines = change_aims(reader, generated, reference, bounds, volumes)
@@ -102,7 +107,8 @@ def change_aims(
 
 def _line(brains: KnownBrains, name: str, instrument: int) -> tuple[float, float]:
     """Slope and offset of measured volumes against those known."""
-    pairs = np.column_stack([brains.known.get(name, np.empty(0)), brains.measured[name][instrument]])
+    measured = brains.measured[name][instrument]
+    pairs = np.column_stack([brains.known.get(name, np.full(len(measured), np.nan)), measured])
     pairs = pairs[np.isfinite(pairs).all(1)]
     if len(pairs) < LEAST:
         raise ValueError(f"{len(pairs)} brains have {name} known and measured, expected {LEAST} or more.")
