@@ -35,7 +35,7 @@ def main() -> None:
             network, inferer = (config.get_parsed_content(name) for name in ("network", "inferer"))
             network.eval()
             inferer.progress = False
-            condition = torch.full((1, 1, 4), 0.5, device=next(network.parameters()).device)
+            condition = torch.full((1, 1, network.num_covariates), 0.5, device=next(network.parameters()).device)
             seconds = []
             for _ in range(repeats + 1):
                 start = time.perf_counter()
