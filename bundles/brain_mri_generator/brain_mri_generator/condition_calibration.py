@@ -107,8 +107,7 @@ def change_aims(
 
 def _line(brains: KnownBrains, name: str, instrument: int) -> tuple[float, float]:
     """Slope and offset of measured volumes against those known."""
-    measured = brains.measured[name][instrument]
-    pairs = np.column_stack([brains.known.get(name, np.full(len(measured), np.nan)), measured])
+    pairs = np.column_stack([brains.known[name], brains.measured[name][instrument]])
     pairs = pairs[np.isfinite(pairs).all(1)]
     if len(pairs) < LEAST:
         raise ValueError(f"{len(pairs)} brains have {name} known and measured, expected {LEAST} or more.")

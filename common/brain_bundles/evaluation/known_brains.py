@@ -1,11 +1,10 @@
-"""Brains whose covariates are known or were asked for, with what the instruments find in them."""
+"""Brains whose volumes are known or were asked for, with what the instruments find in them."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,20 +12,19 @@ from numpy.typing import NDArray
 from brain_bundles.data.bids_index import scan_of
 from brain_bundles.data.participants import read_participants
 from brain_bundles.data.volumes import VOLUMES
-from brain_bundles.evaluation.image_sets import people_of
 from brain_bundles.evaluation.measurement import CLASSICAL, find_images, measure_images
-from brain_bundles.evaluation.network_readings import SIZES, as_number, read_brains
+from brain_bundles.evaluation.network_readings import read_brains
 
 Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class KnownBrains:
-    """What is known of N brains, and what was measured.
+    """Volumes of N brains, mL.
 
     Attributes:
-        known: covariate -> (N,), with 0 for F and 1 for M, years and mL; NaN where unknown.
-        measured: covariate -> (N,) of each instrument, NaN where it failed.
+        known: name -> (N,), NaN where unknown.
+        measured: name -> (N,) of each instrument, NaN where it failed.
     """
 
     known: Mapping[str, Values]
@@ -56,11 +54,9 @@ def measure_brains(
         if not images:
             raise ValueError(f"{os.fspath(folder)}: nobody is in the split {split!r} of participants.tsv.")
     images = images[:most]
-    people = people_of(folder, images)
-    names = people[0] if people else ()
-    known = {name: np.array([as_number(name, row[name]) for row in people]) for name in names}
-    read = read_brains([Path(path) for _, path, _ in images])
-    measured = {name: [np.array([getattr(one, name) for one in read])] for name in SIZES}
+    known = {name: np.array([getattr(recorded, name) for *_, recorded in images]) for name in VOLUMES}
+    read = read_brains([path for _, path, _ in images])
+    measured = {name: [np.array([getattr(one, name) for one in read])] for name in VOLUMES}
     if suffix == "T1w":
         classical = measure_images(images, method=CLASSICAL)
         for name in VOLUMES:

@@ -67,6 +67,7 @@ def test_sets_that_say_too_little_are_refused(slope, number, message):
     bad = brains(0, number, ventricular_volume=[ventricles(slope, 0)])
     with pytest.raises(ValueError, match=message):
         change_aims(ConditionReader(SHAPE, 4), bad, good, BOUNDS, ["ventricular_volume"])
-    unknown = KnownBrains({}, good.measured)  # a folder without a table
+    nothing = np.full(30, np.nan)  # a folder without a table
+    unknown = KnownBrains({"ventricular_volume": nothing}, good.measured)
     with pytest.raises(ValueError, match="0 brains have ventricular_volume known"):
         change_aims(ConditionReader(SHAPE, 4), good, unknown, BOUNDS, ["ventricular_volume"])
