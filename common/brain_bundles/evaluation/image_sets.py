@@ -193,9 +193,14 @@ def held_out_images(
     That is the split "test" of participants.tsv, or else "val"; all images, and None, where there is neither.
     """
     images = find_images(folder, suffix, entities=entities)
-    splits: dict[str, object] = {}
-    if (Path(folder) / "participants.tsv").is_file():
-        splits = {str(row["participant_id"]): row.get("split") for row in read_participants(folder, ())}
-    of = {split: [one for one in images if splits.get(scan_of(one[0]).participant_id) == split] for split in SPLITS}
+    of = {split: images_of_split(folder, images, split) for split in SPLITS}
     held_out = next((split for split in ("test", "val") if of[split]), None)
     return (images, [], None) if held_out is None else (of[held_out], of["train"], held_out)
+
+
+def images_of_split(folder: str | os.PathLike[str], images: Sequence[Found], split: str) -> list[Found]:
+    """Those of the images whose participant is in a split of participants.tsv; none without that table."""
+    if not (Path(folder) / "participants.tsv").is_file():
+        return []
+    splits = {str(row["participant_id"]): row.get("split") for row in read_participants(folder, ())}
+    return [one for one in images if splits.get(scan_of(one[0]).participant_id) == split]

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from brain_bundles.data.bids_index import scan_of
-from brain_bundles.data.participants import read_participants
 from brain_bundles.data.volumes import VOLUMES
+from brain_bundles.evaluation.image_sets import images_of_split
 from brain_bundles.evaluation.measurement import CLASSICAL, find_images, measure_images
 from brain_bundles.evaluation.network_readings import read_brains
 
@@ -49,8 +48,7 @@ def measure_brains(
     """
     images = find_images(folder, suffix)
     if split is not None:
-        splits = {str(row["participant_id"]): row.get("split") for row in read_participants(folder, ())}
-        images = [one for one in images if splits.get(scan_of(one[0]).participant_id) == split]
+        images = images_of_split(folder, images, split)
         if not images:
             raise ValueError(f"{os.fspath(folder)}: nobody is in the split {split!r} of participants.tsv.")
     images = images[:most]
