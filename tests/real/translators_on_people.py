@@ -1,11 +1,13 @@
-"""How good the adaptive translator is on people: every direction of every real data set, beside what needs no network.
+"""How good a translator is on people: every direction of every real data set, beside what needs no network.
 
-    python tests/real/translators_on_people.py REAL OUTPUT_DIR [--ckpt_dir DIR] [--option KEY VALUE ...]
+    python tests/real/translators_on_people.py REAL OUTPUT_DIR [--bundle slice2volume] [--overlay FILE]
+        [--ckpt_dir DIR] [--option KEY VALUE ...]
 
 Contrasts are on the grid and the intensity scale of the weights: each target is scaled by its own median, a prediction
 never is. Each regression is the mean target intensity given that of the source: of the other people of the set, and of
-the people of all other sets. ``DIR`` has the weights, by default those that ship; an option is a key of
-configs/inference.json. Predictions are kept in OUTPUT_DIR: empty it for other weights.
+the people of all other sets. ``DIR`` has the weights, by default those that ship; an overlay is a file of configs, such
+as flair.json; an option is a key of configs/inference.json. Predictions are kept in OUTPUT_DIR: empty it for other
+weights.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from brain_bundles.evaluation.translation_baselines import fit_regressions
 from brain_bundles.evaluation.translation_subject import Subject, load_subject
 from brain_bundles.metrics.translation import brain_mask, score_translation
 from brain_bundles.transforms import ContrastPreprocessing
+from brain_bundles.utils import load_weights, read_recipe
 from monai.bundle import ConfigParser
 from population_realism import lay_out
 from tqdm import tqdm
@@ -37,7 +40,8 @@ CONTRASTS = ["T1w", "T2w", "FLAIR", "ce-gadolinium_T1w"]
 SETS = {"older": "15 older adults", "brats": "2 tumours", "ms": "sclerosis", "stroke": "stroke"}
 RIM_MM = 4.0
 COPY, OWN, OTHER = "copy", "regression, other people of the set", "regression, people of the other sets"
-SPADE, MODEL = "MS-SPADE alone", "adaptive translator"
+SPADE, MODEL, SLICES, VOLUMES = "MS-SPADE alone", "adaptive translator", "slice model", "volumetric model"
+NETWORKS = {"adaptive": (SPADE, MODEL), "slice2volume": (SLICES, VOLUMES)}
 Rows = list[dict[str, Any]]
 
 
@@ -47,12 +51,12 @@ def set_of(subject: Subject) -> str:
 
 
 class Translator:
-    """The adaptive translator of the weights in a folder, with and without its diffusion."""
+    """A translator by the weights in a folder, beside what is left without its diffusion or its volumetric layers."""
 
-    def __init__(self, ckpt_dir: Path | None, options: Mapping[str, Any]) -> None:
-        root = Path(brain_bundles.load("brain_mri_adaptive_translator").root)
+    def __init__(self, bundle: str, overlay: str | None, ckpt_dir: Path | None, options: Mapping[str, Any]) -> None:
+        root = Path(brain_bundles.load(f"brain_mri_{bundle}_translator").root)
         self.config = ConfigParser()
-        self.config.read_config(root / "configs" / "inference.json")
+        self.config.read_config([root / "configs" / name for name in ("inference.json", overlay) if name])
         self.config.update({"bundle_root": str(root), "input": "none", "device": "cpu", **options})
         if ckpt_dir is not None:
             self.config["ckpt_dir"] = str(ckpt_dir)
@@ -60,17 +64,30 @@ class Translator:
         settings = {name: self.config.get_parsed_content(name) for name in names}
         self.spacing = settings["spacing"]
         self.read = ContrastPreprocessing(CONTRASTS, warn_cut=None, **settings)
-        inferer = self.config.get_parsed_content("inferer")
-        self.methods = {SPADE: NetworkMethod(type(inferer)(inferer.sampler, diffusion=False), torch.nn.Identity())}
-        if Path(self.config.get_parsed_content("ckpt_dir"), "model.pt").is_file():
-            self.methods[MODEL] = NetworkMethod(inferer, self.config.get_parsed_content("network"))
+        self.inferer = self.config.get_parsed_content("inferer")
+        self.methods = dict(self._adaptive() if bundle == "adaptive" else self._slice2volume())
+
+    def _adaptive(self) -> Iterator[tuple[str, NetworkMethod]]:
         known = self.config.get_parsed_content("contrasts")
-        self.targets = [name for name in CONTRASTS if name in known]
+        self.cells = list(permutations([name for name in CONTRASTS if name in known], 2))
+        yield SPADE, NetworkMethod(type(self.inferer)(self.inferer.sampler, diffusion=False), torch.nn.Identity())
+        if Path(self.config.get_parsed_content("ckpt_dir"), "model.pt").is_file():
+            yield MODEL, NetworkMethod(self.inferer, self.config.get_parsed_content("network"))
+
+    def _slice2volume(self) -> Iterator[tuple[str, NetworkMethod]]:
+        network = self.config.get_parsed_content("network")
+        self.cells = [(self.config.get_parsed_content("source"), self.config.get_parsed_content("target"))]
+        path = Path(self.config.get_parsed_content("ckpt_dir"), "slice_model.pt")
+        if read_recipe([path]).get("target") == self.cells[0][1]:
+            yield SLICES, NetworkMethod(self.inferer, load_weights(network.to_slices(), path, without=".volumetric"))
+        yield VOLUMES, NetworkMethod(self.inferer, network)
 
     def translate(self, subject: Subject, source: str, folder: Path) -> dict[str, dict[str, torch.Tensor]]:
         """Method -> target -> (D, H, W), from the folder if it is there."""
         found: dict[str, dict[str, torch.Tensor]] = {}
-        wanted = [name for name in self.targets if name != source and name in subject.volumes]
+        wanted = [target for given, target in self.cells if given == source and target in subject.volumes]
+        if not wanted:
+            return {}
         for method, call in self.methods.items():
             path = folder / f"{subject.participant_id}_{source}_{method.replace(' ', '_')}.pt"
             if not path.is_file():
@@ -90,7 +107,7 @@ def rows_of(subjects: list[Subject], translator: Translator, folder: Path) -> It
         for source, volume in subject.volumes.items():
             networks = translator.translate(subject, source, folder)
             for target, true in subject.volumes.items():
-                if target == source:
+                if (source, target) not in translator.cells:
                     continue
                 brain = brain_mask(volume, true)
                 made = {COPY: volume}
@@ -130,7 +147,8 @@ def _psnr(squares: torch.Tensor, mask: torch.Tensor) -> float:
 
 def report(rows: Rows) -> str:
     """The tables: by set; at the rim, within and in lesions; by direction; the contrasts that predictions look like."""
-    methods = [COPY, OWN, OTHER, *(name for name in (SPADE, MODEL) if any(row["method"] == name for row in rows))]
+    found_in = {row["method"] for row in rows}
+    methods = [COPY, OWN, OTHER, *(name for names in NETWORKS.values() for name in names if name in found_in)]
     lines = ["| method | " + " | ".join(SETS.values()) + " |", "| --- |" + " --- |" * len(SETS)]
     for title, keys in (("", ("psnr", "ssim")), (", rim, within, lesions", ("rim", "within", "lesion"))):
         for method in methods:
@@ -152,23 +170,36 @@ def report(rows: Rows) -> str:
         right = sum(row["nearest"] == row["target"] for row in mine)
         masked = np.mean([row["masked_volume_ssim"] for row in mine]) if mine else float("nan")
         lines.append(
-            f"\n{method}: {right} of {len(mine)} of the tumours are nearest to the contrast asked for; SSIM of "
+            f"\n{method}: {right} of {len(mine)} brains with tumours are nearest to the contrast asked for; SSIM of "
             f"masked volumes {masked:.4f}"
         )
     return "\n".join(lines)
+
+
+def scans_nearest(subjects: list[Subject]) -> str:
+    """How often scans of one tumour patient, in place of predictions, are nearest to the same contrast of the other."""
+    patients = [one for one in subjects if set_of(one) == "brats"]
+    right = [
+        nearest_contrast(quantiles, other.quantiles) == contrast
+        for one, other in permutations(patients, 2)
+        for contrast, quantiles in one.quantiles.items()
+    ]
+    return f"\nscans of the other patient: {sum(right)} of {len(right)}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("real", type=Path)
     parser.add_argument("output", type=Path)
+    parser.add_argument("--bundle", choices=list(NETWORKS), default="adaptive")
+    parser.add_argument("--overlay")
     parser.add_argument("--ckpt_dir", type=Path)
     parser.add_argument("--option", nargs=2, action="append", default=[], metavar=("KEY", "VALUE"))
     given = parser.parse_args()
     given.output.mkdir(parents=True, exist_ok=True)
     dataset = lay_out(given.real, given.output / "people", CONTRASTS)
     options = {key: _value(value) for key, value in given.option}
-    translator = Translator(given.ckpt_dir, options)
+    translator = Translator(given.bundle, given.overlay, given.ckpt_dir, options)
     lesions = dict(lesion_masks(given.real))
     subjects = []
     for item in contrast_datalist(dataset, CONTRASTS):
@@ -178,7 +209,7 @@ def main() -> None:
             subjects.append(load_subject({**item, **known}, translator.read, CONTRASTS, tumour_labels=range(1, 100)))
     rows = list(rows_of(subjects, translator, given.output))
     (given.output / "rows.json").write_text(json.dumps(rows, indent=1))
-    print(report(rows))
+    print(report(rows) + "\n" + scans_nearest(subjects))
 
 
 def lesion_masks(real: Path) -> Iterator[tuple[str, str]]:
