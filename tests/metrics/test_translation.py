@@ -131,6 +131,9 @@ def test_what_is_undefined_is_nan_and_null_in_json():
         "ms_ssim": None,
         "nmse": None,
         "through_plane_error": None,
+        "power_coarse": None,
+        "power_middle": None,
+        "power_fine": None,
     }
     json.dumps(scores.as_json(), allow_nan=False)
 
@@ -195,3 +198,24 @@ def test_a_region_is_scored_within_the_brain_around_it():
     assert scores.masked_volume_ssim > scores.ssim + 0.3
     with pytest.raises(ValueError, match="region is empty"):
         score_translation(prediction, target, region, region=~region)
+
+
+def test_power_of_detail_is_relative_to_the_target():
+    """Doubled amplitude is four times the power, blurring takes most from the finest band."""
+    target = noise(24, 24, 24)
+    mask = torch.ones(target.shape, dtype=torch.bool)
+    mask[:4] = False
+
+    def powers(prediction, **options):
+        scores = score_translation(prediction, target, mask, spacing=2.0, **options)
+        return [scores.power_coarse, scores.power_middle, scores.power_fine]
+
+    assert powers(target) == pytest.approx([1, 1, 1])
+    assert powers(2 * target) == pytest.approx([4, 4, 4])
+    assert powers(target + 5 * ~mask) == pytest.approx([1, 1, 1])  # outside of the brain nothing counts
+    blurred = powers(torch.nn.functional.avg_pool3d(target[None, None], 3, 1, 1)[0, 0])
+    assert blurred[2] < blurred[1] < blurred[0] < 0.7
+    assert all(map(math.isnan, powers(target, region=mask)))
+    assert math.isnan(score_translation(target, target, mask).power_fine)
+    assert math.isnan(score_translation(target, target, mask, spacing=3.0).power_fine)  # not resolved
+    assert math.isnan(score_translation(target, torch.zeros_like(target), mask, spacing=2.0).power_fine)

@@ -114,6 +114,7 @@ def compare_translations(
     )
     options = {
         "slice_axis": slice_axis,
+        "spacing": steps[0] if steps.count(steps[0]) == 3 else None,
         "ssim_kernel_size": ssim_kernel_size,
         "ms_ssim_kernel_size": ms_ssim_kernel_size if "ms_ssim" in metrics else None,
         "convention": convention,

@@ -142,6 +142,9 @@ def _notes(report: Report) -> list[str]:
         "through_plane_error": [
             f"The through-plane error compares the steps between neighbouring {slices} slices with those of the target."
         ],
+        "power_coarse": [
+            "Power of detail at these cycles/mm is relative to the target's: 1 is as sharp as the target."
+        ],
         "masked_volume_ssim": [
             "SSIM of masked volumes is BraSyn's: SSIM of the whole volumes, both 0 outside of the region.",
             "So the air counts as agreement.",

@@ -25,6 +25,9 @@ METRICS: Mapping[str, tuple[str, str]] = {
     "ms_ssim": ("MS-SSIM ↑", ".4f"),
     "nmse": ("NMSE ↓", ".4f"),
     "through_plane_error": ("through-plane error ↓", ".4f"),
+    "power_coarse": ("power at 0.11-0.14", ".2f"),
+    "power_middle": ("power at 0.14-0.17", ".2f"),
+    "power_fine": ("power at 0.17-0.20", ".2f"),
     "masked_volume_ssim": ("SSIM of masked volumes ↑", ".4f"),
     "seconds": ("seconds per volume ↓", ".2f"),
 }

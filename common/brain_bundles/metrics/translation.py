@@ -9,6 +9,7 @@ import torch
 
 from brain_bundles.metrics.conventions import COLLECTION, apply_convention
 from brain_bundles.metrics.ms_ssim_pairs import check_size
+from brain_bundles.metrics.power_bands import band_power, radial_power
 from brain_bundles.metrics.ssim import ms_ssim, ssim_maps
 from brain_bundles.utils.plain_tensor import plain_tensor
 
@@ -29,6 +30,11 @@ class TranslationScores:
         through_plane_error: mean of |difference between neighbouring slices of the prediction - the same difference of
             the target|, over neighbours that are both in the brain. It shows the jitter of slice-by-slice synthesis.
             NaN if there are no neighbours.
+        power_coarse: power of the prediction in the first of the bands of fine detail, see
+            :data:`~brain_bundles.metrics.power_bands.BANDS`, divided by that of the target: below 1 is blurred, above 1
+            is noisy. NaN for a region, without a spacing, and for a band that the grid does not resolve.
+        power_middle: the same in the second band.
+        power_fine: the same in the third band.
     """
 
     mae: float
@@ -38,6 +44,9 @@ class TranslationScores:
     ms_ssim: float
     nmse: float
     through_plane_error: float
+    power_coarse: float = math.nan
+    power_middle: float = math.nan
+    power_fine: float = math.nan
 
     def as_json(self) -> dict[str, float | None]:
         """Fields by name, with None for undefined or infinite values: JSON has neither."""
@@ -61,6 +70,7 @@ def score_translation(
     *,
     region: torch.Tensor | None = None,
     slice_axis: int = 2,
+    spacing: float | None = None,
     data_range: float = 1.0,
     ssim_kernel_size: int = 7,
     ms_ssim_kernel_size: int | None = 5,
@@ -75,6 +85,7 @@ def score_translation(
         region: boolean (D, H, W), the part of the brain that is scored, such as a tumour; None for the whole brain. The
             brain around it still counts for the SSIM of the voxels at its edge.
         slice_axis: axis that counts the slices, 0, 1 or 2; 2 is axial in RAS.
+        spacing: edge of the isotropic voxels, mm, for the power; None leaves the power out (NaN).
         data_range: span of the intensities, for PSNR and both SSIM.
         ssim_kernel_size: odd side of the window, voxels.
         ms_ssim_kernel_size: the same for MS-SSIM; every side of the volumes needs 16 times as many voxels. None skips
@@ -101,6 +112,7 @@ def score_translation(
     error = a - b
     mse = float(error[scored].square().mean())
     power = float(b[scored].square().mean())
+    detail = [math.nan] * 3 if spacing is None or region is not None else _power_ratios(a, b, inside, spacing)
     ssim, _ = ssim_maps(a, b, kernel_size=ssim_kernel_size, data_range=data_range)
     alone = ssim
     if region is not None:
@@ -114,6 +126,9 @@ def score_translation(
         ms_ssim=math.nan if ms_ssim_kernel_size is None else _ms_ssim_or_nan(a, b, ms_ssim_kernel_size, data_range),
         nmse=mse / power if power > 0 else math.nan,
         through_plane_error=_through_plane_error(error, scored, slice_axis),
+        power_coarse=detail[0],
+        power_middle=detail[1],
+        power_fine=detail[2],
     )
 
 
@@ -149,6 +164,13 @@ def _ms_ssim_or_nan(a: torch.Tensor, b: torch.Tensor, kernel_size: int, data_ran
     except ValueError:
         return math.nan
     return ms_ssim(a, b, kernel_size=kernel_size, data_range=data_range)
+
+
+def _power_ratios(a: torch.Tensor, b: torch.Tensor, inside: torch.Tensor, spacing: float) -> list[float]:
+    """Power of a in each band divided by that of b; NaN where b has none."""
+    mask = inside.cpu().numpy()
+    made, true = (band_power(*radial_power(volume.cpu().numpy(), mask, spacing)) for volume in (a, b))
+    return [float(one / other) if other > 0 else math.nan for one, other in zip(made, true, strict=True)]
 
 
 def _through_plane_error(error: torch.Tensor, inside: torch.Tensor, axis: int) -> float:
