@@ -139,12 +139,16 @@ def test_covariates_of_an_item_are_those_of_its_head(anatomies, exact):
         assert found["brain_volume"] == pytest.approx(item["brain_volume"], rel=0.02 if exact else 0.05)
 
 
-def test_a_training_reads_it_like_a_folder(population):
+def test_a_training_reads_it_like_a_folder(population, anatomies):
     items = bids_datalist(population, "T1w", "train")
     preprocessing = image_preprocessing("image", 4.0, (40, 48, 40), warn_cut=None)
-    fresh = image_dataset(items, preprocessing, cache_rate=1.0, progress=False)
+    many = bids_datalist(HeadPopulation(anatomies, num_subjects=1001, num_held_out=2, **GRID), "T1w", "train")
+    fresh = image_dataset(many, preprocessing, cache_rate=1.0, progress=False)
     assert not isinstance(fresh, CacheDataset)  # a hundred thousand people are not kept
-    assert isinstance(image_dataset(items[:2], preprocessing, progress=False), CacheDataset)
+    kept = image_dataset(items, preprocessing, progress=False)
+    assert isinstance(kept, CacheDataset)
+    assert len(kept) == 6
+    assert kept[2]["image"].equal(fresh[2]["image"])  # a person depends on seed, split and index alone
     sample = SeededDataset(fresh, seed=1)[3]
     assert sample["image"].shape == (1, 40, 48, 40)
     brain = sample["image"][sample["image"] > 0]

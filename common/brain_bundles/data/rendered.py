@@ -11,6 +11,8 @@ import numpy as np
 from monai.data import CacheDataset, Dataset
 from numpy.typing import NDArray
 
+MOST_KEPT = 1000  # pairs of 2 mm need 5 MB each
+
 
 @runtime_checkable
 class RenderedImage(Protocol):
@@ -118,14 +120,17 @@ def alternate(number: int, people: int, scans: int, at_once: int) -> tuple[int, 
 
 
 def image_dataset(data: Sequence, transform: Callable, cache_rate: float = 1.0, **options: Any) -> Dataset:
-    """A MONAI ``CacheDataset`` of files; images that are rendered in training are not kept, each is seen once or so.
+    """A MONAI ``CacheDataset`` of files, or of a small population that is rendered in training.
+
+    A training sees each person of a small population many times, of a large one once or so: images of more than
+    ``MOST_KEPT`` rendered items are not kept.
 
     Args:
         data: datalist.
         transform: deterministic preprocessing.
-        cache_rate: share of the files to keep in memory.
+        cache_rate: share of the images to keep in memory.
         **options: further options of ``CacheDataset``.
     """
-    if isinstance(getattr(data, "made", data), RenderedItems):
+    if isinstance(getattr(data, "made", data), RenderedItems) and len(data) > MOST_KEPT:
         return Dataset(data, transform)
     return CacheDataset(data, transform, cache_rate=cache_rate, **options)
