@@ -222,6 +222,7 @@ def test_truth_values_and_nothing_are_what_is_written(monkeypatch):
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
+        (["generate", "--overlays", "few_step"], 2, "did you mean few_steps"),
         (["generate", "--agee", "70"], 2, "no option 'agee'; did you mean age"),
         (["generate", "--age", "-5"], 1, "age is -5, possible are 0 to 130 years"),
         (["generate", "--bundle", "nope"], 1, "there is no bundle 'nope'"),

@@ -131,6 +131,19 @@ def test_parts_of_a_config_are_made_without_a_run(generator):
         generator.content("network_def", bound=3)
 
 
+def test_overlays_go_over_the_inference(tmp_path):
+    """Those of the bundle, with or without their ending."""
+    for name in ("few_steps", "few_steps.json"):
+        quick = brain_bundles.load(BUNDLES / "brain_mri_generator", overlays=[name], device="cpu")
+        assert quick.content("num_inference_steps") == [4]
+        assert quick.options == {"device": torch.device("cpu")}
+    own = tmp_path / "own.json"
+    own.write_text('{"num_samples": 3}')
+    assert brain_bundles.load(BUNDLES / "brain_mri_generator", overlays=[str(own)]).content("num_samples") == [3]
+    with pytest.raises(ValueError, match=r"has no config few_step\.json; did you mean few_steps\?"):
+        brain_bundles.load(BUNDLES / "brain_mri_generator", overlays=["few_step"])
+
+
 @pytest.mark.parametrize(
     ("call", "kind", "message"),
     [

@@ -32,7 +32,8 @@ class Bundle:
 
     Args:
         root: the bundle's folder.
-        overlays: names of files in ``configs`` that go over it, such as ``baseline_inference.json``.
+        overlays: configs that go over it: names of files in ``configs``, with or without ``.json``, such as
+            ``few_steps``, or paths of files of your own.
         device: where networks run, such as "cuda:0"; None for a GPU if there is one.
         **options: keys of the config for all calls, such as ``ckpt_dir`` or ``num_inference_steps``.
 
@@ -42,7 +43,7 @@ class Bundle:
         metadata: contents of ``configs/metadata.json``.
 
     Raises:
-        ValueError: for an option that is no key of the config.
+        ValueError: for an option that is no key of the config, or an overlay that is no file of the bundle.
     """
 
     def __init__(
@@ -55,10 +56,9 @@ class Bundle:
     ) -> None:
         self.root = Path(root)
         self.name = self.root.name
-        self.config_files = [str(self.root / "configs" / name) for name in ("inference.json", *overlays)]
-        self.metadata: dict[str, Any] = json.loads(
-            (self.root / "configs" / "metadata.json").read_text(encoding="utf-8")
-        )
+        configs = self.root / "configs"
+        self.config_files = [str(configs / "inference.json"), *(str(self._overlay(name)) for name in overlays)]
+        self.metadata: dict[str, Any] = json.loads((configs / "metadata.json").read_text(encoding="utf-8"))
         self._parser = ConfigParser(ConfigParser.load_config_files(self.config_files))
         self.options = dict(options)
         if device is not None:
@@ -67,6 +67,17 @@ class Bundle:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, version {self.metadata['version']}, {str(self.root)!r})"
+
+    def _overlay(self, name: str) -> Path:
+        path = self.root / "configs" / f"{name.removesuffix('.json')}.json"
+        for found in (path, Path(name)):
+            if found.is_file():
+                return found
+        near = difflib.get_close_matches(path.stem, [one.stem for one in path.parent.glob("*.json")], n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(
+            f"{self.name} has no config {path.name}{hint} An overlay is a file in {path.parent}, or a path."
+        )
 
     @property
     def keys(self) -> list[str]:

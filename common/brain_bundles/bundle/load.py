@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -23,7 +24,11 @@ KINDS: dict[str, type[Bundle]] = {
 
 
 def load(
-    bundle: str | os.PathLike[str], *, device: str | torch.device | None = None, **options: Any
+    bundle: str | os.PathLike[str],
+    *,
+    overlays: Sequence[str] = (),
+    device: str | torch.device | None = None,
+    **options: Any,
 ) -> Generator | Translator | Segmenter:
     """Load a bundle of this collection, to call it from Python.
 
@@ -31,6 +36,8 @@ def load(
 
     Args:
         bundle: name, folder or zip, see :func:`~brain_bundles.zoo.find_bundle.find_bundle`.
+        overlays: configs that go over its inference: of the bundle, such as ``few_steps`` of the generator, or paths of
+            files of your own.
         device: where networks run, such as "cuda:0"; None for a GPU if there is one.
         **options: keys of ``configs/inference.json`` for all calls, such as ``ckpt_dir``.
 
@@ -39,11 +46,11 @@ def load(
 
     Raises:
         FileNotFoundError: if there is no such bundle.
-        ValueError: if it is none of this collection, or an option is no key of its config.
+        ValueError: if it is none of this collection, an option is no key of its config, or it has no such overlay.
     """
     root = find_bundle(bundle)
     keys = Bundle(root).keys
     kind = next((kind for key, kind in KINDS.items() if key in keys), None)
     if kind is None:
         raise ValueError(f"{root} is no bundle of this collection: its inference has none of {', '.join(KINDS)}.")
-    return kind(root, device=device, **options)  # type: ignore[return-value]
+    return kind(root, overlays=overlays, device=device, **options)  # type: ignore[return-value]

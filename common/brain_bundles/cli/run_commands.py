@@ -28,7 +28,13 @@ def get(bundle: str, *, release: str | None = None, sha256: str | None = None, r
     print(get_bundle(text("bundle", bundle), release=address, sha256=hash_value, replace=truth("replace", replace)))
 
 
-def generate(*, output_dir: str = "generated", bundle: str = "brain_mri_generator", **options: Any) -> None:
+def generate(
+    *,
+    output_dir: str = "generated",
+    bundle: str = "brain_mri_generator",
+    overlays: str | list[str] | None = None,
+    **options: Any,
+) -> None:
     """Generate brains with given age (years), sex (M, F) and volumes (mL), as a BIDS dataset.
 
     Every key of the bundle's configs/inference.json is an option, such as num_samples, age, sex, ventricular_volume,
@@ -39,8 +45,9 @@ def generate(*, output_dir: str = "generated", bundle: str = "brain_mri_generato
     Args:
         output_dir: folder for the results; a run that was stopped goes on there.
         bundle: name, folder or zip of the bundle.
+        overlays: configs that go over its inference: of the bundle, such as few_steps, or files of your own.
     """
-    _run(bundle, output_dir, settings(options))
+    _run(_load(bundle, overlays), output_dir, settings(options))
 
 
 def translate(
@@ -50,6 +57,7 @@ def translate(
     source: str | None = None,
     output_dir: str = "translated",
     bundle: str = "brain_mri_adaptive_translator",
+    overlays: str | list[str] | None = None,
     **options: Any,
 ) -> None:
     """Translate scans from one contrast to others, each in its own space.
@@ -64,22 +72,31 @@ def translate(
         source: contrast of the scans; by default the bundle's.
         output_dir: folder for the results; a run that was stopped goes on there.
         bundle: name, folder or zip of the bundle.
+        overlays: configs that go over its inference: of the bundle, such as flair of the slice translator, or files
+            of your own.
     """
-    from brain_bundles.bundle import Translator, load
+    from brain_bundles.bundle import Translator
 
+    loaded = _load(bundle, overlays)
     options = {**settings(options), **_scans(scans)}
     if source is not None:
         options["source"] = text("source", source)
     words = several("targets", targets)
     if words is not None:
-        loaded = load(text("bundle", bundle))
         if not isinstance(loaded, Translator):
             raise UsageError(f"{bundle} is no translator.")
         options |= {"targets": "missing"} if words == ["missing"] else loaded.target_option(words)
-    _run(bundle, output_dir, options)
+    _run(loaded, output_dir, options)
 
 
-def segment(scans: str, *, output_dir: str = "segmented", bundle: str = "brain_mri_segmenter", **options: Any) -> None:
+def segment(
+    scans: str,
+    *,
+    output_dir: str = "segmented",
+    bundle: str = "brain_mri_segmenter",
+    overlays: str | list[str] | None = None,
+    **options: Any,
+) -> None:
     """Find the brain and its parts in scans of any contrast, whole heads or brains, each in its own space.
 
     Every key of the bundle's configs/inference.json is an option, such as flip, minimum_quality, device.
@@ -90,8 +107,9 @@ def segment(scans: str, *, output_dir: str = "segmented", bundle: str = "brain_m
         scans: a NIfTI file, a folder of them, or a BIDS dataset.
         output_dir: folder for the results; a run that was stopped goes on there.
         bundle: name, folder or zip of the bundle.
+        overlays: configs that go over its inference: files of your own.
     """
-    _run(bundle, output_dir, {**settings(options), **_scans(scans)})
+    _run(_load(bundle, overlays), output_dir, {**settings(options), **_scans(scans)})
 
 
 def _scans(scans: str) -> dict[str, Any]:
@@ -104,10 +122,16 @@ def _scans(scans: str) -> dict[str, Any]:
     return {"dataset_dir": None, "input": path}
 
 
-def _run(bundle: str, output_dir: str, options: dict[str, Any]) -> None:
+def _load(bundle: str, overlays: str | list[str] | None) -> Any:
     from brain_bundles.bundle import load
 
-    loaded = load(text("bundle", bundle))
+    try:
+        return load(text("bundle", bundle), overlays=several("overlays", overlays) or ())
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _run(loaded: Any, output_dir: str, options: dict[str, Any]) -> None:
     try:
         loaded.check(options)
     except ValueError as error:
