@@ -32,7 +32,13 @@ OF_A_STAGE = {
     *("network", "autoencoder", "slicewise", "ema_generator", "learner"),
 }
 # The baseline names another network; a training names contrasts, and segmenting takes all.
-OTHER_SETTING = {("brain_mri_slice2volume_translator", "network_def"), ("brain_mri_segmenter", "contrasts")}
+# Without a recipe a training has the range of its default data, an inference that of the weights that ship: MONAI's own
+# loader gives the network without the paths at which a recipe is found.
+OTHER_SETTING = {
+    ("brain_mri_slice2volume_translator", "network_def"),
+    ("brain_mri_segmenter", "contrasts"),
+    ("brain_mri_generator", "default_bounds"),
+}
 # Whole heads have another grid and another scale than brains. The perceptual loss was measured for the first stage of
 # the generator: of the others one is of slices, which the segmenter does not take, and one of four contrasts.
 OWN_BLOCKS = {

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from brain_bundles.phantom import PopulationModel
+from brain_bundles.utils import read_recipe
 from monai.bundle import ConfigParser
 
 from .conftest import BUNDLE
@@ -27,6 +28,12 @@ def test_training_and_sampling_use_one_noise_schedule():
 
 def test_bounds_are_the_range_of_the_population():
     assert {k: list(v) for k, v in PopulationModel.default().range.items()} == load("train")["default_bounds"]
+
+
+def test_without_a_recipe_sampling_has_the_covariates_of_the_weights_that_ship():
+    """MONAI's loader makes the network of the config, and passes over weights that do not fit."""
+    bounds = {key: list(value) for key, value in read_recipe([BUNDLE / "models" / "model.pt"])["bounds"].items()}
+    assert load("inference")["default_bounds"] == bounds
 
 
 def test_paper_scale_has_exactly_the_published_networks():
