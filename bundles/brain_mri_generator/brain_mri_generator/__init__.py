@@ -2,8 +2,9 @@
 
 from brain_mri_generator.code_sampler import CodeSampler
 from brain_mri_generator.condition_calibration import calibrate_condition_reader
+from brain_mri_generator.condition_correction import ConditionCorrection, load_condition_correction
 from brain_mri_generator.condition_fit import fit_condition_reader
-from brain_mri_generator.condition_reader import ConditionCorrection, ConditionReader, load_condition_correction
+from brain_mri_generator.condition_reader import ConditionReader
 from brain_mri_generator.lsgan_trainer import LSGANTrainer
 from brain_mri_generator.networks import ConditionedDiffusionUNet
 from brain_mri_generator.sample_diversity import SampleDiversity

@@ -11,7 +11,8 @@ from brain_mri_generator import (
     fit_condition_reader,
     load_condition_correction,
 )
-from brain_mri_generator.condition_reader import MOST, solve
+from brain_mri_generator.condition_correction import MOST
+from brain_mri_generator.least_squares import solve
 
 SHAPE = (2, 6, 8, 6)
 NAMES = ("sex", "age", "ventricular_volume", "brain_volume")
