@@ -15,6 +15,7 @@ from brain_bundles.engines.scalar_losses import scalar_losses
 from brain_bundles.evaluation import KnownBrains
 from brain_bundles.utils import read_recipe
 from brain_bundles.utils.recipe import RECIPE_KEY
+from brain_bundles.utils.weights_recipe import change_recipe
 
 from ..tracked import check_tracking, check_tracking_option
 from .conftest import Bundle
@@ -227,8 +228,13 @@ def test_a_reader_is_fitted_alone_and_calibrated(trained, tmp_path, monkeypatch)
     bundle = trained.copy_to(tmp_path / "models")
     path = bundle.ckpt_dir / "reader.pt"
     path.unlink()
+    wider = {
+        name: [low, high + 1] for name, (low, high) in read_recipe([bundle.ckpt_dir / "model.pt"])["bounds"].items()
+    }
+    change_recipe(bundle.ckpt_dir / "model.pt", {"bounds": wider})
     bundle.run("fit_reader", tmp_path / "fit")
     fitted, recipe = torch.load(path, weights_only=True), read_recipe([path])
+    assert recipe["bounds"] == wider  # what the network knows, not what a training from nothing would
     for given, said in ((None, "give --generated_dir"), (tmp_path, "no brain in it")):
         with pytest.raises(RuntimeError) as caught:  # MONAI's, around the cause
             bundle.run("calibrate_reader", tmp_path / "out", generated_dir=given, reference_dir=bundle.dataset_dir)
