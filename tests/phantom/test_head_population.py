@@ -22,6 +22,7 @@ from brain_bundles.data import (
 from brain_bundles.data.rendered import alternate
 from brain_bundles.phantom import HeadPopulation
 from brain_bundles.phantom.scanner import acquisition_of
+from brain_bundles.runs import segmentation_inputs, translation_inputs
 from brain_bundles.transforms import ReadImaged, image_preprocessing
 from monai.data import CacheDataset, DataLoader, Dataset
 
@@ -155,6 +156,16 @@ def test_a_training_reads_it_like_a_folder(population, anatomies):
     assert float(brain.median()) == pytest.approx(0.5, abs=0.01)  # the collection's intensity scale
     trained_on = TrainingData(population, items, "T1w")()
     assert trained_on["data"] == "6 subjects of a population of 3 label maps, seed 0"
+
+
+def test_an_inference_reads_files(population):
+    """A population has none, and says so."""
+    for inputs in (
+        lambda: translation_inputs(population, source="T1w", target="T2w"),
+        lambda: segmentation_inputs(population),
+    ):
+        with pytest.raises(ValueError, match="a population of 3 label maps, seed 0, which is rendered in training;"):
+            inputs()
 
 
 class Halves(torch.nn.Module):

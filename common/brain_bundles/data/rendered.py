@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -72,6 +73,20 @@ class RenderedDataset(Protocol):
 
         Segmentations have FreeSurfer's numbers.
         """
+
+
+def files_of(dataset_dir: str | os.PathLike[str]) -> str:
+    """Path of a dataset whose files are read, as those of sources of an inference are.
+
+    Raises:
+        ValueError: for people who are rendered in training, who have no files.
+    """
+    if isinstance(dataset_dir, RenderedDataset):
+        raise ValueError(
+            f"dataset_dir is {dataset_dir}, which is rendered in training; here files are read. Write some with "
+            "`brain-bundles phantom DIR --anatomies FOLDER` and give DIR."
+        )
+    return os.fspath(dataset_dir)
 
 
 def target_key(contrast: str) -> str:

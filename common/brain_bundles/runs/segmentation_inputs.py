@@ -16,6 +16,7 @@ from brain_bundles.data.bids_scans import Labels, select_scans
 from brain_bundles.data.checks import check_image, warn_headers
 from brain_bundles.data.contrast_spellings import MASK, SEGMENTATION, contrast_of
 from brain_bundles.data.problems import first_names, raise_problems
+from brain_bundles.data.rendered import files_of
 from brain_bundles.runs.input_files import nifti_files
 from brain_bundles.runs.run_output import MAX_IMAGE_NAME
 from brain_bundles.runs.translation_inputs import Paths, TranslationInputs
@@ -65,7 +66,7 @@ def segmentation_inputs(
         )
     problems: list[tuple[str, str]] = []
     if dataset_dir is not None:
-        where = os.fspath(dataset_dir)
+        where = files_of(dataset_dir)
         index = BidsIndex(where, entities)
         scans, problems = select_scans(
             index, split, participant_label=participant_label, session_id=session_id, needs_table=False

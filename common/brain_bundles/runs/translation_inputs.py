@@ -16,6 +16,7 @@ from brain_bundles.data.bids_index import BidsIndex
 from brain_bundles.data.bids_scans import Labels, select_scans
 from brain_bundles.data.checks import ImageCheck, check_image, log_doubts, warn_headers
 from brain_bundles.data.problems import DatasetError, first_names, raise_problems
+from brain_bundles.data.rendered import files_of
 from brain_bundles.runs.dataset_jobs import MISSING, dataset_jobs
 from brain_bundles.runs.input_files import ANY, file_jobs
 from brain_bundles.runs.run_output import MAX_IMAGE_NAME
@@ -127,7 +128,7 @@ def translation_inputs(
         knows = ", ".join(contrasts or [])
         logger.warning("source_order names %s, which is ignored: this model knows %s.", ", ".join(unknown), knows)
     if dataset_dir is not None:
-        where = os.fspath(dataset_dir)
+        where = files_of(dataset_dir)
         known = list(contrasts or [])
         order = {
             name: list(dict.fromkeys([*(source_order or {}).get(name, []), *known])) for name in (*targets, *known)
