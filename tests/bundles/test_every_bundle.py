@@ -155,8 +155,8 @@ def test_weights_that_ship_are_small_enough_for_git(bundle):
         {"autoencoder.pt", "model.pt"} if (bundle / "configs" / "train_autoencoder.json").is_file() else {"model.pt"}
     )
     # The slice network is for the comparison, the second encoder judges features, the reader corrects conditions,
-    # the network of few steps is no default.
-    others = {"slice_model.pt", "second_encoder.pt", "discriminator.pt", "reader.pt", "few_steps.pt"}
+    # the networks of few steps and of another target are no defaults.
+    others = {"slice_model.pt", "second_encoder.pt", "discriminator.pt", "reader.pt", "few_steps.pt", "flair.pt"}
     assert sizes.keys() - others == stages
     assert max(sizes.values()) <= 25.0
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from brain_bundles.transforms.intensity import DEFAULT_SCALE
+from brain_bundles.utils.weights_recipe import change_recipe
 from monai.bundle import ConfigParser
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
@@ -31,11 +33,18 @@ def test_new_weights_have_the_collection_s_scale_and_write_it(bundle, tmp_path):
 
 
 @pytest.mark.parametrize("bundle", NAMES)
-def test_weights_that_ship_keep_theirs(bundle):
-    shipped = str(BUNDLES / bundle / "models" / "autoencoder.pt")
-    own = ("percentiles", [0.5, 99.5]) if "slice2volume" in bundle else ("median", None)
-    assert scale(bundle, "inference") == scale(bundle, "inference", "evaluate") == scale(bundle, "train") == own
-    assert scale(bundle, "train_autoencoder", initial_weights=shipped) == own
+def test_weights_keep_their_scale(bundle, tmp_path):
+    """Those that ship have the collection's; others, such as those that shipped before, have what their recipe says."""
+    older = tmp_path / "models"
+    older.mkdir()
+    for name in ("autoencoder.pt", "model.pt"):
+        shutil.copy(BUNDLES / bundle / "models" / name, older)
+        change_recipe(older / name, {"intensity_scale": "percentiles", "intensity_percentiles": [0.5, 99.5]})
+    for folder, own in ((BUNDLES / bundle / "models", (DEFAULT_SCALE, None)), (older, ("percentiles", [0.5, 99.5]))):
+        given = {"ckpt_dir": str(folder)}
+        found = [scale(bundle, *files, **given) for files in (["inference"], ["inference", "evaluate"], ["train"])]
+        assert found == [own] * 3
+        assert scale(bundle, "train_autoencoder", initial_weights=str(folder / "autoencoder.pt")) == own
 
 
 def test_the_published_generator_has_the_published_scale(tmp_path):
