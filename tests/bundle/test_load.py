@@ -92,9 +92,7 @@ def test_a_scan_is_translated_on_its_own_grid_from_a_file_and_from_memory(transl
 
 def test_the_spread_of_several_draws_is_given_beside_their_mean(scan):
     slices = brain_bundles.load(BUNDLES / "brain_mri_slice2volume_translator", device="cpu", num_inference_steps=1)
-    with pytest.raises(
-        ValueError, match="which these weights have for num_inference_steps 10, not for 1"
-    ):
+    with pytest.raises(ValueError, match="which these weights have for num_inference_steps 10, not for 1"):
         slices.translate(scan, targets=["T2w"], num_draws=2)
     found = slices.translate(scan, targets=["T2w"], num_draws=2, spread=None)  # without the calibration
     assert list(found) == ["T2w", "T2w_std"]
