@@ -22,8 +22,9 @@ BUNDLES = Path(__file__).parents[2] / "bundles"
 SEGMENTER = {"spacing": 5.0, "spatial_size": [48, 48, 48]}
 SEGMENTER |= {"network_def::channels": [4, 8, 16], "network_def::strides": [2, 2]}
 # The numbers of steps are those of the configs, but for the generator's 15.
+BOUNDS = {"age": [40.0, 86.0], "ventricular_volume": [5.0, 105.0], "brain_volume": [850.0, 1550.0]}
 TINY: dict[str, dict[str, Any]] = {
-    "brain_mri_generator": {**generator.TINY, **generator.TINY_NETWORKS, "num_inference_steps": 3},
+    "brain_mri_generator": {**generator.TINY, **generator.TINY_NETWORKS, "num_inference_steps": 3, "bounds": BOUNDS},
     "brain_mri_slice2volume_translator": {**slices.TINY, **slices.TINY_AUTOENCODER, **slices.TINY_UNET},
     "brain_mri_adaptive_translator": {**adaptive.TINY, **adaptive.TINY_AUTOENCODER, **adaptive.TINY_UNET},
     "brain_mri_segmenter": SEGMENTER,
