@@ -177,14 +177,20 @@ def report(rows: Rows) -> str:
 
 
 def scans_nearest(subjects: list[Subject]) -> str:
-    """How often scans of one tumour patient, in place of predictions, are nearest to the same contrast of the other."""
-    patients = [one for one in subjects if set_of(one) == "brats"]
-    right = [
-        nearest_contrast(quantiles, other.quantiles) == contrast
-        for one, other in permutations(patients, 2)
-        for contrast, quantiles in one.quantiles.items()
-    ]
-    return f"\nscans of the other patient: {sum(right)} of {len(right)}"
+    """How often scans of one person, in place of predictions, are nearest to the same contrast of another."""
+    groups = {
+        "the other brain with a tumour": [one for one in subjects if set_of(one) == "brats"],
+        "another person with every contrast": [one for one in subjects if len(one.volumes) == len(CONTRASTS)],
+    }
+    lines = []
+    for name, people in groups.items():
+        right = [
+            nearest_contrast(quantiles, other.quantiles) == contrast
+            for one, other in permutations(people, 2)
+            for contrast, quantiles in one.quantiles.items()
+        ]
+        lines.append(f"\nscans of {name}: {sum(right)} of {len(right)}")
+    return "\n".join(lines)
 
 
 def main() -> None:
