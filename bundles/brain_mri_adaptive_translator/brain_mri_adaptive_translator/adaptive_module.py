@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
-from brain_bundles.inferers import WalkModule, random_image
+from brain_bundles.inferers import WalkModule, check_one_draw, random_image
 from torch import nn
 
 from brain_mri_adaptive_translator.indexed_spade import IndexedMSSPADE
@@ -25,7 +25,8 @@ class AdaptiveTranslationModule(WalkModule):
         spatial_size: (D, H, W) of the grid.
 
     Raises:
-        ValueError: for a translator without diffusion; see also :class:`~brain_bundles.inferers.WalkModule`.
+        ValueError: for a translator without diffusion, or of several draws; see also
+            :class:`~brain_bundles.inferers.WalkModule`.
     """
 
     about = {  # noqa: RUF012
@@ -41,6 +42,7 @@ class AdaptiveTranslationModule(WalkModule):
     def __init__(self, translator: AdaptiveTranslator, network: nn.Module, spatial_size: Sequence[int]) -> None:
         if not translator.diffusion:
             raise ValueError("diffusion is False; an export has the diffusion.")
+        check_one_draw(translator.num_draws)
         sampler = translator.sampler
         adaptive = sampler.decoder.autoencoder
         shape = adaptive.encode_moments(torch.zeros(1, 1, *spatial_size))[0].shape[1:]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -18,9 +19,9 @@ from torch import nn
 from tqdm import tqdm
 
 from brain_bundles.evaluation.tables import finite_json
-from brain_bundles.evaluation.translation_subject import Preprocessing, load_subject
+from brain_bundles.evaluation.translation_subject import Preprocessing, Subject, load_subject
+from brain_bundles.inferers.latent_sampler import LatentSampler
 from brain_bundles.inferers.spread_calibration import SpreadCalibration
-from brain_bundles.inferers.volume_translator import VolumeTranslator
 from brain_bundles.metrics.translation import brain_mask
 from brain_bundles.utils.atomic import write_json
 from brain_bundles.utils.recipe import SPREAD
@@ -30,9 +31,19 @@ from brain_bundles.utils.weights_recipe import change_recipe
 logger = logging.getLogger(__name__)
 
 Values = NDArray[np.float64]
+Pair = tuple[Values, Values]  # absolute errors, and deviations
 WIDTH = 2.0  # deviations on either side
 COVERED = 0.95  # share of the errors that are to be within
 VOXELS = 20_000  # of each subject
+
+
+class Translator(Protocol):
+    """A translator that can make several draws, such as :class:`~brain_bundles.inferers.VolumeTranslator`."""
+
+    num_draws: int
+    sampler: LatentSampler
+
+    def __call__(self, inputs: torch.Tensor, network: Any, *, seeds: Sequence[int], **options: Any) -> torch.Tensor: ...
 
 
 def calibrate_draws(
@@ -40,9 +51,9 @@ def calibrate_draws(
     test_datalist: Sequence[Mapping[str, Any]],
     preprocessing: Preprocessing,
     *,
-    source: str,
-    target: str,
-    translator: VolumeTranslator,
+    sources: Sequence[str],
+    targets: Sequence[str],
+    translator: Translator,
     network: nn.Module,
     weights: str | Path,
     output_dir: str | Path,
@@ -50,59 +61,102 @@ def calibrate_draws(
 ) -> dict[str, Any]:
     """Fit what makes the spread of draws an uncertainty, score it on other subjects, and write it into the weights.
 
+    Each subject is translated from one of its contrasts, the next one in turn, to all others that it has.
+
     Args:
-        fit_datalist: subjects to fit to, with both contrasts, that no training saw.
+        fit_datalist: subjects to fit to, with some of the contrasts, that no training saw.
         test_datalist: other subjects, to score on; may be empty.
         preprocessing: makes each contrast (1, D, H, W) in [0, 1] on the model's grid.
-        source, target: the two contrasts.
-        translator: makes several draws, without a calibration.
+        sources, targets: contrasts to translate from and to.
+        translator: makes several draws, without a calibration; one whose call names ``targets`` has numbers for each.
         network: its diffusion network.
         weights: file of the network; its recipe gets the entry ``spread``.
         output_dir: gets spread.json with the numbers.
-        seed: seed of the draws, with the subject's name.
+        seed: seed of the draws, with the subject's name and the target.
 
     Returns:
-        The content of spread.json: ``calibration``, and the scores of both lists and of the raw spread.
+        The content of spread.json: ``calibration``, and the scores of both lists and of the raw spread, of a translator
+        of several targets by target.
 
     Raises:
-        ValueError: if the translator makes one draw, or there is nobody to fit to.
+        ValueError: if the translator makes one draw, or there is nobody to fit a target to.
     """
     if translator.num_draws < 2:
         raise ValueError(f"num_draws is {translator.num_draws}; a spread needs several, such as 8.")
-    if not fit_datalist:
-        raise ValueError("nobody to fit the spread of the draws to: the split has no subject with both contrasts.")
+    drawn = _Drawn(preprocessing, sources, targets, translator, network, seed)
+    samples = {"fit": drawn.samples(fit_datalist, "fit"), "test": drawn.samples(test_datalist, "test")}
+    if left := [name for name in targets if not samples["fit"][name]]:
+        raise ValueError(
+            f"nobody to fit the spread of the draws to: no subject has {', '.join(left)} and another contrast."
+        )
+    steps = translator.sampler.steps.num_inference_steps
+    calibrations: dict[str, SpreadCalibration] = {}
+    report: dict[str, Any] = {"num_draws": translator.num_draws}
+    for target in targets:
+        errors, deviations = (np.concatenate(parts) for parts in zip(*samples["fit"][target], strict=True))
+        calibrations[target] = SpreadCalibration(*fit_spread(errors, deviations), steps)
+        for name, by_target in samples.items():
+            if pairs := by_target[target]:
+                report.setdefault(name, {})[target] = _scores(pairs, calibrations[target])
+                report.setdefault(f"{name}_uncalibrated", {})[target] = _scores(pairs, None)
+    if drawn.by_target:
+        numbers = {name: {"scale": one.scale, "floor": one.floor} for name, one in calibrations.items()}
+        report["calibration"] = {"num_inference_steps": steps, "targets": numbers}
+    else:
+        (target,) = targets
+        report = {key: value[target] if isinstance(value, dict) else value for key, value in report.items()}
+        report["calibration"] = asdict(calibrations[target])
+    report = finite_json(report)
+    write_json(Path(output_dir) / "spread.json", report)
+    change_recipe(weights, {SPREAD: report["calibration"]})
+    logger.info("%s\n%s", Path(output_dir) / "spread.json", json.dumps(report, indent=4))
+    return report
 
-    def samples(items: Sequence[Mapping[str, Any]], what: str) -> list[tuple[Values, Values]]:
-        return list(tqdm(_samples(items), desc=what, total=len(items), unit="subject", disable=None))
 
-    def _samples(items: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Values, Values]]:
-        for item in items:
-            subject = load_subject(item, preprocessing, [source, target])
-            own = derive_seed(seed, subject.participant_id, target)
-            with torch.inference_mode():
-                given = subject.volumes[source][None, None].to(next(network.parameters()).device)
-                mean, deviation = translator(given, network, seeds=[own])[0].cpu()
-            true = subject.volumes[target]
+class _Drawn:
+    """Errors of means of draws, and the deviations of the draws, at random voxels of brains."""
+
+    def __init__(
+        self,
+        preprocessing: Preprocessing,
+        sources: Sequence[str],
+        targets: Sequence[str],
+        translator: Translator,
+        network: nn.Module,
+        seed: int,
+    ) -> None:
+        self.preprocessing, self.sources, self.targets = preprocessing, sources, targets
+        self.translator, self.network, self.seed = translator, network, seed
+        self.by_target = "targets" in inspect.signature(translator.__call__).parameters
+
+    def samples(self, items: Sequence[Mapping[str, Any]], what: str) -> dict[str, list[Pair]]:
+        """Target -> errors and deviations of each subject, both (N,)."""
+        found: dict[str, list[Pair]] = {name: [] for name in self.targets}
+        for number, item in enumerate(tqdm(items, desc=what, unit="subject", disable=None)):
+            there = [name for name in self.sources if name in item]
+            if not there:
+                continue
+            source = there[number % len(there)]
+            targets = [name for name in self.targets if name in item and name != source]
+            if targets:
+                subject = load_subject(item, self.preprocessing, [source, *targets])
+                for name, pair in zip(targets, self._pairs(subject, source, targets), strict=True):
+                    found[name].append(pair)
+        return found
+
+    def _pairs(self, subject: Subject, source: str, targets: Sequence[str]) -> Iterator[Pair]:
+        seeds = [derive_seed(self.seed, subject.participant_id, name) for name in targets]
+        given = subject.volumes[source][None, None].to(next(self.network.parameters()).device)
+        options = {"targets": targets} if self.by_target else {}
+        with torch.inference_mode():
+            made = self.translator(given, self.network, seeds=seeds, **options)[0].cpu()
+        means, deviations = made.chunk(2)
+        for own, name, mean, deviation in zip(seeds, targets, means, deviations, strict=True):
+            true = subject.volumes[name]
             inside = brain_mask(subject.volumes[source], true)
             error = (mean - true).abs()[inside].double()
             chosen = torch.randperm(len(error), generator=generator_for(own, "voxels"))[:VOXELS]
             yield error[chosen].numpy(), deviation[inside].double()[chosen].numpy()
-
-    fitted, tested = samples(fit_datalist, "fit"), samples(test_datalist, "test")
-    scale, floor = fit_spread(*(np.concatenate(parts) for parts in zip(*fitted, strict=True)))
-    calibration = SpreadCalibration(scale, floor, translator.sampler.steps.num_inference_steps)
-    lists = {"fit": fitted, "test": tested}
-    report = {
-        "calibration": asdict(calibration),
-        "num_draws": translator.num_draws,
-        **{name: _scores(pairs, calibration) for name, pairs in lists.items() if pairs},
-        **{f"{name}_uncalibrated": _scores(pairs, None) for name, pairs in lists.items() if pairs},
-    }
-    report = finite_json(report)
-    write_json(Path(output_dir) / "spread.json", report)
-    change_recipe(weights, {SPREAD: asdict(calibration)})
-    logger.info("%s\n%s", Path(output_dir) / "spread.json", json.dumps(report, indent=4))
-    return report
 
 
 def fit_spread(errors: Values, deviations: Values) -> tuple[float, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -39,6 +40,16 @@ class SpreadCalibration:
     def of(cls, entry: Mapping[str, float] | SpreadCalibration | None) -> SpreadCalibration | None:
         """From the entry of a recipe; None stays None."""
         return entry if entry is None or isinstance(entry, cls) else cls(**entry)  # type: ignore[arg-type]
+
+    @classmethod
+    def by_target(cls, entry: Mapping[str, Any] | None) -> dict[str, SpreadCalibration] | None:
+        """Those of a model of several targets, from its recipe's ``{num_inference_steps, targets: {name: {scale,
+        floor}}}``; None stays None.
+        """
+        if entry is None:
+            return None
+        steps = entry["num_inference_steps"]
+        return {name: cls(**numbers, num_inference_steps=steps) for name, numbers in entry["targets"].items()}
 
     def check_steps(self, num_inference_steps: int) -> None:
         """Raise ValueError for another number of steps than that of the calibration."""

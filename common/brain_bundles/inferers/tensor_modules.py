@@ -162,8 +162,7 @@ class TranslationModule(WalkModule):
     output = ("translation", "(1, 1, D, H, W): the target contrast on the model's grid, in [0, 1]")
 
     def __init__(self, translator: VolumeTranslator, network: nn.Module, spatial_size: Sequence[int]) -> None:
-        if translator.num_draws != 1:
-            raise ValueError(f"num_draws is {translator.num_draws}; a module makes one draw, of the noise it is given.")
+        check_one_draw(translator.num_draws)
         if translator.windows.slices_per_window is not None:
             raise ValueError(
                 f"slices_per_window is {translator.windows.slices_per_window}; an export takes whole volumes, null."
@@ -187,6 +186,12 @@ def random_image(spatial_size: Sequence[int], seed: int) -> torch.Tensor:
     values = torch.rand(1, 1, *spatial_size, generator=generator_for(seed, "image"))
     axes = torch.meshgrid(*(torch.linspace(-1, 1, size) for size in spatial_size), indexing="ij")
     return values * (sum(axis.square() for axis in axes) < 0.5)
+
+
+def check_one_draw(num_draws: int) -> None:
+    """Raise ValueError for several draws, which no module makes."""
+    if num_draws != 1:
+        raise ValueError(f"num_draws is {num_draws}; a module makes one draw, of the noise it is given.")
 
 
 def _check_precision(precision: str) -> None:

@@ -10,13 +10,13 @@ import torch
 from monai.inferers import Inferer
 from torch import nn
 
+from brain_bundles.inferers.draws import check_num_draws, mean_and_deviation
 from brain_bundles.inferers.latent_sampler import LatentSampler
 from brain_bundles.inferers.slice_windows import SliceWindows
 from brain_bundles.inferers.spread_calibration import SpreadCalibration
 from brain_bundles.inferers.tensor_modules import TranslationModule
 from brain_bundles.utils.memory_format import to_memory_format
 from brain_bundles.utils.plain_tensor import plain_tensor
-from brain_bundles.utils.seeding import derive_seed
 
 
 class VolumeTranslator(Inferer):
@@ -45,9 +45,8 @@ class VolumeTranslator(Inferer):
         super().__init__()
         if sampler.denoiser.mode != "concat":
             raise ValueError(f"the sampler's mode is {sampler.denoiser.mode!r}; a translation needs 'concat'.")
-        if num_draws < 1:
-            raise ValueError(f"num_draws must be at least 1, got {num_draws}.")
-        self.sampler, self.windows, self.num_draws = sampler, windows or SliceWindows(), num_draws
+        self.sampler, self.windows = sampler, windows or SliceWindows()
+        self.num_draws = check_num_draws(num_draws)
         self.spread = SpreadCalibration.of(spread)
         if num_draws > 1 and self.spread is not None:
             self.spread.check_steps(sampler.steps.num_inference_steps)
@@ -72,17 +71,12 @@ class VolumeTranslator(Inferer):
         def in_windows(x: torch.Tensor, *, timesteps: torch.Tensor) -> torch.Tensor:
             return windows(x, network, timesteps=timesteps)
 
-        mean = self.sampler(condition, in_windows, seeds=seeds)
+        def draw(seeds: Sequence[int]) -> torch.Tensor:
+            return self.sampler(condition, in_windows, seeds=seeds)
+
         if self.num_draws == 1:
-            return mean
-        squares = torch.zeros_like(mean)  # of the deviations from the mean, by Welford's recurrence
-        for draw in range(1, self.num_draws):
-            own = [derive_seed(int(seed), "draw", draw) for seed in seeds]
-            image = self.sampler(condition, in_windows, seeds=own)
-            deviation = image - mean
-            mean += deviation / (draw + 1)
-            squares += deviation * (image - mean)
-        deviation = (squares / (self.num_draws - 1)).sqrt()
+            return draw(seeds)
+        mean, deviation = mean_and_deviation(draw, seeds, self.num_draws)
         return torch.cat([mean, deviation if self.spread is None else self.spread(deviation)], dim=1)
 
     def encode(self, source: torch.Tensor) -> torch.Tensor:

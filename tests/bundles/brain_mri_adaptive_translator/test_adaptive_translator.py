@@ -88,6 +88,44 @@ def test_a_preview_shows_the_same_volume_in_all_other_contrasts(adaptive, networ
     assert torch.equal(preview()["FLAIR"], shown["FLAIR"])
 
 
+SPREAD = {
+    "num_inference_steps": 4,
+    "targets": {"T2w": {"scale": 2.0, "floor": 0.1}, "FLAIR": {"scale": 0.0, "floor": 0.3}},
+}
+
+
+def test_several_draws_give_the_means_of_all_targets_then_their_deviations(adaptive, network):
+    names, seeds = ["T2w", "FLAIR"], [7, 8]
+    made = translator(adaptive, num_draws=3)(volume(), network, targets=names, seeds=seeds)
+    of_draws = [seeds, *([derive_seed(seed, "draw", number) for seed in seeds] for number in (1, 2))]
+    single = translator(adaptive)
+    draws = torch.stack([single(volume(), network, targets=names, seeds=own) for own in of_draws])
+    assert made.shape == (1, 4, 8, 8, 8)
+    torch.testing.assert_close(made[:, :2], draws.mean(0), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(made[:, 2:], draws.std(0), rtol=1e-3, atol=1e-5)
+
+    calibrated = translator(adaptive, num_draws=3, spread=SPREAD)(volume(), network, targets=names, seeds=seeds)
+    torch.testing.assert_close(calibrated[:, :2], made[:, :2])
+    torch.testing.assert_close(calibrated[:, 2], ((2 * made[:, 2]).square() + 0.01).sqrt())
+    assert calibrated[:, 3].unique().tolist() == pytest.approx([0.3])
+
+
+def test_draws_that_are_not_calibrated_are_refused(adaptive, network):
+    with pytest.raises(ValueError, match="num_draws must be at least 1, got 0"):
+        translator(adaptive, num_draws=0)
+    with pytest.raises(ValueError, match="num_draws is 2, but without the diffusion nothing is drawn"):
+        translator(adaptive, num_draws=2, diffusion=False)
+    with pytest.raises(ValueError, match="for the start 'noise', not for 'target_like'"):
+        translator(adaptive, num_draws=2, spread=SPREAD, start="target_like")
+    with pytest.raises(ValueError, match="for num_inference_steps 5, not for 4"):
+        translator(adaptive, num_draws=2, spread={**SPREAD, "num_inference_steps": 5})
+    several = translator(adaptive, num_draws=2, spread=SPREAD)
+    with pytest.raises(ValueError, match="calibrated for T2w, FLAIR, not for T1w"):
+        several(volume(), network, targets=["T2w", "T1w"], seeds=[1, 2])
+    one = translator(adaptive, spread={**SPREAD, "num_inference_steps": 5})  # one draw has no deviation
+    assert one(volume(), network, targets=["T1w"], seeds=[1]).shape == (1, 1, 8, 8, 8)
+
+
 def test_bad_arguments(adaptive, network):
     with pytest.raises(ValueError, match="got 2 sources, 1 targets and 1 seeds; expected one source"):
         translator(adaptive)(volume().repeat(2, 1, 1, 1, 1), network, targets=["T2w"], seeds=[1])

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from brain_bundles.data import DatasetError, image_path
 from brain_bundles.utils import hash_file
+from brain_bundles.utils.weights_recipe import show_recipe
 from monai.bundle import ConfigWorkflow
 
-from .conftest import BUNDLE
+from .conftest import BUNDLE, CONTRASTS
 
 
 def images(folder: Path) -> dict[str, bytes]:
@@ -108,6 +109,37 @@ def test_files_and_a_start_at_the_target_like_latent(trained, tmp_path):
     source = image_path(trained.dataset_dir, "sub-0002", "T2w")
     trained.run("inference", tmp_path / "out", input=str(source), source="T2w", targets=["T1w"], start="target_like")
     assert set(images(tmp_path / "out")) == {"sub-0002_T2w_T1w.nii.gz"}
+
+
+def test_the_spread_of_draws_is_calibrated_by_target_and_kept_by_the_weights(trained, tmp_path):
+    bundle, folder = trained.copy_to(tmp_path / "models"), tmp_path / "calibrate"
+    options = {"num_draws": 3, "num_inference_steps": 3}
+    # Each person has another source, so three make all targets.
+    bundle.run("inference", folder, "calibrate", **options, **{"fit_datalist::split": "train"}, num_fit_subjects=3)
+    report, spread = (
+        json.loads((folder / "spread.json").read_text()),
+        show_recipe(bundle.ckpt_dir / "model.pt")["spread"],
+    )
+    assert spread == report["calibration"]
+    assert spread["num_inference_steps"] == 3
+    assert spread["targets"].keys() == report["fit"].keys() == set(CONTRASTS)
+    for name in CONTRASTS:
+        assert report["fit"][name]["coverage"] == pytest.approx(0.95, abs=0.03)
+        assert report["fit_uncalibrated"][name]["coverage"] < report["fit"][name]["coverage"]
+    assert all(0 <= scores["coverage"] <= 1 for scores in report["test"].values())
+
+    with pytest.raises(RuntimeError) as error:
+        bundle.run("inference", tmp_path / "few", split="test", num_draws=3)
+    assert "these weights have for num_inference_steps 3, not for 2" in str(error.value.__cause__)
+    bundle.run("inference", tmp_path / "draws", split="test", **options)
+    made = images(tmp_path / "draws")
+    assert {name for name in made if "desc-std" in name} == {
+        name.replace("desc-synth", "desc-std") for name in made if "desc-synth" in name
+    }
+    for name in (name for name in made if "desc-std" in name):
+        deviations = nib.load(tmp_path / "draws" / name).get_fdata()
+        floor = spread["targets"][name.removesuffix(".nii.gz").rpartition("_")[2]]["floor"]
+        assert deviations[deviations > 0].min() >= floor - 0.01  # files hold 256 levels and interpolated edges
 
 
 def test_bad_volumes_are_left_out_and_the_others_finished(trained, tmp_path):
