@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+import json
 import logging
 from pathlib import Path
 
@@ -42,6 +43,16 @@ def test_two_brains_with_another_contrast_and_segmentations(tmp_path, bids_error
         assert bids_errors(shard, "--recursive") == []
 
 
+def test_an_overlay_goes_over_the_generator_s_inference(tmp_path):
+    few = ["--bundle", NAMES["bundle"], "--overlays", "few_steps", "--device", "cpu"]
+    assert cli.main(["synthesise", str(tmp_path / "set"), "--num_subjects", "1", *few]) == 0
+    assert cli.main(["generate", "--num_samples", "1", *few, "--output_dir", str(tmp_path / "generated")]) == 0
+    image = Path("sub-0001", "anat", "sub-0001_T1w.nii.gz")
+    assert filecmp.cmp(tmp_path / "set" / "shard-0001" / image, tmp_path / "generated" / image, shallow=False)
+    made = json.loads((tmp_path / "set" / "run.json").read_text())["settings"]
+    assert made["brain_mri_generator, num_inference_steps"] == 4
+
+
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
@@ -54,6 +65,7 @@ def test_two_brains_with_another_contrast_and_segmentations(tmp_path, bids_error
         (["--agee", "3"], 2, "no option 'agee'"),
         (["--bundle", NAMES["segmenter"]], 2, "which is no generator"),
         (["--segment", "--segmenter", "nowhere.pt"], 1, "nowhere.pt"),
+        (["--overlays", "fewer_steps"], 2, "fewer_steps"),
     ],
 )
 def test_what_cannot_be_made_is_refused_before_it_begins(tmp_path, caplog, options, code, message):

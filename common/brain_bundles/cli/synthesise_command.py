@@ -20,6 +20,7 @@ def synthesise(
     bundle: str = "brain_mri_generator",
     translator: str = "brain_mri_adaptive_translator",
     segmenter: str = "brain_mri_segmenter",
+    overlays: str | list[str] | None = None,
     **options: Any,
 ) -> None:
     """Make a data set of many generated brains: BIDS in shards, with measured volumes, a data card and checksums.
@@ -40,6 +41,7 @@ def synthesise(
         bundle: name, folder or zip of the generator.
         translator: that of the translator, for the other contrasts.
         segmenter: that of the segmenter, or a file with its weights (.pt, .safetensors).
+        overlays: configs that go over the generator's inference: of the bundle, such as few_steps, or files of your own.
     """
     from brain_bundles.workers import end_with_parent
 
@@ -73,7 +75,7 @@ def synthesise(
     if text("segmenter", segmenter).endswith((".pt", ".safetensors")):
         weights, segmenter = {"network::path": segmenter}, "brain_mri_segmenter"
     models = Models(
-        loaded("bundle", bundle, Generator, **given),
+        loaded("bundle", bundle, Generator, overlays=several("overlays", overlays) or (), **given),
         contrasts=words,
         translator=loaded("translator", translator, Translator) if words and len(words) > 1 else None,
         segmenter=loaded("segmenter", segmenter, Segmenter, **weights) if truth("segment", segment) else None,
