@@ -41,7 +41,7 @@ def synthesise(
         bundle: name, folder or zip of the generator.
         translator: that of the translator, for the other contrasts.
         segmenter: that of the segmenter, or a file with its weights (.pt, .safetensors).
-        overlays: configs that go over the generator's inference: of the bundle, such as few_steps, or files of your own.
+        overlays: configs that go over the generator's inference: of the bundle, such as few_steps, or your own files.
     """
     from brain_bundles.workers import end_with_parent
 
