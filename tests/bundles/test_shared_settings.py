@@ -127,3 +127,13 @@ def test_every_reader_of_a_dataset_takes_the_keys_that_choose_and_refuse(bundle)
             if blocks:  # a file without a root lies over inference.json
                 below = {} if "bundle_root" in files[name] else files["inference.json"]
                 assert (below | files[name])[key] is default, name
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
+def test_weights_to_go_on_from_are_loaded_before_data_are_made(bundle):
+    """Weights of another recipe are refused at once, not after an hour of rendering and encoding."""
+    for name, config in entries(bundle).items():
+        steps = [step.get("_target_", "") if isinstance(step, dict) else "" for step in config.get("run", [])]
+        loads = [number for number, step in enumerate(steps) if step.endswith("load_weights")]
+        if loads and (prepared := [number for number, step in enumerate(steps) if step.endswith("prepare_data")]):
+            assert max(loads) < min(prepared), name

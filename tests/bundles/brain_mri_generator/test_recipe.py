@@ -136,9 +136,11 @@ def test_fine_tuning_takes_it_and_adds_to_the_history(unusual, tmp_path):
     assert {key: after[key] for key in UNUSUAL} == UNUSUAL
     assert after["bounds"] == before["bounds"]
     assert after["trained_on"] == before["trained_on"]  # the same data by the same (Python) command
+    other = {"prediction_type": "v_prediction", "cache_dir": str(tmp_path / "cache")}
     with pytest.raises(RuntimeError) as failure:
-        bundle.run("train", tmp_path / "other", initial_weights=start, prediction_type="v_prediction")
+        bundle.run("train", tmp_path / "other", initial_weights=start, **other)
     assert "prediction_type is epsilon in the weights and v_prediction here" in str(cause_of(failure.value))
+    assert not (tmp_path / "cache").exists()  # it is refused before anything is encoded
 
 
 def test_a_resume_with_another_recipe_is_refused(trained, tmp_path):
