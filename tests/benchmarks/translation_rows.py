@@ -30,6 +30,16 @@ def slice_translator(contrasts: Sequence[str] = ()) -> list[Training]:
             models="volumes_alone",
             takes=before[:1],
         ),
+        # The same network as a plain regression, with the time of both of its stages.
+        Training(
+            "regression_slices",
+            ["train", "train_slices"],
+            {"regression": True},
+            share=1 / 3,
+            models="regression",
+            takes=before[:1],
+        ),
+        Training("regression", ["train"], {"regression": True}, models="regression", **volumes),
         Training("pix2pix", ["baseline_pix2pix"]),
         Training("cyclegan", ["baseline_cyclegan"]),
         *(Training(f"unet_{dims}d", ["baseline_unet"], {"spatial_dims": dims}) for dims in (2, 3)),
@@ -48,6 +58,7 @@ def adaptive_translator(contrasts: Sequence[str] = CONTRASTS) -> list[Training]:
         Training("spade", ["train_spade"], **rest),
         Training("diffusion", ["train"], **rest),
         Training("concatenated", ["train", "concatenated"], share=0.6, models="concatenated", takes=["autoencoder.pt"]),
+        Training("regression", ["train"], {"regression": True}, models="regression", takes=["autoencoder.pt"], **rest),
         # Autoencoder and MS-SPADE in one stage, and without each of its terms.
         Training("joint", ["train_autoencoder"], models="joint", **joint),
         *(Training(f"joint_{t}_0", ["train_autoencoder"], {t: 0}, models=f"joint_{t}_0", **joint) for t in terms),
@@ -83,4 +94,5 @@ def comparison(bundle: str, folder: Path, contrasts: Sequence[str] = CONTRASTS) 
         places["unet_pairs"] = folder / "unet_pairs" / "pix2pix"
         rows = {name: {f"{a} to {b}": f"{place}_{a}_{b}.pt" for a, b in pairs} for name, place in places.items()}
         rows["unet"] = str(models / "unet.pt")
+    rows["regression"] = str(folder / "regression" / "model.pt")
     return {"ckpt_dir": str(models), **{f"baseline_weights::{name}": value for name, value in rows.items()}}

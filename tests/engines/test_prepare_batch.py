@@ -174,6 +174,16 @@ def test_validation_spreads_every_sample_over_the_timesteps():
     assert not torch.equal(target[0], target[1])
 
 
+@pytest.mark.parametrize(
+    ("scheduler", "prediction_type", "last"), [(ddpm(), "epsilon", 999), (flow(), "rectified_flow", 1000)]
+)
+def test_noise_alone_is_the_last_time_step_for_training_and_validation(scheduler, prediction_type, last):
+    for repeats in (None, 3):
+        options = {"num_validation_timesteps": repeats, "noise_alone": True}
+        kwargs = LatentDiffusionPrepareBatch(scheduler, prediction_type, **options)(batch(2))[3]
+        assert kwargs["timesteps"].tolist() == [last] * 2 * (repeats or 1)
+
+
 def test_half_precision_cache_gives_single_precision_latents():
     half = {name: value.half() if value.is_floating_point() else value for name, value in batch().items()}
     latent, _, _, kwargs = LatentDiffusionPrepareBatch(ddpm())(half)

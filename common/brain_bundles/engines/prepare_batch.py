@@ -44,6 +44,8 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
             :meth:`variance`, see :func:`~brain_bundles.losses.inverse_variance_weights`. None ignores the variance.
         preconditioning: preconditioning of the network. Errors count in units of its ``c_out``, so that all channels
             and noise levels have equal weight.
+        noise_alone: every sample is at the last time step, where there is noise alone, also in validation. The network
+            then learns the mean latent given the condition: a plain regression.
         condition_dropout: share of the samples of a training that are shown without their condition, as NaN, for
             classifier-free guidance (Ho and Salimans 2022, arXiv:2207.12598); the network has to know what NaN means.
         channel_weight_power: with ``preconditioning``, the weight of a channel is its standard deviation to this power,
@@ -68,6 +70,7 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
         preconditioning: VelocityPreconditioning | None = None,
         channel_weight_power: float = 0.0,
         condition_dropout: float = 0.0,
+        noise_alone: bool = False,
     ) -> None:
         if prediction_type not in TRAINED_TO_PREDICT:
             raise ValueError(f"prediction_type is {prediction_type!r}; allowed: {', '.join(TRAINED_TO_PREDICT)}.")
@@ -90,7 +93,7 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
             raise ValueError(f"channel_weight_power must be 0 or more, got {channel_weight_power}.")
         if not 0 <= condition_dropout < 1:
             raise ValueError(f"condition_dropout must be 0 or more and below 1, got {condition_dropout}.")
-        self.condition_dropout = condition_dropout
+        self.condition_dropout, self.noise_alone = condition_dropout, noise_alone
         self.preconditioning, self.channel_weight_power = preconditioning, channel_weight_power
         self.condition_key, self.num_validation_timesteps = condition_key, num_validation_timesteps
 
@@ -188,6 +191,8 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
 
     def _random_timesteps(self, mean: torch.Tensor, seeds: torch.Tensor) -> torch.Tensor:
         """Draw one time step per sample, (B,): uniform, or as the rectified flow scheduler draws it."""
+        if self.noise_alone:
+            return self._last_timesteps(len(mean))
         draws = []
         state = torch.get_rng_state()
         try:
@@ -205,6 +210,16 @@ class LatentDiffusionPrepareBatch(PrepareBatch):
 
     def _spread_timesteps(self, number: int) -> torch.Tensor:
         """The centres of ``number`` equal parts of [0, num_train_timesteps)."""
+        if self.noise_alone:
+            return self._last_timesteps(number)
         centres = (torch.arange(number, dtype=torch.float64) + 0.5) / number * self.scheduler.num_train_timesteps
-        continuous = isinstance(self.scheduler, RFlowScheduler) and not self.scheduler.use_discrete_timesteps
-        return centres.float() if continuous else centres.long()
+        return centres.float() if self._continuous else centres.long()
+
+    def _last_timesteps(self, number: int) -> torch.Tensor:
+        """The last time step, ``number`` times."""
+        last = self.scheduler.num_train_timesteps
+        return torch.full((number,), float(last)) if self._continuous else torch.full((number,), last - 1)
+
+    @property
+    def _continuous(self) -> bool:
+        return isinstance(self.scheduler, RFlowScheduler) and not self.scheduler.use_discrete_timesteps

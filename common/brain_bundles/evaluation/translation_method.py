@@ -91,6 +91,7 @@ def trained_method(
     recipe: Mapping[str, Any] | Sequence[Mapping[str, Any]] = (),
     device: str | torch.device = "cpu",
     precision: str = "fp32",
+    also_runs: Sequence[nn.Module] = (),
 ) -> NetworkMethod | dict[str, NetworkMethod] | None:
     """Make the method of a baseline that was trained, or one per pair of contrasts.
 
@@ -103,6 +104,7 @@ def trained_method(
             a pair its two contrasts come to it.
         device: device to run on.
         precision: fp32, bf16, fp16 or auto, for an inferer that does not set its own.
+        also_runs: see :class:`NetworkMethod`.
 
     Raises:
         FileNotFoundError: if a file is missing.
@@ -113,7 +115,9 @@ def trained_method(
     def method(path: str | Path, pair: Mapping[str, str]) -> NetworkMethod:
         own = with_recipe(copy.deepcopy(network).to(device), [*given, pair])
         loaded = load_weights(own, path)
-        return NetworkMethod(inferer or SimpleInferer(), loaded, device=device, precision=precision)
+        return NetworkMethod(
+            inferer or SimpleInferer(), loaded, device=device, precision=precision, also_runs=also_runs
+        )
 
     if weights is None:
         return None

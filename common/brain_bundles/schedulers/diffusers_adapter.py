@@ -25,17 +25,24 @@ SUPPORTED = (
 )
 
 
-def check_scheduler(scheduler: Any, num_inference_steps: int, *, prediction_type: str | None = None) -> None:
+def check_scheduler(
+    scheduler: Any, num_inference_steps: int, *, prediction_type: str | None = None, regression: bool = False
+) -> None:
     """Check that a walk of ``num_inference_steps`` can be taken with a scheduler of MONAI or diffusers.
 
     Args:
         scheduler: as a config gives it.
         num_inference_steps: of the walk.
         prediction_type: what the network was trained to predict, see :func:`make_scheduler`; None does not compare.
+        regression: the network was trained where there is noise alone, so it can take one step from there.
 
     Raises:
-        ValueError: with the name of the class and the reason, if not.
+        ValueError: with the name of the class and the reason, if not; for several steps of a regression.
     """
+    if regression and num_inference_steps != 1:
+        raise ValueError(
+            f"num_inference_steps is {num_inference_steps}, but the weights are a regression, which takes one step."
+        )
     reason = _reason_against(scheduler, num_inference_steps)
     found = _prediction_type(scheduler) if reason is None else None
     if prediction_type is not None and found is not None and found != prediction_type:

@@ -23,6 +23,9 @@ def test_the_config_compares_with_ms_spade_alone_and_the_baselines(trained, tmp_
     }
     options["baseline_weights::unet_pairs"] = options["baseline_weights::pix2pix"]
     options["baseline_weights::unet"] = str(bundle.ckpt_dir / "unet.pt")
+    regression = trained.copy_to(tmp_path / "regression")
+    regression.run("train", tmp_path / "train", max_epochs=1, regression=True)
+    options["baseline_weights::regression"] = str(regression.ckpt_dir / "model.pt")
     workflow = bundle.run(
         "inference",
         tmp_path / "out",
@@ -33,7 +36,8 @@ def test_the_config_compares_with_ms_spade_alone_and_the_baselines(trained, tmp_
     )
     metrics = json.loads((tmp_path / "metrics" / "metrics.json").read_text())
     own = ["MS-SPADE alone", "adaptive translator"]
-    methods = ["copy", "intensity regression", "pix2pix", "CycleGAN", "UNet of pairs", "UNet", *own]
+    trained_ones = ["pix2pix", "CycleGAN", "UNet of pairs", "UNet", "same network, a regression"]
+    methods = ["copy", "intensity regression", *trained_ones, *own]
     assert list(metrics["methods"]) == methods
     assert set(metrics["methods"]["pix2pix"]["brain"]) == {"T1w to T2w", "all"}
     assert set(metrics["methods"]["CycleGAN"]["brain"]) == {*pairs, "all"}
@@ -48,6 +52,6 @@ def test_the_config_compares_with_ms_spade_alone_and_the_baselines(trained, tmp_
         for name in ("autoencoder", "network")
     ]
     assert costs["MS-SPADE alone"] == numbers[0]
-    assert costs["adaptive translator"] == sum(numbers)
+    assert costs["adaptive translator"] == costs["same network, a regression"] == sum(numbers)
     operations = [metrics["costs"][name]["operations"] for name in own]
     assert 0 < operations[0] < operations[1]

@@ -216,12 +216,16 @@ def test_the_comparison_has_every_method_in_one_run(trained, tmp_path):
         tiny[f"{part}::channels"] = channels
     for part in ("palette_2d_def::slice_network", "palette_3d_def"):
         tiny |= {f"{part}::num_head_channels": [0, 0, 0, 4], f"{part}::norm_num_groups": 2}
+    regression = trained.copy_to(tmp_path / "regression")
+    for stage in ("train_slices", "train"):
+        regression.run(stage, tmp_path / stage, max_epochs=1, regression=True)
+    tiny["baseline_weights::regression"] = str(regression.ckpt_dir / "model.pt")
     bundle.run(
         "inference", tmp_path / "unused", "evaluate", metrics_dir=str(tmp_path / "metrics"), split="test", **tiny
     )
     metrics = json.loads((tmp_path / "metrics" / "metrics.json").read_text())
     networks = ["pix2pix", "CycleGAN", "UNet 2D", "UNet 3D", "Palette 2D", "Palette 3D"]
-    networks += ["slice model", "volumetric model"]
+    networks += ["same network, a regression", "slice model", "volumetric model"]
     assert list(metrics["methods"]) == ["copy", "intensity regression", *networks]
     assert metrics["num_subjects"] == 2
     assert {"metrics.md", "scores.tsv", "comparison.png"} <= {path.name for path in (tmp_path / "metrics").iterdir()}
@@ -230,6 +234,10 @@ def test_the_comparison_has_every_method_in_one_run(trained, tmp_path):
     assert costs["CycleGAN"]["parameters"] == costs["pix2pix"]["parameters"] == costs["UNet 2D"]["parameters"]
     assert costs["slice model"]["parameters"] < costs["volumetric model"]["parameters"]
     assert 0 < costs["slice model"]["operations"] < costs["volumetric model"]["operations"]
+    assert costs["same network, a regression"]["parameters"] == costs["volumetric model"]["parameters"]
+    with pytest.raises(RuntimeError) as error:
+        regression.run("inference", tmp_path / "out", split="test", num_inference_steps=2)
+    assert "num_inference_steps is 2, but the weights are a regression" in str(error.value.__cause__)
 
 
 def test_the_comparison_needs_no_baseline_and_refuses_that_of_another_slice_axis(trained, tmp_path):
