@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 Values = NDArray[np.float64]
 Pair = tuple[Values, Values]  # absolute errors, and deviations
+Work = tuple[Mapping[str, Any], str, list[str]]  # item, source and targets
 WIDTH = 2.0  # deviations on either side
 COVERED = 0.95  # share of the errors that are to be within
 VOXELS = 20_000  # of each subject
@@ -83,12 +84,14 @@ def calibrate_draws(
     """
     if translator.num_draws < 2:
         raise ValueError(f"num_draws is {translator.num_draws}; a spread needs several, such as 8.")
-    drawn = _Drawn(preprocessing, sources, targets, translator, network, seed)
-    samples = {"fit": drawn.samples(fit_datalist, "fit"), "test": drawn.samples(test_datalist, "test")}
-    if left := [name for name in targets if not samples["fit"][name]]:
+    fit, test = (_in_turn(items, sources, targets) for items in (fit_datalist, test_datalist))
+    if left := [name for name in targets if not any(name in made for _, _, made in fit)]:
         raise ValueError(
-            f"nobody to fit the spread of the draws to: no subject has {', '.join(left)} and another contrast."
+            f"nobody to fit the spread of the draws to: of {len(fit_datalist)} subjects none is translated to "
+            f"{', '.join(left)}. Each is from the next of its contrasts in turn to the others; give more subjects."
         )
+    drawn = _Drawn(preprocessing, translator, network, seed)
+    samples = {"fit": drawn.samples(fit, "fit"), "test": drawn.samples(test, "test")}
     steps = translator.sampler.steps.num_inference_steps
     calibrations: dict[str, SpreadCalibration] = {}
     report: dict[str, Any] = {"num_draws": translator.num_draws}
@@ -96,7 +99,7 @@ def calibrate_draws(
         errors, deviations = (np.concatenate(parts) for parts in zip(*samples["fit"][target], strict=True))
         calibrations[target] = SpreadCalibration(*fit_spread(errors, deviations), steps)
         for name, by_target in samples.items():
-            if pairs := by_target[target]:
+            if pairs := by_target.get(target):
                 report.setdefault(name, {})[target] = _scores(pairs, calibrations[target])
                 report.setdefault(f"{name}_uncalibrated", {})[target] = _scores(pairs, None)
     if drawn.by_target:
@@ -113,35 +116,32 @@ def calibrate_draws(
     return report
 
 
+def _in_turn(items: Sequence[Mapping[str, Any]], sources: Sequence[str], targets: Sequence[str]) -> list[Work]:
+    """Source and targets of each subject that has both: the next of its sources in turn, and all other contrasts."""
+    found: list[Work] = []
+    for number, item in enumerate(items):
+        if there := [name for name in sources if name in item]:
+            source = there[number % len(there)]
+            if others := [name for name in targets if name in item and name != source]:
+                found.append((item, source, others))
+    return found
+
+
 class _Drawn:
     """Errors of means of draws, and the deviations of the draws, at random voxels of brains."""
 
-    def __init__(
-        self,
-        preprocessing: Preprocessing,
-        sources: Sequence[str],
-        targets: Sequence[str],
-        translator: Translator,
-        network: nn.Module,
-        seed: int,
-    ) -> None:
-        self.preprocessing, self.sources, self.targets = preprocessing, sources, targets
+    def __init__(self, preprocessing: Preprocessing, translator: Translator, network: nn.Module, seed: int) -> None:
+        self.preprocessing = preprocessing
         self.translator, self.network, self.seed = translator, network, seed
         self.by_target = "targets" in inspect.signature(translator.__call__).parameters
 
-    def samples(self, items: Sequence[Mapping[str, Any]], what: str) -> dict[str, list[Pair]]:
+    def samples(self, work: Sequence[Work], what: str) -> dict[str, list[Pair]]:
         """Target -> errors and deviations of each subject, both (N,)."""
-        found: dict[str, list[Pair]] = {name: [] for name in self.targets}
-        for number, item in enumerate(tqdm(items, desc=what, unit="subject", disable=None)):
-            there = [name for name in self.sources if name in item]
-            if not there:
-                continue
-            source = there[number % len(there)]
-            targets = [name for name in self.targets if name in item and name != source]
-            if targets:
-                subject = load_subject(item, self.preprocessing, [source, *targets])
-                for name, pair in zip(targets, self._pairs(subject, source, targets), strict=True):
-                    found[name].append(pair)
+        found: dict[str, list[Pair]] = {}
+        for item, source, targets in tqdm(work, desc=what, unit="subject", disable=None):
+            subject = load_subject(item, self.preprocessing, [source, *targets])
+            for name, pair in zip(targets, self._pairs(subject, source, targets), strict=True):
+                found.setdefault(name, []).append(pair)
         return found
 
     def _pairs(self, subject: Subject, source: str, targets: Sequence[str]) -> Iterator[Pair]:

@@ -141,6 +141,13 @@ def test_the_spread_of_draws_is_calibrated_by_target_and_kept_by_the_weights(tra
         floor = spread["targets"][name.removesuffix(".nii.gz").rpartition("_")[2]]["floor"]
         assert deviations[deviations > 0].min() >= floor - 0.01  # files hold 256 levels and interpolated edges
 
+    initial = str(bundle.ckpt_dir / "model.pt")
+    bundle.run("train", tmp_path / "train", initial_weights=initial, max_epochs=1)
+    assert show_recipe(initial)["spread"] is None  # it was that of other weights
+    with pytest.raises(RuntimeError) as error:
+        bundle.run("inference", folder, "calibrate", **options, num_fit_subjects=1)
+    assert "of 1 subjects none is translated to T1w" in str(error.value.__cause__)
+
 
 def test_bad_volumes_are_left_out_and_the_others_finished(trained, tmp_path):
     """One volume cannot be read, and of another nothing is left on the model's grid."""
