@@ -95,7 +95,7 @@ def test_a_damaged_table_is_read_as_it_stands_or_refused_by_name(tmp_path, seed)
     content = damaged(random.Random(seed))
     path = tmp_path / "participants.tsv"
     path.write_bytes(content)
-    began = time.monotonic()
+    began = time.process_time()
     rows, refusal = read_or_refuse(tmp_path)
     if refusal is not None:
         assert refusal.startswith(f"{path}: ")
@@ -106,7 +106,7 @@ def test_a_damaged_table_is_read_as_it_stands_or_refused_by_name(tmp_path, seed)
             for name, cell in zip(header, line, strict=True):
                 expected = None if cell in ("", "n/a") else cell
                 assert row[name] == (float(cell) if isinstance(row[name], float) else expected), (name, cell)
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
 
 
 def test_the_fuzzed_tables_are_of_both_kinds(tmp_path):
