@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from brain_bundles import cli
-from brain_bundles.data import write_nifti, write_participants
+from brain_bundles.data import read_participants, write_nifti, write_participants
 from brain_bundles.evaluation import measurement
 from brain_bundles.metrics import BrainVolumes
 
@@ -150,6 +150,14 @@ def test_help_imports_neither_torch_nor_monai():
         "sys.exit(code or ('torch' in sys.modules or 'monai' in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60).returncode == 0
+
+
+def test_shares_of_the_splits_of_phantoms_are_options(tmp_path, caplog):
+    words = ["phantom", str(tmp_path / "made"), "--num_subjects", "3", "--spacing", "8.0", "--num_workers", "1"]
+    assert cli.main([*words, "--val_fraction", "0.5", "--test_fraction", "0.5"]) == 1
+    assert "val_fraction 0.5 and test_fraction 0.5 must be at least 0 and leave training data" in caplog.text
+    assert cli.main([*words, "--val_fraction", "0.0", "--test_fraction", "0.67"]) == 0
+    assert [row["split"] for row in read_participants(tmp_path / "made")] == ["train", "test", "test"]
 
 
 def test_two_populations_are_compared(tmp_path, monkeypatch, caplog):

@@ -18,29 +18,10 @@ from brain_bundles.data import read_tsv, segmentation_datalist
 from brain_bundles.evaluation import evaluate_segmentation
 from brain_bundles.inferers import SegmentationInferer
 from brain_bundles.transforms.scan_segmenter import load_segmenter
+from segmenter_references import CORTEX, OASIS
 
-CORTEX = list(range(100, 208))
 # Heads and brains: ventricles, and all else inside of the skull under the name of one class, for the mask.
 OLDER = {"lateral_ventricle": [1], "third_ventricle": [2], "white_matter": [3], "csf": [4]}
-OASIS = {
-    "white_matter": [44, 45],
-    "cortex": CORTEX,
-    "lateral_ventricle": [49, 50, 51, 52],
-    "third_ventricle": [4],
-    "fourth_ventricle": [11],
-    "cerebellar_white_matter": [40, 41],
-    "cerebellar_cortex": [38, 39, 71, 72, 73],
-    "thalamus": [59, 60],
-    "caudate": [36, 37],
-    "putamen": [57, 58],
-    "pallidum": [55, 56],
-    "accumbens": [23, 30],
-    "hippocampus": [47, 48],
-    "amygdala": [31, 32],
-    "brainstem": [35],
-    "ventral_diencephalon": [61, 62],
-    "csf": [46],
-}
 CASES = {
     "heads_T1w": OLDER,
     "heads_FLAIR": OLDER,

@@ -123,6 +123,8 @@ def phantom(
     stroke_probability: float = 0.0,
     sclerosis_probability: float = 0.0,
     acquisition: str = "nominal",
+    val_fraction: float = 0.1,
+    test_fraction: float = 0.1,
 ) -> None:
     """Write a population of digital brains with known truth as a BIDS dataset.
 
@@ -145,6 +147,8 @@ def phantom(
         stroke_probability: chance of an old stroke per subject; needs anatomies.
         sclerosis_probability: chance of multiple sclerosis per subject; needs anatomies.
         acquisition: nominal for one scanner, varied for many, random for any contrast; needs anatomies.
+        val_fraction: share of the subjects that is of the split val.
+        test_fraction: share of the split test; whoever is left is of the training.
     """
     from brain_bundles.phantom import write_phantoms
 
@@ -167,6 +171,8 @@ def phantom(
         stroke_probability=number("stroke_probability", stroke_probability, least=0.0, most=1.0),
         sclerosis_probability=number("sclerosis_probability", sclerosis_probability, least=0.0, most=1.0),
         acquisition=text("acquisition", acquisition),
+        val_fraction=number("val_fraction", val_fraction, least=0.0, most=1.0),
+        test_fraction=number("test_fraction", test_fraction, least=0.0, most=1.0),
     )
 
 
