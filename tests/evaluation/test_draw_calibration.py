@@ -45,6 +45,18 @@ def test_scores_of_two_voxels():
 
 
 def test_impossible_numbers_are_refused():
-    for numbers in ((-1.0, 0.0, 5), (1.0, float("nan"), 5), (1.0, 0.0, 0)):
+    for numbers in ((-1.0, 0.0, 5), (1.0, float("nan"), 5), (1.0, 0.0, 0), (1.0, 0.0, 5, 1)):
         with pytest.raises(ValueError, match="impossible calibration of the draws"):
             SpreadCalibration(*numbers)
+
+
+def test_fewer_draws_than_fitted_are_told(caplog):
+    found = SpreadCalibration.by_target(
+        {"num_inference_steps": 5, "num_draws": 4, "targets": {"T2w": {"scale": 1.0, "floor": 0.1}}}
+    )
+    found["T2w"].check(5, 4)
+    assert caplog.text == ""
+    found["T2w"].check(5, 3)
+    assert "fitted to 4 draws; that of 3 covers fewer errors" in caplog.text
+    with pytest.raises(ValueError, match="num_inference_steps 5, not for 2"):
+        found["T2w"].check(2, 4)

@@ -130,8 +130,8 @@ class AdaptiveTranslator(Inferer):
                 f"num_draws above 1 gives an uncertainty, which these weights have for the start 'noise', not for "
                 f"{self.start!r}."
             )
-        for calibration in self.spread.values():
-            calibration.check_steps(self.sampler.steps.num_inference_steps)
+        (calibration, *_) = self.spread.values()  # all targets are calibrated together
+        calibration.check(self.sampler.steps.num_inference_steps, self.num_draws)
 
     def to_module(self, network: nn.Module, spatial_size: Sequence[int]) -> AdaptiveTranslationModule:
         """The whole as one module, for export."""

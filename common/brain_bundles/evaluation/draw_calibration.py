@@ -92,22 +92,25 @@ def calibrate_draws(
         )
     drawn = _Drawn(preprocessing, translator, network, seed)
     samples = {"fit": drawn.samples(fit, "fit"), "test": drawn.samples(test, "test")}
-    steps = translator.sampler.steps.num_inference_steps
+    shared = {
+        "num_inference_steps": translator.sampler.steps.num_inference_steps,
+        "num_draws": translator.num_draws,
+    }
     calibrations: dict[str, SpreadCalibration] = {}
-    report: dict[str, Any] = {"num_draws": translator.num_draws}
+    report: dict[str, Any] = {}
     for target in targets:
         errors, deviations = (np.concatenate(parts) for parts in zip(*samples["fit"][target], strict=True))
-        calibrations[target] = SpreadCalibration(*fit_spread(errors, deviations), steps)
+        calibrations[target] = SpreadCalibration(*fit_spread(errors, deviations), **shared)
         for name, by_target in samples.items():
             if pairs := by_target.get(target):
                 report.setdefault(name, {})[target] = _scores(pairs, calibrations[target])
                 report.setdefault(f"{name}_uncalibrated", {})[target] = _scores(pairs, None)
     if drawn.by_target:
         numbers = {name: {"scale": one.scale, "floor": one.floor} for name, one in calibrations.items()}
-        report["calibration"] = {"num_inference_steps": steps, "targets": numbers}
+        report["calibration"] = {**shared, "targets": numbers}
     else:
         (target,) = targets
-        report = {key: value[target] if isinstance(value, dict) else value for key, value in report.items()}
+        report = {key: value[target] for key, value in report.items()}
         report["calibration"] = asdict(calibrations[target])
     report = finite_json(report)
     write_json(Path(output_dir) / "spread.json", report)

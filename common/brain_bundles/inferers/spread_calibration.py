@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -21,9 +24,10 @@ class SpreadCalibration:
         scale: factor of the draws' deviation.
         floor: deviation where all draws agree, in units of the scaled intensities.
         num_inference_steps: steps of sampling for which the numbers hold. With fewer the draws hardly differ.
+        num_draws: draws that the numbers were fitted to; the deviation of fewer is less certain.
 
     Raises:
-        ValueError: if a number is negative or not finite, or there are no steps.
+        ValueError: if a number is negative or not finite, or there are no steps or fewer than two draws.
 
     Source: scaling of a predicted deviation as in Laves et al. 2021, arXiv:2104.12376, here with a floor.
     """
@@ -31,9 +35,11 @@ class SpreadCalibration:
     scale: float
     floor: float
     num_inference_steps: int
+    num_draws: int = 8  # of every calibration before the number was written down
 
     def __post_init__(self) -> None:
-        if not (0 <= self.scale < float("inf") and 0 <= self.floor < float("inf")) or self.num_inference_steps < 1:
+        known = 0 <= self.scale < float("inf") and 0 <= self.floor < float("inf")
+        if not known or self.num_inference_steps < 1 or self.num_draws < 2:
             raise ValueError(f"impossible calibration of the draws: {self}.")
 
     @classmethod
@@ -43,21 +49,31 @@ class SpreadCalibration:
 
     @classmethod
     def by_target(cls, entry: Mapping[str, Any] | None) -> dict[str, SpreadCalibration] | None:
-        """Those of a model of several targets, from its recipe's ``{num_inference_steps, targets: {name: {scale,
-        floor}}}``; None stays None.
+        """Those of a model of several targets, from its recipe's ``{num_inference_steps, num_draws, targets: {name:
+        {scale, floor}}}``; None stays None.
         """
         if entry is None:
             return None
-        steps = entry["num_inference_steps"]
-        return {name: cls(**numbers, num_inference_steps=steps) for name, numbers in entry["targets"].items()}
+        shared = {name: value for name, value in entry.items() if name != "targets"}
+        return {name: cls(**numbers, **shared) for name, numbers in entry["targets"].items()}
 
-    def check_steps(self, num_inference_steps: int) -> None:
-        """Raise ValueError for another number of steps than that of the calibration."""
+    def check(self, num_inference_steps: int, num_draws: int) -> None:
+        """Warn of fewer draws than the calibration was fitted to.
+
+        Raises:
+            ValueError: for another number of steps than that of the calibration.
+        """
         if num_inference_steps != self.num_inference_steps:
             raise ValueError(
                 f"num_draws above 1 gives an uncertainty, which these weights have for num_inference_steps "
                 f"{self.num_inference_steps}, not for {num_inference_steps}. Set this number, or calibrate the draws "
                 "for yours with configs/calibrate.json."
+            )
+        if num_draws < self.num_draws:
+            logger.warning(
+                "The uncertainty was fitted to %d draws; that of %d covers fewer errors than the 95 %% it is for.",
+                self.num_draws,
+                num_draws,
             )
 
     def __call__(self, deviation: torch.Tensor) -> torch.Tensor:

@@ -49,7 +49,7 @@ class VolumeTranslator(Inferer):
         self.num_draws = check_num_draws(num_draws)
         self.spread = SpreadCalibration.of(spread)
         if num_draws > 1 and self.spread is not None:
-            self.spread.check_steps(sampler.steps.num_inference_steps)
+            self.spread.check(sampler.steps.num_inference_steps, num_draws)
 
     def __call__(
         self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *, seeds: Sequence[int]

@@ -121,7 +121,7 @@ def test_the_spread_of_draws_is_calibrated_by_target_and_kept_by_the_weights(tra
         show_recipe(bundle.ckpt_dir / "model.pt")["spread"],
     )
     assert spread == report["calibration"]
-    assert spread["num_inference_steps"] == 3
+    assert (spread["num_inference_steps"], spread["num_draws"]) == (3, 3)
     assert spread["targets"].keys() == report["fit"].keys() == set(CONTRASTS)
     for name in CONTRASTS:
         assert report["fit"][name]["coverage"] == pytest.approx(0.95, abs=0.03)

@@ -103,7 +103,7 @@ def test_the_spread_of_draws_is_calibrated_kept_by_the_weights_and_dropped_by_a_
     model = bundle.ckpt_dir / "model.pt"
     spread = show_recipe(model)["spread"]
     assert spread == report["calibration"]
-    assert spread["num_inference_steps"] == 3
+    assert (spread["num_inference_steps"], spread["num_draws"]) == (3, 3)
 
     with pytest.raises(RuntimeError) as error:
         bundle.run("inference", tmp_path / "few", split="test", num_draws=3)
