@@ -99,25 +99,39 @@ def bids_errors() -> Callable[..., list[str]]:
     return validate
 
 
-@pytest.fixture
+# Of an autoencoder that trains and samples in no time; 8 x 8 x 8 voxels are enough for it.
+SMALL = {
+    "channels": (4, 8),
+    "attention_levels": (False, False),
+    "num_res_blocks": (1, 1),
+    "latent_channels": 2,
+    "norm_num_groups": 2,
+    "with_encoder_nonlocal_attn": False,
+    "with_decoder_nonlocal_attn": False,
+}
+
+
+@pytest.fixture(scope="session")
+def make_autoencoder() -> Callable[..., Any]:
+    """A factory of small autoencoders of the KL kind; one seed gives the same weights each time."""
+
+    from brain_bundles.networks import LatentAutoencoderKL  # here: the coverage of workers begins after this file
+
+    def make(spatial_dims: int = 3, *, seed: int = 0, **options: Any) -> LatentAutoencoderKL:
+        torch.manual_seed(seed)
+        return LatentAutoencoderKL(spatial_dims=spatial_dims, **{**SMALL, **options})
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def make_vq_autoencoder() -> Callable[..., Any]:
     """A factory of small vector-quantised autoencoders, with the same weights each time."""
 
-    from brain_bundles.networks import LatentVQAutoencoder  # here: the coverage of workers begins after this file
+    from brain_bundles.networks import LatentVQAutoencoder
 
     def make(spatial_dims: int = 3, num_embeddings: int = 8, **options: Any) -> LatentVQAutoencoder:
         torch.manual_seed(0)
-        return LatentVQAutoencoder(
-            spatial_dims=spatial_dims,
-            channels=(4, 8),
-            attention_levels=(False, False),
-            num_res_blocks=(1, 1),
-            latent_channels=2,
-            norm_num_groups=2,
-            with_encoder_nonlocal_attn=False,
-            with_decoder_nonlocal_attn=False,
-            num_embeddings=num_embeddings,
-            **options,
-        )
+        return LatentVQAutoencoder(spatial_dims=spatial_dims, num_embeddings=num_embeddings, **{**SMALL, **options})
 
     return make

@@ -1,24 +1,11 @@
 import pytest
 import torch
 from brain_bundles.evaluation import benchmark_samplers
-from brain_bundles.networks import LatentAutoencoderKL
 
 
 @pytest.fixture
-def autoencoder():
-    torch.manual_seed(0)
-    return LatentAutoencoderKL(
-        spatial_dims=3,
-        in_channels=1,
-        out_channels=1,
-        channels=(4, 4),
-        num_res_blocks=(1, 1),
-        attention_levels=(False, False),
-        latent_channels=2,
-        norm_num_groups=2,
-        with_encoder_nonlocal_attn=False,
-        with_decoder_nonlocal_attn=False,
-    ).eval()
+def autoencoder(make_autoencoder):
+    return make_autoencoder(channels=(4, 4)).eval()
 
 
 def smooth_velocity(x, timesteps, context):

@@ -28,18 +28,8 @@ def network() -> DiffusionModelUNet:
 
 
 @pytest.fixture(scope="package")
-def autoencoder() -> LatentAutoencoderKL:
-    torch.manual_seed(1)
-    net = LatentAutoencoderKL(
-        spatial_dims=3,
-        channels=(4, 8),
-        attention_levels=(False, False),
-        num_res_blocks=1,
-        latent_channels=2,
-        norm_num_groups=4,
-        with_encoder_nonlocal_attn=False,
-        with_decoder_nonlocal_attn=False,
-    ).eval()
+def autoencoder(make_autoencoder) -> LatentAutoencoderKL:
+    net = make_autoencoder(seed=1, norm_num_groups=4).eval()
     net.set_latent_statistics([0.1, -0.1], [0.5, 2.0])
     return net
 

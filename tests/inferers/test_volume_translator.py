@@ -3,24 +3,14 @@ from __future__ import annotations
 import pytest
 import torch
 from brain_bundles.inferers import Denoiser, LatentDecoder, LatentSampler, SliceWindows, VolumeTranslator
-from brain_bundles.networks import LatentAutoencoderKL, SlicewiseAutoencoder
+from brain_bundles.networks import SlicewiseAutoencoder
 from brain_bundles.schedulers import DenoisingSteps, make_scheduler
 from brain_bundles.utils.seeding import derive_seed
 
 
 @pytest.fixture(scope="module")
-def autoencoder():
-    torch.manual_seed(0)
-    slices = LatentAutoencoderKL(
-        spatial_dims=2,
-        channels=(4, 8),
-        attention_levels=(False, False),
-        num_res_blocks=1,
-        latent_channels=2,
-        norm_num_groups=2,
-        with_encoder_nonlocal_attn=False,
-        with_decoder_nonlocal_attn=False,
-    ).eval()
+def autoencoder(make_autoencoder):
+    slices = make_autoencoder(2).eval()
     slices.set_latent_statistics([0.1, -0.1], [0.5, 2.0])
     return SlicewiseAutoencoder(slices)
 
@@ -130,19 +120,9 @@ def test_bad_arguments_are_refused(autoencoder):
         LatentSampler(steps, Denoiser(), decoder, latent_shape=None)
 
 
-def test_the_first_volume_of_a_process_is_encoded_as_the_later_ones():
+def test_the_first_volume_of_a_process_is_encoded_as_the_later_ones(make_autoencoder):
     """In bf16 channels are last in memory, which changes the last bits: from the first pass on, not from the second."""
-    torch.manual_seed(0)
-    autoencoder = LatentAutoencoderKL(
-        spatial_dims=3,
-        channels=(16, 32),
-        attention_levels=(False, False),
-        num_res_blocks=1,
-        latent_channels=2,
-        norm_num_groups=4,
-        with_encoder_nonlocal_attn=False,
-        with_decoder_nonlocal_attn=False,
-    ).eval()
+    autoencoder = make_autoencoder(channels=(16, 32), norm_num_groups=4).eval()
     decoder = LatentDecoder(autoencoder, precision="bf16", channels_last=True)
     steps = DenoisingSteps(make_scheduler("ddim", prediction_type="epsilon", num_train_timesteps=10), 3)
     sampler = LatentSampler(steps, Denoiser("concat", precision="bf16"), decoder, latent_shape=None)

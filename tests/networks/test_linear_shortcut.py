@@ -1,29 +1,20 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import scipy.fft
 import torch
-from brain_bundles.networks import LatentAutoencoderKL, LinearShortcut
+from brain_bundles.networks import LinearShortcut
 
 
 def image(spatial_dims: int, channels: int = 1, size: int = 8) -> torch.Tensor:
     return torch.rand(2, channels, *(size,) * spatial_dims, generator=torch.Generator().manual_seed(1))
 
 
-def tiny(spatial_dims: int, **options) -> LatentAutoencoderKL:
-    torch.manual_seed(0)
-    return LatentAutoencoderKL(
-        spatial_dims=spatial_dims,
-        channels=(4, 8),
-        attention_levels=(False, False),
-        num_res_blocks=(1, 1),
-        latent_channels=3,
-        norm_num_groups=2,
-        with_encoder_nonlocal_attn=False,
-        with_decoder_nonlocal_attn=False,
-        linear_shortcut=True,
-        **options,
-    ).eval()
+@pytest.fixture
+def tiny(make_autoencoder):
+    return partial(make_autoencoder, latent_channels=3, linear_shortcut=True)
 
 
 @torch.no_grad()
@@ -49,16 +40,16 @@ def test_all_frequencies_give_the_image_back(spatial_dims, channels):
 
 
 @torch.no_grad()
-def test_the_autoencoder_starts_as_the_shortcut():
-    net, x = tiny(3), image(3)
+def test_the_autoencoder_starts_as_the_shortcut(tiny):
+    net, x = tiny(3).eval(), image(3)
     expected = net.shortcut.decode(net.shortcut.encode(x))
     torch.testing.assert_close(net.reconstruct(x), expected)
     torch.testing.assert_close(net.decode_stage_2_outputs(net.encode_moments(x)[0]), expected)
 
 
-def test_every_parameter_gets_a_gradient_after_a_step():
+def test_every_parameter_gets_a_gradient_after_a_step(tiny):
     """The zeros at the ends of encoder and decoder block other gradients for one step only."""
-    net, x = tiny(2).train(), image(2)
+    net, x = tiny(2), image(2)
     optimizer = torch.optim.Adam(net.parameters(), 1e-3)
     for _ in range(2):
         optimizer.zero_grad()
@@ -69,8 +60,8 @@ def test_every_parameter_gets_a_gradient_after_a_step():
 
 
 @torch.no_grad()
-def test_decoding_in_slabs_takes_the_shortcut_too():
-    net = tiny(3)
+def test_decoding_in_slabs_takes_the_shortcut_too(tiny):
+    net = tiny(3).eval()
     torch.nn.init.normal_(net.decoder.blocks[-1].conv.weight, std=0.1)
     net.set_latent_statistics([0.5, -1.0, 0.1], [2.0, 1.0, 0.3])
     z = torch.randn(2, 3, 6, 4, 4, generator=torch.Generator().manual_seed(2))
@@ -79,7 +70,7 @@ def test_decoding_in_slabs_takes_the_shortcut_too():
     )
 
 
-def test_more_latents_than_numbers_in_a_patch_are_refused():
+def test_more_latents_than_numbers_in_a_patch_are_refused(tiny):
     with pytest.raises(ValueError, match="latent_channels is 5, but a patch of 2 voxels a side has 4 numbers"):
         LinearShortcut(2, 1, 5, 2)
     with pytest.raises(ValueError, match="as many output as input channels, got 1 and 2"):

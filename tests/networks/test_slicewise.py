@@ -2,23 +2,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from brain_bundles.networks import LatentAutoencoderKL, SlicewiseAutoencoder
+from brain_bundles.networks import SlicewiseAutoencoder
 from brain_bundles.utils.fingerprint import module_fingerprint
 
 
 @pytest.fixture
-def slices():
-    torch.manual_seed(0)
-    network = LatentAutoencoderKL(
-        spatial_dims=2,
-        channels=(4, 8),
-        attention_levels=(False, False),
-        num_res_blocks=1,
-        latent_channels=3,
-        norm_num_groups=2,
-        with_encoder_nonlocal_attn=False,
-        with_decoder_nonlocal_attn=False,
-    ).eval()
+def slices(make_autoencoder):
+    network = make_autoencoder(2, latent_channels=3).eval()
     network.set_latent_statistics([0.5, -1.0, 0.0], [2.0, 0.5, 1.0])
     return network
 
