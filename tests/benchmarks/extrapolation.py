@@ -3,10 +3,10 @@
     python tests/benchmarks/extrapolation.py OUT [--bundle NAME] [--num 8] [--seed 0] [--KEY VALUE ...]
 
 Ventricles of -0.5, 1.5 and 1.9 of the range of the training and brains of -0.1, -0.3 and -0.5 of it, with values within
-the range beside them. The same noise is used for every value, so a row of the picture is one person who changes. The
-network gets scaled values: some are volumes below 0 mL, which no table of conditions may ask for. OUT gets the brains,
-extrapolation.md, extrapolation.json and a picture for each volume; a later start goes on. KEY is a key of the bundle's
-inference.json, such as ckpt_dir.
+the range beside them; head size, where it is a condition, goes with the brain. The same noise is used for every value,
+so a row of the picture is one person who changes. The network gets scaled values: some are volumes below 0 mL, which no
+table of conditions may ask for. OUT gets the brains, extrapolation.md, extrapolation.json and a picture for each
+volume; a later start goes on. KEY is a key of the bundle's inference.json, such as ckpt_dir.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,6 @@ from brain_bundles.bundle.bundle import Bundle
 from brain_bundles.data import write_nifti
 from brain_bundles.data.nifti import is_complete_nifti
 from brain_bundles.data.read_image import read_values
-from brain_bundles.data.volumes import VOLUMES
 from brain_bundles.evaluation.measurement import CLASSICAL, NETWORK, measure_file
 from brain_bundles.evaluation.tables import cell, finite_json, table
 from brain_bundles.utils.atomic import atomic_write, write_json
@@ -44,15 +43,17 @@ SHOWN = 2  # people in a picture
 Options = Mapping[str, Any]
 
 
-def condition(volume: str, value: float, index: int) -> list[float]:
-    """Scaled sex, age, ventricles and brain; men and women take turns."""
-    volumes = {"ventricular_volume": VENTRICLES, "brain_volume": BRAIN} | {volume: value}
-    return [float(index % 2), AGE, *(volumes[name] for name in VOLUMES)]
+def condition(volume: str, value: float, index: int, names: Iterable[str]) -> list[float]:
+    """Scaled sex and the numbers of ``names``, in their order; men and women take turns, heads grow with the brain."""
+    numbers = {"age": AGE, "ventricular_volume": VENTRICLES, "brain_volume": BRAIN} | {volume: value}
+    numbers["intracranial_volume"] = numbers["brain_volume"]
+    return [float(index % 2), *(numbers[name] for name in names)]
 
 
 def generate(bundle: Bundle, out: Path, number: int, seed: int) -> None:
     """Write the brains of each value that are not there."""
-    inferer, network, postprocessing, device = bundle.content("inferer", "network", "postprocessing", "device")
+    names = ("inferer", "network", "postprocessing", "device", "preprocessing")
+    inferer, network, postprocessing, device, preprocessing = bundle.content(*names)
     settings = {
         "network": weights_hash(network),
         "seed": seed,
@@ -71,7 +72,7 @@ def generate(bundle: Bundle, out: Path, number: int, seed: int) -> None:
     ]
     network.eval()
     for path, volume, value, i in tqdm(missing, desc="generate", unit="brain"):
-        context = torch.tensor([[condition(volume, value, i)]], device=device)
+        context = torch.tensor([[condition(volume, value, i, preprocessing.scaler.bounds)]], device=device)
         image = inferer(context, network, seeds=[derive_seed(seed, i)])[0]
         made = postprocessing({"pred": image})["pred"]
         write_nifti(path, made[0].numpy(), made.affine.numpy())

@@ -78,3 +78,9 @@ def test_a_brain_is_what_its_condition_and_seed_make(script, bundle, tmp_path, t
     assert path.stat().st_mtime_ns == before
     with pytest.raises(SystemExit, match="other settings"):
         script.generate(bundle, tmp_path / "one", 1, 4)
+
+
+def test_a_head_size_goes_with_the_brain(script):
+    names = ("age", "ventricular_volume", "brain_volume", "intracranial_volume")
+    assert script.condition("brain_volume", -0.5, 1, names) == [1.0, script.AGE, script.VENTRICLES, -0.5, -0.5]
+    assert script.condition("ventricular_volume", 1.9, 0, names[:3]) == [0.0, script.AGE, 1.9, script.BRAIN]
