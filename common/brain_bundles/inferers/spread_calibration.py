@@ -38,8 +38,8 @@ class SpreadCalibration:
     num_draws: int = 8  # of every calibration before the number was written down
 
     def __post_init__(self) -> None:
-        known = 0 <= self.scale < float("inf") and 0 <= self.floor < float("inf")
-        if not known or self.num_inference_steps < 1 or self.num_draws < 2:
+        possible = 0 <= self.scale < float("inf") and 0 <= self.floor < float("inf")
+        if not possible or self.num_inference_steps < 1 or self.num_draws < 2:
             raise ValueError(f"impossible calibration of the draws: {self}.")
 
     @classmethod
