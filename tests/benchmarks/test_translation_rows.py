@@ -22,7 +22,8 @@ def test_every_training_and_the_comparison_set_keys_that_exist(bundle):
     configs = {tuple(one.files): read_configs(bundle, list(one.files)) for one in trainings}
     for one in trainings:
         config = configs[tuple(one.files)]
-        assert all(key in config for key in ("ckpt_dir", "output_dir", "resume", "max_epochs", *one.options))
+        keys = ("ckpt_dir", "output_dir", "resume", "max_epochs", "samples_per_epoch")
+        assert all(key in config for key in (*keys, *one.options))
     evaluate = read_configs(bundle, ["inference", "evaluate"])
     chosen = comparison(bundle, Path("folder"))
     assert all(key in evaluate for key in chosen)

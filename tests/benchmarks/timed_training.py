@@ -33,6 +33,7 @@ class Training:
         share: part of the time; the stages of a method share one. A stage of no share is no training: it runs once.
         models: folder of its weights; an ablation has one of its own.
         takes: weights of the folder ``models`` that an ablation starts with.
+        samples_per_epoch: of short epochs, in which a time can be told and met; None for those of the config.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Training:
     share: float = 1.0
     models: str = "models"
     takes: Sequence[str] = ()
+    samples_per_epoch: int | None = None
 
 
 def num_epochs(seconds: float, minutes: float) -> int:
@@ -106,7 +108,8 @@ def train(folder: Path, bundle: str, training: Training, minutes: float, options
     for name in training.takes:
         if not (models / name).is_file():
             shutil.copy(folder / "models" / name, models / name)
-    chosen = {"ckpt_dir": models, "output_dir": own, **options, **training.options}
+    short = {} if training.samples_per_epoch is None else {"samples_per_epoch": training.samples_per_epoch}
+    chosen = {"ckpt_dir": models, "output_dir": own, **short, **options, **training.options}
     cached = training.files[0] in ("train", "train_spade")
     chosen |= {"cache_dir": folder / "cache"} if cached else {}
     with_latents = training.files[-1] in ("sample_latents", "refine_decoder")

@@ -3,9 +3,9 @@
     python tests/benchmarks/train_translation_rows.py FOLDER BUNDLE [--minutes 30] [--only TEXT] [--tiny] [-- OPTIONS]
 
 BUNDLE is brain_mri_slice2volume_translator or brain_mri_adaptive_translator, OPTIONS are settings of every training,
-such as ``--dataset_dir``. The trainings are those of ``translation_rows.py``. Each is first timed over one epoch; the
-number of epochs that fits its share of the minutes is written into its folder and kept, so that a training that was
-stopped goes on to the same end, with a learning rate that falls over all of its epochs. Weights come out in
+such as ``--dataset_dir``. The trainings are those of ``translation_rows.py``. Each is first timed over one short epoch;
+the number of epochs that fits its share of the minutes is written into its folder and kept, so that a training that
+was stopped goes on to the same end, with a learning rate that falls over all of its epochs. Weights come out in
 FOLDER/models, those of ablations in folders beside it. The last line is the command of the comparison. ``--tiny``
 runs everything at the size of the tests, on their phantoms, for a second: a dry run.
 """

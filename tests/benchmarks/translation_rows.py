@@ -15,10 +15,12 @@ CONTRASTS = ("T1w", "T2w", "FLAIR", "ce-gadolinium_T1w")
 def slice_translator(contrasts: Sequence[str] = ()) -> list[Training]:
     """Rows and ablations of Make-A-Volume, for one pair; each has the budget of the three stages together."""
     palette = ("baseline_unet", "baseline_palette")
-    volumes, before = {"share": 1 / 3}, ("autoencoder.pt", "slice_model.pt")
+    slices, volumes = {"share": 1 / 3, "samples_per_epoch": 640}, {"share": 1 / 3, "samples_per_epoch": 20}
+    before = ("autoencoder.pt", "slice_model.pt")
+    of_images = {2: 640, 3: 40}  # samples of an epoch, by the dimensions of the network
     return [
-        Training("autoencoder", ["train_autoencoder"], share=1 / 3),
-        Training("slices", ["train", "train_slices"], share=1 / 3),
+        Training("autoencoder", ["train_autoencoder"], **slices),
+        Training("slices", ["train", "train_slices"], **slices),
         Training("volumes", ["train"], **volumes),
         Training("volumes_all", ["train"], {"train_all": True}, models="volumes_all", takes=before, **volumes),
         # Without the 2D training before it; it has the time of both.
@@ -26,24 +28,27 @@ def slice_translator(contrasts: Sequence[str] = ()) -> list[Training]:
             "volumes_alone",
             ["train"],
             {"train_all": True, "slice_weights": "$None"},
-            share=2 / 3,
             models="volumes_alone",
             takes=before[:1],
+            **{**volumes, "share": 2 / 3},
         ),
         # The same network as a plain regression, with the time of both of its stages.
         Training(
             "regression_slices",
             ["train", "train_slices"],
             {"regression": True},
-            share=1 / 3,
             models="regression",
             takes=before[:1],
+            **slices,
         ),
         Training("regression", ["train"], {"regression": True}, models="regression", **volumes),
-        Training("pix2pix", ["baseline_pix2pix"]),
-        Training("cyclegan", ["baseline_cyclegan"]),
-        *(Training(f"unet_{dims}d", ["baseline_unet"], {"spatial_dims": dims}) for dims in (2, 3)),
-        *(Training(f"palette_{dims}d", palette, {"spatial_dims": dims}) for dims in (2, 3)),
+        Training("pix2pix", ["baseline_pix2pix"], samples_per_epoch=of_images[2]),
+        Training("cyclegan", ["baseline_cyclegan"], samples_per_epoch=of_images[2]),
+        *(
+            Training(f"{name}_{dims}d", files, {"spatial_dims": dims}, samples_per_epoch=samples)
+            for name, files in {"unet": palette[:1], "palette": palette}.items()
+            for dims, samples in of_images.items()
+        ),
     ]
 
 
@@ -51,18 +56,24 @@ def adaptive_translator(contrasts: Sequence[str] = CONTRASTS) -> list[Training]:
     """Rows and ablations of ALDM: each with the budget of the stages together, or of all pairs together."""
     pairs, couples = list(permutations(contrasts, 2)), list(combinations(contrasts, 2))
     plain = {"adversarial_weight": 0, "perceptual_weight": 0}
-    rest, joint = {"share": 0.3}, {"share": 0.4}
+    rest, joint = {"share": 0.3, "samples_per_epoch": 80}, {"share": 0.4, "samples_per_epoch": 20}
     terms = ("cycle_weight", "perceptual_weight", "adversarial_weight")
     return [
-        Training("autoencoder", ["train_autoencoder"], {"translation_weight": 0, "cycle_weight": 0}, share=0.4),
+        Training("autoencoder", ["train_autoencoder"], {"translation_weight": 0, "cycle_weight": 0}, **joint),
         Training("spade", ["train_spade"], **rest),
         Training("diffusion", ["train"], **rest),
-        Training("concatenated", ["train", "concatenated"], share=0.6, models="concatenated", takes=["autoencoder.pt"]),
+        Training(
+            "concatenated",
+            ["train", "concatenated"],
+            models="concatenated",
+            takes=["autoencoder.pt"],
+            **{**rest, "share": 0.6},
+        ),
         Training("regression", ["train"], {"regression": True}, models="regression", takes=["autoencoder.pt"], **rest),
         # Autoencoder and MS-SPADE in one stage, and without each of its terms.
         Training("joint", ["train_autoencoder"], models="joint", **joint),
         *(Training(f"joint_{t}_0", ["train_autoencoder"], {t: 0}, models=f"joint_{t}_0", **joint) for t in terms),
-        Training("unet", ["baseline_unet"]),
+        Training("unet", ["baseline_unet"], samples_per_epoch=40),
         *(_pair("pix2pix", a, b, 1 / len(pairs)) for a, b in pairs),
         *(_pair("pix2pix", a, b, 1 / len(pairs), name="unet_pairs", options=plain) for a, b in pairs),
         *(_pair("cyclegan", a, b, 1 / len(couples)) for a, b in couples),
@@ -72,8 +83,8 @@ def adaptive_translator(contrasts: Sequence[str] = CONTRASTS) -> list[Training]:
 def _pair(kind: str, source: str, target: str, share: float, name: str = "", options: Any = None) -> Training:
     """The training of a baseline of one pair."""
     chosen = {"source": source, "target": target, **(options or {})}
-    models = name or "models"
-    return Training(f"{name or kind}_{source}_{target}", [f"baseline_{kind}"], chosen, share=share, models=models)
+    place = {"models": name or "models", "samples_per_epoch": 10}
+    return Training(f"{name or kind}_{source}_{target}", [f"baseline_{kind}"], chosen, share=share, **place)
 
 
 TRAININGS = {
