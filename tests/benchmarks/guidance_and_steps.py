@@ -1,7 +1,7 @@
 """What guidance and the number of steps give and take: fidelity, distances and recall, as tables and plots.
 
     python tests/benchmarks/guidance_and_steps.py REFERENCE OUT [--bundle NAME] [--num 128] [--steps 4 6 ...]
-        [--samplers dpm_solver ddim] [--scales 1 1.5 ...] [--KEY VALUE ...]
+        [--samplers dpm_solver rflow] [--scales 1 1.5 ...] [--KEY VALUE ...]
 
 Each point is a row of `brain-bundles evaluate-rows` with the same conditions and noise, compared with the held-out
 people of REFERENCE. Guidance needs weights that were trained with condition_dropout; others have the steps alone. OUT
@@ -26,7 +26,9 @@ from brain_bundles.evaluation.generated import Columns
 from brain_bundles.utils.atomic import atomic_file
 from matplotlib.figure import Figure
 
-STEPS, SAMPLERS = (4, 6, 8, 10, 15, 20, 30, 50), ("dpm_solver", "ddim")
+STEPS = (4, 6, 8, 10, 15, 20, 30, 50)
+SAMPLERS = ("dpm_solver", "ddim")
+FLOW_SAMPLERS = ("dpm_solver", "rflow")
 SCALES = (1.0, 1.5, 2.0, 3.0, 5.0)
 GUIDANCE = "guidance"  # the curve of the scales, beside those of the samplers
 FEATURES = {"frechet_distance": "Fréchet distance ↓", "precision": "precision ↑", "recall": "recall ↑"}
@@ -102,16 +104,17 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--num_pairs", type=int, default=300)
     parser.add_argument("--kernel_size", type=int, default=5)
     parser.add_argument("--steps", type=int, nargs="*", default=STEPS)
-    parser.add_argument("--samplers", nargs="+", default=SAMPLERS)
+    parser.add_argument("--samplers", nargs="+", help="by default a fast and a plain one")
     parser.add_argument("--scales", type=float, nargs="*", default=SCALES)
     arguments, rest = parser.parse_known_args(words)
     options = {key.removeprefix("--"): read(value) for key, value in zip(rest[::2], rest[1::2], strict=True)}
     bundle = brain_bundles.load(arguments.bundle, **options)
-    (dropout,) = bundle.content("condition_dropout")
+    dropout, prediction = bundle.content("condition_dropout", "prediction_type")
     scales = arguments.scales if dropout > 0 else ()
     if not scales:
         print("These weights were trained without condition_dropout: no guidance.")
-    settings = settings_of(arguments.steps, arguments.samplers, scales)
+    samplers = arguments.samplers or (FLOW_SAMPLERS if prediction == "rectified_flow" else SAMPLERS)
+    settings = settings_of(arguments.steps, samplers, scales)
     columns = Columns(
         num_pairs=arguments.num_pairs,
         kernel_size=arguments.kernel_size,

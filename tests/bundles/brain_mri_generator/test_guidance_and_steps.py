@@ -29,11 +29,13 @@ def result(name, frechet, recall, r):
     return {"name": name, "metrics": {"features": features, "fidelity": fidelity}}
 
 
-def test_every_row_has_keys_of_the_bundle(script):
-    settings = script.settings_of(script.STEPS, script.SAMPLERS, script.SCALES)
-    assert len(settings) == len(script.STEPS) * len(script.SAMPLERS) + len(script.SCALES)
+@pytest.mark.parametrize("prediction", ["rectified_flow", "v_prediction"])
+def test_every_row_can_be_sampled_by_the_bundle(script, prediction):
+    samplers = script.FLOW_SAMPLERS if prediction == "rectified_flow" else script.SAMPLERS
+    settings = script.settings_of(script.STEPS, samplers, script.SCALES)
+    assert len(settings) == len(script.STEPS) * len(samplers) + len(script.SCALES)
     for _, _, keys in settings.values():
-        Bundle(BUNDLE, **keys)
+        assert Bundle(BUNDLE, **keys, prediction_type=prediction).content("scheduler")
 
 
 def test_points_are_those_of_the_rows_and_all_are_drawn(script, tmp_path):
@@ -83,5 +85,6 @@ def test_one_command_makes_rows_and_plot(script, tmp_path, monkeypatch):
     (tmp_path / "out" / "rows.md").unlink()
     (tmp_path / "out" / "guidance_and_steps.svg").unlink()
     (tmp_path / "out").rmdir()
-    script.main([*words, "--condition_dropout", "0.0"])
-    assert [row["name"] for row in given["rows"]] == ["ddim_4", "ddim_8"]
+    words = [word for word in words if word not in ("--samplers", "ddim")]
+    script.main([*words, "--condition_dropout", "0.0", "--prediction_type", "rectified_flow"])
+    assert [row["name"] for row in given["rows"]] == ["dpm_solver_4", "dpm_solver_8", "rflow_4", "rflow_8"]
