@@ -203,19 +203,23 @@ def main() -> None:
     parser.add_argument("--option", nargs=2, action="append", default=[], metavar=("KEY", "VALUE"))
     given = parser.parse_args()
     given.output.mkdir(parents=True, exist_ok=True)
-    dataset = lay_out(given.real, given.output / "people", CONTRASTS)
     options = {key: _value(value) for key, value in given.option}
     translator = Translator(given.bundle, given.overlay, given.ckpt_dir, options)
-    lesions = dict(lesion_masks(given.real))
-    subjects = []
-    for item in contrast_datalist(dataset, CONTRASTS):
+    subjects = people(given.real, given.output, translator)
+    rows = list(rows_of(subjects, translator, given.output))
+    (given.output / "rows.json").write_text(json.dumps(rows, indent=1))
+    print(report(rows) + "\n" + scans_nearest(subjects))
+
+
+def people(real: Path, output: Path, translator: Translator) -> list[Subject]:
+    """All people with more than one contrast, and masks of lesions where there are some."""
+    lesions, subjects = dict(lesion_masks(real)), []
+    for item in contrast_datalist(lay_out(real, output / "people", CONTRASTS), CONTRASTS):
         name = str(item["participant_id"])
         if not name.startswith("sub-oasis"):  # one contrast
             known = {"segmentation": lesions[name]} if name in lesions else {}
             subjects.append(load_subject({**item, **known}, translator.read, CONTRASTS, tumour_labels=range(1, 100)))
-    rows = list(rows_of(subjects, translator, given.output))
-    (given.output / "rows.json").write_text(json.dumps(rows, indent=1))
-    print(report(rows) + "\n" + scans_nearest(subjects))
+    return subjects
 
 
 def lesion_masks(real: Path) -> Iterator[tuple[str, str]]:
