@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import ast
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -203,8 +203,7 @@ def main() -> None:
     parser.add_argument("--option", nargs=2, action="append", default=[], metavar=("KEY", "VALUE"))
     given = parser.parse_args()
     given.output.mkdir(parents=True, exist_ok=True)
-    options = {key: _value(value) for key, value in given.option}
-    translator = Translator(given.bundle, given.overlay, given.ckpt_dir, options)
+    translator = Translator(given.bundle, given.overlay, given.ckpt_dir, options_of(given.option))
     subjects = people(given.real, given.output, translator)
     rows = list(rows_of(subjects, translator, given.output))
     (given.output / "rows.json").write_text(json.dumps(rows, indent=1))
@@ -230,11 +229,15 @@ def lesion_masks(real: Path) -> Iterator[tuple[str, str]]:
         yield "sub-ms" + path.parents[1].name.removeprefix("sub-"), str(path)
 
 
-def _value(text: str) -> Any:
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
+def options_of(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Keys and values of a command line; a value that is no Python literal is text."""
+    options: dict[str, Any] = {}
+    for key, text in pairs:
+        try:
+            options[key] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            options[key] = text
+    return options
 
 
 if __name__ == "__main__":
