@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from timed_training import SECONDS, command, num_epochs, split_words
+import timed_training
+from timed_training import SECONDS, Training, command, num_epochs, planned_epochs, split_words
 
 
 def test_an_epoch_is_timed_by_the_log_and_fills_the_budget():
@@ -31,3 +32,22 @@ def test_words_behind_two_dashes_are_settings():
         {"batch_size": "16", "seed": "3"},
     )
     assert split_words(["folder"]) == (["folder"], {})
+
+
+def test_a_plan_is_made_once_and_alike_trainings_are_timed_once(tmp_path, monkeypatch):
+    timed = []
+
+    def seconds(bundle, training, options, models):
+        timed.append(training.name)
+        return 10.0
+
+    monkeypatch.setattr(timed_training, "seconds_of_an_epoch", seconds)
+    trainings = [Training(name, ["train"], share=0.5, timed_as="first") for name in ("first", "second")]
+    for training in trainings:
+        (tmp_path / training.name).mkdir()
+        assert planned_epochs(tmp_path, "bundle", training, 4, {}) == 12
+        assert planned_epochs(tmp_path, "bundle", training, 60, {}) == 12  # as planned at the first call
+    assert timed == ["first"]
+    (tmp_path / "alone").mkdir()
+    assert planned_epochs(tmp_path, "bundle", Training("alone", ["train"]), 4, {}) == 24
+    assert timed == ["first", "alone"]

@@ -34,6 +34,7 @@ class Training:
         models: folder of its weights; an ablation has one of its own.
         takes: weights of the folder ``models`` that an ablation starts with.
         samples_per_epoch: of short epochs, in which a time can be told and met; None for those of the config.
+        timed_as: name of a training before this one whose epochs take the same time; its own are not timed then.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Training:
     models: str = "models"
     takes: Sequence[str] = ()
     samples_per_epoch: int | None = None
+    timed_as: str | None = None
 
 
 def num_epochs(seconds: float, minutes: float) -> int:
@@ -90,6 +92,28 @@ def seconds_of_an_epoch(bundle: str, training: Training, options: Mapping[str, A
     raise SystemExit(f"{training.name} did not say how long its first epoch took.")
 
 
+def planned_epochs(folder: Path, bundle: str, training: Training, minutes: float, options: Mapping[str, Any]) -> int:
+    """Epochs of a training, as they were planned at its first call.
+
+    Args:
+        folder: of all trainings.
+        bundle: name of the bundle.
+        training: the training.
+        minutes: time of all trainings that share a budget.
+        options: all settings of the training.
+    """
+    plan = folder / training.name / "plan.json"
+    if not plan.is_file():
+        known = folder / str(training.timed_as) / "plan.json"
+        if known.is_file():
+            seconds = float(json.loads(known.read_text())["seconds"])
+        else:
+            seconds = seconds_of_an_epoch(bundle, training, options, folder / training.models)
+        epochs = num_epochs(seconds, training.share * minutes)
+        plan.write_text(json.dumps({"seconds": seconds, "max_epochs": epochs}) + "\n")
+    return int(json.loads(plan.read_text())["max_epochs"])
+
+
 def train(folder: Path, bundle: str, training: Training, minutes: float, options: Mapping[str, Any]) -> None:
     """Make one training, or go on with it; nothing is done if it is done.
 
@@ -114,15 +138,10 @@ def train(folder: Path, bundle: str, training: Training, minutes: float, options
     chosen |= {"cache_dir": folder / "cache"} if cached else {}
     with_latents = training.files[-1] in ("sample_latents", "refine_decoder")
     chosen |= {"latents_path": folder / "latents.pt"} if with_latents else {}
-    plan = own / "plan.json"
-    if training.share and "max_epochs" not in options and not plan.is_file():
-        seconds = seconds_of_an_epoch(bundle, training, chosen, models)
-        epochs = num_epochs(seconds, training.share * minutes)
-        plan.write_text(json.dumps({"seconds": seconds, "max_epochs": epochs}) + "\n")
     if training.share:
+        if "max_epochs" not in options:
+            chosen["max_epochs"] = planned_epochs(folder, bundle, training, minutes, chosen)
         chosen["resume"] = True
-    if plan.is_file():
-        chosen["max_epochs"] = json.loads(plan.read_text())["max_epochs"]
     start = time.monotonic()
     try:
         for _ in lines(command(training.files, chosen), bundle):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations, permutations
 from pathlib import Path
 from typing import Any
@@ -74,17 +74,19 @@ def adaptive_translator(contrasts: Sequence[str] = CONTRASTS) -> list[Training]:
         Training("joint", ["train_autoencoder"], models="joint", **joint),
         *(Training(f"joint_{t}_0", ["train_autoencoder"], {t: 0}, models=f"joint_{t}_0", **joint) for t in terms),
         Training("unet", ["baseline_unet"], samples_per_epoch=40),
-        *(_pair("pix2pix", a, b, 1 / len(pairs)) for a, b in pairs),
-        *(_pair("pix2pix", a, b, 1 / len(pairs), name="unet_pairs", options=plain) for a, b in pairs),
-        *(_pair("cyclegan", a, b, 1 / len(couples)) for a, b in couples),
+        *_pairs("pix2pix", pairs),
+        *_pairs("pix2pix", pairs, name="unet_pairs", options=plain),
+        *_pairs("cyclegan", couples),
     ]
 
 
-def _pair(kind: str, source: str, target: str, share: float, name: str = "", options: Any = None) -> Training:
-    """The training of a baseline of one pair."""
-    chosen = {"source": source, "target": target, **(options or {})}
-    place = {"models": name or "models", "samples_per_epoch": 10}
-    return Training(f"{name or kind}_{source}_{target}", [f"baseline_{kind}"], chosen, share=share, **place)
+def _pairs(kind: str, pairs: Sequence[tuple[str, str]], name: str = "", options: Any = None) -> Iterator[Training]:
+    """The trainings of a baseline of one pair, for all pairs; the first one is timed for all."""
+    names = [f"{name or kind}_{source}_{target}" for source, target in pairs]
+    for own, (source, target) in zip(names, pairs, strict=True):
+        chosen = {"source": source, "target": target, **(options or {})}
+        place = {"models": name or "models", "samples_per_epoch": 10, "timed_as": names[0]}
+        yield Training(own, [f"baseline_{kind}"], chosen, share=1 / len(pairs), **place)
 
 
 TRAININGS = {
