@@ -130,3 +130,16 @@ class BundleRunner:
             bundle.run(name, output, resume=True, **options)
             results.append(read_plain(bundle.ckpt_dir / file))
         return results
+
+
+def without_split(dataset_dir: Path, folder: Path, split: str) -> Path:
+    """A copy of a BIDS dataset without the people of a split."""
+    shutil.copytree(dataset_dir, folder)
+    table = folder / "participants.tsv"
+    header, *rows = table.read_text(encoding="utf-8").splitlines()
+    place = header.split("\t").index("split")
+    for row in (one for one in rows if one.split("\t")[place] == split):
+        shutil.rmtree(folder / row.split("\t")[0])
+    kept = [row for row in rows if row.split("\t")[place] != split]
+    table.write_text("\n".join([header, *kept]) + "\n", encoding="utf-8")
+    return folder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from ..conftest import without_split
 from .conftest import TINY_BASELINES, TINY_PIX2PIX
 
 
@@ -55,3 +56,18 @@ def test_the_config_compares_with_ms_spade_alone_and_the_baselines(trained, tmp_
     assert costs["adaptive translator"] == costs["same network, a regression"] == sum(numbers)
     operations = [metrics["costs"][name]["operations"] for name in own]
     assert 0 < operations[0] < operations[1]
+
+
+def test_the_regression_may_be_of_another_data_set(trained, tmp_path):
+    """For people without a split of training, and as if they were in one folder with those of the regression."""
+    people = without_split(trained.dataset_dir, tmp_path / "people", "train")
+    found = []
+    for place in ({}, {"dataset_dir": str(people), "regression_dir": str(trained.dataset_dir)}):
+        options = {"metrics_dir": str(tmp_path), "num_test_subjects": 1, **place}
+        trained.run("inference", tmp_path / "out", "evaluate", **options)
+        found.append(
+            json.loads((tmp_path / "metrics.json").read_text())["methods"]["intensity regression"]["brain"]["all"][
+                "psnr"
+            ]
+        )
+    assert found[0] == found[1]

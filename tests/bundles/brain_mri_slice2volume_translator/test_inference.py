@@ -14,6 +14,7 @@ import pytest
 from brain_bundles.data import DatasetError
 from brain_bundles.utils.weights_recipe import change_recipe, show_recipe
 
+from ..conftest import without_split
 from .conftest import Bundle
 
 
@@ -251,6 +252,20 @@ def test_the_comparison_needs_no_baseline_and_refuses_that_of_another_slice_axis
     with pytest.raises(RuntimeError) as error:
         trained.run("inference", tmp_path / "unused", "evaluate", **options, **weights)
     assert "slice_axis is 0 in the weights and 2 here" in str(error.value.__cause__)
+
+
+def test_the_regression_may_be_of_another_data_set(trained, tmp_path):
+    """For people without a split of training, and as if they were in one folder with those of the regression."""
+    people = without_split(trained.dataset_dir, tmp_path / "people", "train")
+    found = []
+    for place in ({}, {"dataset_dir": str(people), "regression_dir": str(trained.dataset_dir)}):
+        trained.run("inference", tmp_path / "out", "evaluate", metrics_dir=str(tmp_path), split="test", **place)
+        found.append(
+            json.loads((tmp_path / "metrics.json").read_text())["methods"]["intensity regression"]["brain"]["all"][
+                "psnr"
+            ]
+        )
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("stage", ["inference", "train"])
