@@ -31,7 +31,6 @@ from brain_bundles.metrics.translation import brain_mask, score_translation
 from brain_bundles.transforms import ContrastPreprocessing
 from brain_bundles.transforms.scan_segmenter import load_segmenter
 from brain_bundles.transforms.tissue_medians import sure_tissues, tissue_medians
-from monai.bundle import ConfigParser
 from monai.data import MetaTensor
 
 Row = tuple[str, float, float, float]
@@ -43,14 +42,10 @@ class People:
 
     def __init__(self, folder: Path, contrasts: Sequence[str], cache: Path | None) -> None:
         self.cache = cache
-        self.config = ConfigParser()
-        root = Path(brain_bundles.load("brain_mri_adaptive_translator").root)
-        self.config.read_config(root / "configs" / "inference.json")
-        self.config.update({"bundle_root": str(root), "input": "none", "device": "cpu"})
+        self.bundle = brain_bundles.load("brain_mri_adaptive_translator", device="cpu")
         names = ("spacing", "spatial_size", "intensity_scale", "intensity_percentiles")
-        read = ContrastPreprocessing(
-            contrasts, warn_cut=None, **{name: self.config.get_parsed_content(name) for name in names}
-        )
+        settings = dict(zip(names, self.bundle.content(*names), strict=True))
+        read = ContrastPreprocessing(contrasts, warn_cut=None, **settings)
         self.images: list[dict[str, MetaTensor]] = []
         self.subjects: list[Subject] = []
         for item in contrast_datalist(folder, contrasts):
@@ -71,8 +66,7 @@ class People:
                     continue
                 kept = None if self.cache is None else self.cache / f"{subject.participant_id}_{source}_{target}.pt"
                 if kept is None or not kept.is_file():
-                    get = self.config.get_parsed_content
-                    method = method or NetworkMethod(get("inferer"), get("network"))
+                    method = method or NetworkMethod(*self.bundle.content("inferer", "network"))
                     made = method(subject.volumes[source][None, None], targets=[target], seeds=[0])[0, 0]
                     if kept is not None:
                         kept.parent.mkdir(parents=True, exist_ok=True)

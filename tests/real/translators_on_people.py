@@ -32,7 +32,6 @@ from brain_bundles.evaluation.translation_subject import Subject, load_subject
 from brain_bundles.metrics.translation import brain_mask, score_translation
 from brain_bundles.transforms import ContrastPreprocessing
 from brain_bundles.utils import load_weights, read_recipe
-from monai.bundle import ConfigParser
 from population_realism import lay_out
 from tqdm import tqdm
 
@@ -54,31 +53,28 @@ class Translator:
     """A translator by the weights in a folder, beside what is left without its diffusion or its volumetric layers."""
 
     def __init__(self, bundle: str, overlay: str | None, ckpt_dir: Path | None, options: Mapping[str, Any]) -> None:
-        root = Path(brain_bundles.load(f"brain_mri_{bundle}_translator").root)
-        self.config = ConfigParser()
-        self.config.read_config([root / "configs" / name for name in ("inference.json", overlay) if name])
-        self.config.update({"bundle_root": str(root), "input": "none", "device": "cpu", **options})
-        if ckpt_dir is not None:
-            self.config["ckpt_dir"] = str(ckpt_dir)
+        weights = {} if ckpt_dir is None else {"ckpt_dir": str(ckpt_dir)}
+        overlays = [overlay] if overlay else []
+        name = f"brain_mri_{bundle}_translator"
+        self.bundle = brain_bundles.load(name, overlays=overlays, device="cpu", **options, **weights)
         names = ("spacing", "spatial_size", "intensity_scale", "intensity_percentiles")
-        settings = {name: self.config.get_parsed_content(name) for name in names}
-        self.spacing = settings["spacing"]
-        self.read = ContrastPreprocessing(CONTRASTS, warn_cut=None, **settings)
-        self.inferer = self.config.get_parsed_content("inferer")
+        *settings, ckpt, self.inferer = self.bundle.content(*names, "ckpt_dir", "inferer")
+        self.spacing, self.ckpt_dir = settings[0], Path(ckpt)
+        self.read = ContrastPreprocessing(CONTRASTS, warn_cut=None, **dict(zip(names, settings, strict=True)))
         self.methods = dict(self._adaptive() if bundle == "adaptive" else self._slice2volume())
 
     def _adaptive(self) -> Iterator[tuple[str, NetworkMethod]]:
-        known = self.config.get_parsed_content("contrasts")
+        (known,) = self.bundle.content("contrasts")
         self.cells = list(permutations([name for name in CONTRASTS if name in known], 2))
         yield SPADE, NetworkMethod(type(self.inferer)(self.inferer.sampler, diffusion=False), torch.nn.Identity())
-        if Path(self.config.get_parsed_content("ckpt_dir"), "model.pt").is_file():
-            yield MODEL, NetworkMethod(self.inferer, self.config.get_parsed_content("network"))
+        if (self.ckpt_dir / "model.pt").is_file():
+            yield MODEL, NetworkMethod(self.inferer, *self.bundle.content("network"))
 
     def _slice2volume(self) -> Iterator[tuple[str, NetworkMethod]]:
-        network = self.config.get_parsed_content("network")
-        self.cells = [(self.config.get_parsed_content("source"), self.config.get_parsed_content("target"))]
-        path = Path(self.config.get_parsed_content("ckpt_dir"), "slice_model.pt")
-        if read_recipe([path]).get("target") == self.cells[0][1]:
+        network, source, target = self.bundle.content("network", "source", "target")
+        self.cells = [(source, target)]
+        path = self.ckpt_dir / "slice_model.pt"
+        if read_recipe([path]).get("target") == target:
             yield SLICES, NetworkMethod(self.inferer, load_weights(network.to_slices(), path, without=".volumetric"))
         yield VOLUMES, NetworkMethod(self.inferer, network)
 

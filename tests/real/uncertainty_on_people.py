@@ -22,6 +22,7 @@ from brain_bundles.evaluation.draw_calibration import score_spread
 from brain_bundles.evaluation.translation_subject import Subject, load_subject
 from brain_bundles.metrics.translation import brain_mask
 from population_realism import lay_out
+from torch import nn
 from tqdm import tqdm
 from translators_on_people import CONTRASTS, NETWORKS, SETS, Translator, set_of
 
@@ -47,11 +48,12 @@ def people(dataset: Path, translator: Translator, source: str, most: int) -> Ite
             yield subject
 
 
-def scores_of(subject: Subject, translator: Translator, source: str) -> Iterator[tuple[str, dict[str, float]]]:
+def scores_of(
+    subject: Subject, translator: Translator, network: nn.Module, source: str
+) -> Iterator[tuple[str, dict[str, float]]]:
     """Each target of one person, and the scores of the deviation of its translation."""
     given = subject.volumes[source]
     targets = [name for name in subject.volumes if (source, name) in translator.cells]
-    network = translator.config.get_parsed_content("network").eval()
     takes_targets = "targets" in inspect.signature(translator.inferer.__call__).parameters
     options = {"targets": targets} if takes_targets else {}
     with torch.inference_mode():
@@ -77,10 +79,11 @@ def main() -> None:
     given.output.mkdir(parents=True, exist_ok=True)
     dataset = lay_out(given.real, given.output / "people", CONTRASTS)
     translator = Translator(given.bundle, given.overlay, given.ckpt_dir, {"num_draws": given.draws})
-    source = given.source or translator.config.get_parsed_content("source")
+    network, default = translator.bundle.content("network", "source")
+    source = given.source or default
     found: dict[tuple[str, str], list[dict[str, float]]] = {}
     for subject in tqdm(people(dataset, translator, source, given.most)):
-        for target, scores in scores_of(subject, translator, source):
+        for target, scores in scores_of(subject, translator, network.eval(), source):
             found.setdefault((set_of(subject), target), []).append(scores)
     print("| set | direction | people | " + " | ".join(name.replace("_", " ") for name in COLUMNS) + " |")
     print("| --- | --- |" + " --- |" * (1 + len(COLUMNS)))
