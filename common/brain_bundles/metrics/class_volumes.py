@@ -21,10 +21,11 @@ def class_volumes(
     """
     volumes = torch.zeros(2, len(probabilities), dtype=torch.float64)
     for index, probability in enumerate(probabilities):
-        own = (indices == index).float()[None, None]
+        own = indices == index
         if not bool(own.any()):
             continue
-        near = torch.nn.functional.max_pool3d(own, 3, stride=1, padding=1)[0, 0] > 0
-        for side, where in enumerate((~right, right)):
-            volumes[side, index] = probability[near & where].double().sum() * voxel_ml
+        box = tuple(slice(max(0, int(n.min()) - 1), int(n.max()) + 2) for n in own.nonzero(as_tuple=True))
+        near = torch.nn.functional.max_pool3d(own[box].float()[None], 3, stride=1, padding=1)[0] > 0
+        for side, where in enumerate((~right[box], right[box])):
+            volumes[side, index] = probability[box][near & where].double().sum() * voxel_ml
     return volumes

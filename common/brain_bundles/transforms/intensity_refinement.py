@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-from monai.networks.layers import GaussianFilter
 
 from brain_bundles.data.brain_classes import classes_of
+from brain_bundles.transforms.smooth_channels import smooth_channels
 from brain_bundles.utils.plain_tensor import plain_tensor
 
 ITERATIONS = 8
@@ -49,7 +49,7 @@ def refine_by_intensity(
     near = _dilate(probabilities[:1] < 0.5)[0]
     if not bool(near.any()):
         return probabilities
-    prior = GaussianFilter(3, smoothing).to(probabilities.device)(probabilities[None])[0][:, near]
+    prior = smooth_channels(probabilities, smoothing)[:, near]
     prior[1:] += RARE * (1 - prior[:1])
     prior /= prior.sum(0)
     levels = image.reshape(near.shape)[near]
@@ -59,7 +59,12 @@ def refine_by_intensity(
 
 
 def _dilate(mask: torch.Tensor) -> torch.Tensor:
-    return torch.nn.functional.max_pool3d(mask[None].float(), 2 * MARGIN + 1, 1, MARGIN)[0] > 0
+    """The mask (1, D, H, W) and ``MARGIN`` voxels around it; a cube is a line along each axis, one after the other."""
+    found = mask[None].float()
+    for axis in range(3):
+        margin = [MARGIN if one == axis else 0 for one in range(3)]
+        found = torch.nn.functional.max_pool3d(found, [2 * one + 1 for one in margin], 1, margin)
+    return found[0] > 0
 
 
 def _mixture(prior: torch.Tensor, first: torch.Tensor, levels: torch.Tensor, iterations: int) -> torch.Tensor:

@@ -73,7 +73,8 @@ def classify(probabilities: torch.Tensor) -> torch.Tensor:
     inside = 1 - probabilities[:1]
     if not bool((inside > 0.5).any()):
         return torch.zeros(inside.shape[1:], dtype=torch.int64, device=inside.device)
-    return (probabilities[1:].argmax(0) + 1) * foreground(inside, 0.5)[0].to(inside.device)
+    # max: argmax takes three times as long along the first axis
+    return (probabilities[1:].max(0).indices + 1) * foreground(inside, 0.5)[0].to(inside.device)
 
 
 def segment(
@@ -185,7 +186,7 @@ def _on_scan(
     for first, slab in to_scan_grid(inside, affine, size, own):
         place = slice(first, first + slab.shape[1])
         mask[place] = (slab[0] > 0.5).cpu().numpy()
-        indices[place] = (slab[1:].argmax(0) + 1).cpu().numpy().astype(np.uint8)
+        indices[place] = (slab[1:].max(0).indices + 1).cpu().numpy().astype(np.uint8)
     found = freesurfer_numbers(indices * mask, plane.right_of_grid(size, own))
     numbers, whole = np.zeros(tuple(shape), dtype=np.uint8), np.zeros(tuple(shape), dtype=bool)
     numbers[box], whole[box] = found, mask
