@@ -59,9 +59,21 @@ def neighbourhood_scores(
     if k < 1:
         raise ValueError(f"k is {k}, expected at least 1 neighbour.")
     x, y = checked_features(reference, compared, k + 1, f"a comparison of {k} nearest neighbours")
-    radius_x, radius_y = _radius(x, k), _radius(y, k)
-    distance = _distances(x, y)
-    in_x, in_y = distance < radius_x[:, None], distance < radius_y[None]
+    return scores_of_distances(distances(x, x), distances(y, y), distances(x, y), k=k)
+
+
+def scores_of_distances(
+    within_reference: torch.Tensor, within_compared: torch.Tensor, between: torch.Tensor, *, k: int = NEIGHBOURS
+) -> NeighbourhoodScores:
+    """Scores as :func:`neighbourhood_scores` gives them, from distances: those of many subsets are measured once.
+
+    Args:
+        within_reference: (N, N), more than k vectors.
+        within_compared: (M, M), more than k vectors.
+        between: (N, M).
+        k: number of neighbours.
+    """
+    in_x, in_y = between < _radius(within_reference, k)[:, None], between < _radius(within_compared, k)[None]
     return NeighbourhoodScores(
         precision=in_x.any(0).double(),
         recall=in_y.any(1).double(),
@@ -82,12 +94,12 @@ def expected_coverage(num_reference: int, num_compared: int, k: int = NEIGHBOURS
     return 1 - missed
 
 
-def _distances(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+def distances(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Euclidean distances between the vectors of two sets, (N, F) and (M, F): (N, M)."""
     # By matrix products they lose digits where vectors are long and near to each other.
     return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")
 
 
-def _radius(features: torch.Tensor, k: int) -> torch.Tensor:
-    """Distance of each vector to its k-th nearest other one, (N,)."""
-    distance = _distances(features, features).fill_diagonal_(torch.inf)
-    return distance.kthvalue(k, dim=1).values
+def _radius(distance: torch.Tensor, k: int) -> torch.Tensor:
+    """Distance of each vector to its k-th nearest other one, (N,), from those within the set (N, N)."""
+    return distance.clone().fill_diagonal_(torch.inf).kthvalue(k, dim=1).values

@@ -11,10 +11,11 @@ import torch
 
 from brain_bundles.evaluation.features.encoder import EncoderRecord
 from brain_bundles.evaluation.tables import finite_json
+from brain_bundles.metrics.feature_sets import checked_features
 from brain_bundles.metrics.frechet import frechet_distance
 from brain_bundles.metrics.intervals import LEVEL
 from brain_bundles.metrics.kernel_distance import KernelDistance, kernel_distance, squared_mmd
-from brain_bundles.metrics.neighbourhoods import NEIGHBOURS, SCORES, expected_coverage, neighbourhood_scores
+from brain_bundles.metrics.neighbourhoods import NEIGHBOURS, SCORES, distances, expected_coverage, scores_of_distances
 from brain_bundles.utils.seeding import derive_seed
 
 FRECHET, KERNEL = "frechet_distance", "kernel_distance"
@@ -127,9 +128,10 @@ def compare_features(
             f"a comparison by {k} neighbours with real against real needs {needed[0]} or more vectors of the reference "
             f"and {needed[1]} or more of the compared set, got {len(reference)} and {len(compared)}."
         )
-    drawn = _halves(reference, compared, k, num_resamples, derive_seed(seed, "errors"))
+    sets = _Sets(*checked_features(reference, compared, least, "a comparison of features"), k)
+    drawn = _halves(sets, num_resamples, derive_seed(seed, "errors"))
     kernel = kernel_distance(reference, compared, seed=derive_seed(seed, "kernel"))
-    values = {**_metrics(reference, compared, k), KERNEL: kernel.mean}
+    values = {**sets.metrics(*sets.all), KERNEL: kernel.mean}
     return FeatureComparison(
         name=name,
         num_reference=len(reference),
@@ -140,24 +142,33 @@ def compare_features(
         intervals=_intervals(values, drawn) if drawn else None,
         kernel=kernel,
         k=k,
-        equal=_equal_numbers(reference, compared, k, splits, derive_seed(seed, "halves")),
+        equal=_equal_numbers(sets, splits, derive_seed(seed, "halves")),
         seed=seed,
     )
 
 
-def _metrics(reference: torch.Tensor, compared: torch.Tensor, k: int) -> dict[str, float]:
-    return {
-        FRECHET: frechet_distance(reference, compared),
-        KERNEL: squared_mmd(reference, compared),
-        **neighbourhood_scores(reference, compared, k=k).means(),
-    }
+class _Sets:
+    """Both sets in one, with all distances: of a thousand draws they would take most of the time."""
+
+    def __init__(self, reference: torch.Tensor, compared: torch.Tensor, k: int) -> None:
+        self.vectors = torch.cat([reference, compared])
+        self.distances = distances(self.vectors, self.vectors)
+        self.all = torch.arange(len(self.vectors)).split([len(reference), len(compared)])
+        self.k = k
+
+    def metrics(self, one: torch.Tensor, other: torch.Tensor) -> dict[str, float]:
+        """The metrics of some vectors against some others; both are places in the set of all."""
+        pair = self.vectors[one], self.vectors[other]
+        within_one, within_other, between = (
+            self.distances[rows][:, columns] for rows, columns in ((one, one), (other, other), (one, other))
+        )
+        scores = scores_of_distances(within_one, within_other, between, k=self.k)
+        return {FRECHET: frechet_distance(*pair), KERNEL: squared_mmd(*pair), **scores.means()}
 
 
-def _halves(reference: torch.Tensor, compared: torch.Tensor, k: int, number: int, seed: int) -> list[dict[str, float]]:
+def _halves(sets: _Sets, number: int, seed: int) -> list[dict[str, float]]:
     half = _drawer(seed)
-    return [
-        _metrics(half(reference, len(reference) // 2), half(compared, len(compared) // 2), k) for _ in range(number)
-    ]
+    return [sets.metrics(*(half(places, len(places) // 2) for places in sets.all)) for _ in range(number)]
 
 
 def _intervals(values: Mapping[str, float], drawn: list[dict[str, float]]) -> dict[str, tuple[float, float]]:
@@ -169,21 +180,22 @@ def _intervals(values: Mapping[str, float], drawn: list[dict[str, float]]) -> di
     return found
 
 
-def _equal_numbers(reference: torch.Tensor, compared: torch.Tensor, k: int, splits: int, seed: int) -> EqualNumbers:
+def _equal_numbers(sets: _Sets, splits: int, seed: int) -> EqualNumbers:
+    reference, compared = sets.all
     num = min(len(reference) // 2, len(compared))
     draw = _drawer(seed)
     others, halves = [], []
     for _ in range(splits):
         one, other = draw(reference, 2 * num).split(num)
-        halves.append(_metrics(one, other, k))
-        others.append(_metrics(one, draw(compared, num), k))
-    return EqualNumbers(num, splits, _spread(others), _spread(halves), expected_coverage(num, num, k))
+        halves.append(sets.metrics(one, other))
+        others.append(sets.metrics(one, draw(compared, num)))
+    return EqualNumbers(num, splits, _spread(others), _spread(halves), expected_coverage(num, num, sets.k))
 
 
 def _drawer(seed: int) -> Callable[[torch.Tensor, int], torch.Tensor]:
-    """Draw so many rows in random order, none twice."""
+    """Draw so many places in random order, none twice."""
     rng = np.random.default_rng(seed)
-    return lambda features, number: features[torch.from_numpy(rng.permutation(len(features))[:number])]
+    return lambda places, number: places[torch.from_numpy(rng.permutation(len(places))[:number])]
 
 
 def _spread(drawn: list[dict[str, float]]) -> dict[str, tuple[float, float]]:
