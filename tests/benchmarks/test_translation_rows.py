@@ -44,3 +44,9 @@ def test_a_row_has_one_budget_and_an_ablation_starts_with_what_was_trained_befor
     full = {name for name, share in shares.items() if share == pytest.approx(1)}
     assert {"method", "pix2pix", "cyclegan"} <= full
     assert all(share < 1 for name, share in shares.items() if name not in full)  # stages of ablations
+
+
+def test_the_networks_of_many_contrasts_know_those_of_the_rows():
+    bundle, contrasts = "brain_mri_adaptive_translator", ["T1w", "PDw"]
+    chosen = [*(one.options for one in TRAININGS[bundle](contrasts)), comparison(bundle, Path("folder"), contrasts)]
+    assert all(options["contrasts"] == contrasts for options in chosen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations, permutations
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def adaptive_translator(contrasts: Sequence[str] = CONTRASTS) -> list[Training]:
     plain = {"adversarial_weight": 0, "perceptual_weight": 0}
     rest, joint = {"share": 0.3, "samples_per_epoch": 80}, {"share": 0.4, "samples_per_epoch": 20}
     terms = ("cycle_weight", "perceptual_weight", "adversarial_weight")
-    return [
+    trainings = [
         Training("autoencoder", ["train_autoencoder"], {"translation_weight": 0, "cycle_weight": 0}, **joint),
         Training("spade", ["train_spade"], **rest),
         Training("diffusion", ["train"], **rest),
@@ -78,6 +79,8 @@ def adaptive_translator(contrasts: Sequence[str] = CONTRASTS) -> list[Training]:
         *_pairs("pix2pix", pairs, name="unet_pairs", options=plain),
         *_pairs("cyclegan", couples),
     ]
+    # The config's default has one contrast more than these data sets.
+    return [replace(one, options={"contrasts": list(contrasts), **one.options}) for one in trainings]
 
 
 def _pairs(kind: str, pairs: Sequence[tuple[str, str]], name: str = "", options: Any = None) -> Iterator[Training]:
@@ -108,4 +111,7 @@ def comparison(bundle: str, folder: Path, contrasts: Sequence[str] = CONTRASTS) 
         rows = {name: {f"{a} to {b}": f"{place}_{a}_{b}.pt" for a, b in pairs} for name, place in places.items()}
         rows["unet"] = str(models / "unet.pt")
     rows["regression"] = str(folder / "regression" / "model.pt")
-    return {"ckpt_dir": str(models), **{f"baseline_weights::{name}": value for name, value in rows.items()}}
+    chosen: dict[str, Any] = {f"baseline_weights::{name}": value for name, value in rows.items()}
+    if bundle == "brain_mri_adaptive_translator":
+        chosen["contrasts"] = list(contrasts)
+    return {"ckpt_dir": str(models), **chosen}
