@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -27,6 +28,14 @@ def test_names_are_looked_for_where_bundles_are(small_bundles, tmp_path, monkeyp
     (hub / "bundle").mkdir(parents=True)
     (small_bundles / NAME).rename(hub / "bundle" / NAME)  # where monai.bundle.download puts it
     assert find_bundle(NAME) == (hub / "bundle" / NAME).resolve()
+
+
+def test_a_checkout_has_its_bundles_from_any_folder(tmp_path, monkeypatch):
+    found = Path(__file__).parents[2] / "bundles" / NAME
+    monkeypatch.chdir(tmp_path)
+    assert find_bundle(NAME) == found
+    monkeypatch.chdir(found)  # where a package has the bundle's name
+    assert find_bundle(NAME) == found
 
 
 def test_what_is_no_bundle_is_refused(tmp_path):

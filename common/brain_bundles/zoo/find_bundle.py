@@ -13,6 +13,7 @@ from bundle_verify.manifest import MANIFEST, differences, read_manifest
 from brain_bundles.utils import hash_file
 
 ENTRY = Path("configs", "inference.json")
+_CHECKOUT = Path(__file__).parents[3] / "bundles"  # not there where the package was installed from a wheel
 
 
 def find_bundle(bundle: str | os.PathLike[str]) -> Path:
@@ -22,8 +23,8 @@ def find_bundle(bundle: str | os.PathLike[str]) -> Path:
     the zip's manifest.
 
     Args:
-        bundle: folder, zip, or name; a name is looked for in the current folder, in ``bundles/`` below it, and where
-            ``monai.bundle.download`` puts bundles by default.
+        bundle: folder, zip, or name; a name is looked for in the current folder, in ``bundles/`` below it, where
+            ``monai.bundle.download`` puts bundles by default, and in the checkout that this package is of.
 
     Raises:
         FileNotFoundError: if there is no such bundle; the message names the places that were looked at.
@@ -34,7 +35,7 @@ def find_bundle(bundle: str | os.PathLike[str]) -> Path:
         return unpacked(path, downloads() / "unpacked" / hash_file(path)[:16])
     places = [path]
     if len(path.parts) == 1:
-        places += [Path("bundles") / path, downloads() / path]
+        places += [Path("bundles") / path, downloads() / path, *([_CHECKOUT / path] if _CHECKOUT.is_dir() else [])]
     for place in places:
         if (place / ENTRY).is_file():
             return place.resolve()
