@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from brain_bundles.data import contrast_of
 from brain_bundles.data.bids import FOLDERS
-from brain_bundles.data.contrast_spellings import SPELLINGS, split_contrast
+from brain_bundles.data.contrast_spellings import DEVIATION, NO_SCANS, SPELLINGS, TRANSLATION, split_contrast
 
 CE = "ce-gadolinium_T1w"
 SEG, MASK, MAP = "a segmentation", "a mask", "a map or a diffusion image"
@@ -29,6 +29,13 @@ NAMES = {
         "sub-1_dseg": SEG,
         "sub-1_label-GM_probseg": SEG,
         "sub-1_desc-brain_mask": MASK,
+        "sub-01_ses-T1_T1w": "T1w",
+        "sub-01_ses-T2_T1w": "T1w",
+        "sub-01_ses-post_T1w": "T1w",
+        "sub-T1_acq-T1_FLAIR": "FLAIR",
+        "sub-seg01_ses-mask_T1w": "T1w",
+        "sub-1_ses-T2_desc-brain_mask": MASK,
+        "sub-1_ses-post_T1w_T2w": TRANSLATION,
     },
     "BraTS 2018 to 2021": {
         "Brats18_2013_0_1_t1": "T1w",
@@ -149,3 +156,8 @@ def test_the_rest_tells_people_apart():
     assert split_contrast("OAS1_0001_MR1_mpr_n4_anon_111_t88_masked_gfc.nii") == ("T1w", "OAS1_0001_MR1")
     assert split_contrast("a/T1.nii") == ("T1w", "")
     assert split_contrast("plain.nii") == (None, "plain")
+
+
+def test_the_deviation_of_a_translation_is_no_scan():
+    assert contrast_of("scan_T1w_T2w_std.nii.gz") == DEVIATION
+    assert DEVIATION in NO_SCANS

@@ -243,6 +243,26 @@ def test_masks_by_their_ending_and_a_table_from_elsewhere(tmp_path):
         read_download(root, work_dir=tmp_path, table=tmp_path / "bad.csv")
 
 
+def test_a_mask_is_not_given_to_another_person(tmp_path):
+    for name in ("p1_T1", "p1_mask", "p10_T1", "sub-2_T1", "sub-20_T1", "sub-2_mask", "mask"):
+        image(tmp_path / "files" / f"{name}.nii.gz")
+    download = read_download(tmp_path / "files", work_dir=tmp_path, mask="mask")
+    masks = {scan.participant_id: scan.path.name for scan in download.scans if scan.contrast == MASK}
+    assert masks == {"sub-p1": "p1_mask.nii.gz", "sub-2": "sub-2_mask.nii.gz"}
+    assert ("a mask of no image", str(tmp_path / "files" / "mask.nii.gz")) in download.left_out
+
+
+def test_ages_with_a_comma_are_read_and_others_are_named(tmp_path):
+    for name in ("anna", "bert", "carl"):
+        image(tmp_path / "files" / f"{name}_T1.nii.gz")
+    (tmp_path / "ages.csv").write_text("participant_id;age\nanna;35,5\nbert;89+\ncarl;n/a\n")
+    download = read_download(tmp_path / "files", work_dir=tmp_path, table=tmp_path / "ages.csv")
+    assert download.people["sub-anna"]["age"] == 35.5
+    (found,) = [detail for kind, detail in download.left_out if kind == "impossible value"]
+    assert "sub-bert" in found
+    assert "89+" in found
+
+
 def test_what_is_no_download_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="no such folder"):
         detect(tmp_path / "no")

@@ -140,6 +140,15 @@ def test_a_folder_of_another_source_is_refused_and_who_left_is_named(dataset, tm
         prepare(other, dest, options=QUICK, num_workers=1)
 
 
+def test_a_data_set_of_others_is_not_written_over(dataset, tmp_path):
+    dest = tmp_path / "theirs"
+    dest.mkdir()
+    (dest / "participants.tsv").write_text("participant_id\tiq\nsub-1\t100\n")
+    with pytest.raises(DatasetError, match=r"not prepared here(.|\n)*participants.tsv; give a new or an empty folder"):
+        prepare(dataset, dest, options=QUICK, num_workers=1)
+    assert [path.name for path in dest.iterdir()] == ["participants.tsv"]
+
+
 def test_a_visit_whose_process_was_ended_is_named_and_made_by_the_next_start(dataset, tmp_path, monkeypatch):
     dest = tmp_path / "out"
     (dataset / "sub-3" / "anat" / "sub-3_FLAIR.nii.gz").unlink()

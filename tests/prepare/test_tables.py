@@ -44,6 +44,15 @@ def test_the_table_has_what_the_source_says_and_what_was_measured(tmp_path):
     assert json.loads((tmp_path / "participants.json").read_text())["age"]["Units"] == "year"
 
 
+def test_the_split_of_the_source_is_never_drawn_anew(tmp_path, caplog):
+    told = {"sub-1": "training", "sub-2": "Testing", "sub-3": "dev", "sub-4": "fold 2"}
+    download = Download(people={person: {"split": word} for person, word in told.items()})
+    write_tables(tmp_path, download, [record(person) for person in told], Options())
+    found = {row["participant_id"]: row["split"] for row in read_participants(tmp_path)}
+    assert found == {"sub-1": "train", "sub-2": "test", "sub-3": "val", "sub-4": None}
+    assert "sub-4 is of the split 'fold 2'" in caplog.text
+
+
 def test_visits_have_a_table_of_their_own_and_one_part(tmp_path):
     download = Download(sessions={("sub-1", "ses-1"): {"age": 50.0}, ("sub-1", "ses-2"): {"age": 52.5}})
     write_tables(tmp_path, download, [record("sub-1", "ses-2", 25.0), record("sub-1", "ses-1", 24.0)], Options())

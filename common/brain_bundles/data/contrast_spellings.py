@@ -12,6 +12,8 @@ from pathlib import PurePath
 
 from brain_bundles.data.bids_names import CE_CONTRAST, BidsName, parse_name
 
+SEGMENTATION, MASK, TRANSLATION, DEVIATION = "a segmentation", "a mask", "a translation", "a standard deviation"
+NO_SCANS = (SEGMENTATION, MASK, TRANSLATION, DEVIATION)
 _MAPS = "t1map t2map t2starmap r1map r2map r2starmap pdmap mtrmap mtsat m0map chimap t1rho adc fa md dwi dti asl cbf"
 # Contrast, or what else the file is -> its spellings, in lower case and without separators.
 SPELLINGS: Mapping[str, tuple[str, ...]] = {
@@ -31,7 +33,7 @@ SPELLINGS: Mapping[str, tuple[str, ...]] = {
     "UNIT1": ("unit1",),
     "a T1w image after a contrast agent, or after surgery": ("postt1", "postt1w"),
     "a map or a diffusion image": tuple(_MAPS.split()),
-    "a standard deviation": ("std",),
+    DEVIATION: ("std",),
 }
 _ENHANCED = ("c", "ce", "+c", "gd", "gad", "gado", "gadolinium", "cegd", "post", "postgd", "contrast", "postcontrast")
 # What software and scanners write after the contrast: steps of processing and details of the sequence.
@@ -42,8 +44,6 @@ fse tse se space blade propeller tirm 3d 2d ax axial sag sagittal cor coronal tr
 """
 PROCESSING = frozenset(_PROCESSING.split())
 _WEIGHTED = tuple(name for name in SPELLINGS if " " not in name)
-SEGMENTATION, MASK, TRANSLATION = "a segmentation", "a mask", "a translation"
-NO_SCANS = (SEGMENTATION, MASK, TRANSLATION)
 _ID = re.compile(r"\d+[a-z]?|[si]\d+")  # numbers of people, visits, series and images, dates
 # Anywhere in a name, as in lesion_seg_T1; the other words only at its end, since a study may be called lesion.
 _SEGMENTATION = re.compile(r"[a-z0-9]*(seg|segm|segmentations?)\d*|gtv")
@@ -51,6 +51,7 @@ _MASK = re.compile(r"[a-z]*masks?\d*")
 _LABELS = ("label", "labels", "lesion", "lesions", "parc", "parcellation", "aparc")
 # Learn2Reg's OASIS: the whole name.
 _WHOLE = {"orig": "T1w", "norm": "T1w", "alignedorig": "T1w", "alignednorm": "T1w"}
+_LABELS_OF_BIDS = re.compile(r"(?<![^_])(?:sub|ses|task|acq|run)-[^_]+_")
 _EXTENSION = re.compile(r"\.(nii|img|hdr|mgz|mgh|nrrd|mha)(\.gz)?$", re.IGNORECASE)
 
 
@@ -87,7 +88,7 @@ def split_contrast(name: str | PurePath, *, also: str | None = None) -> tuple[st
     ``IXI002-Guys-0828-T1.nii.gz`` gives ("T1w", "IXI002-Guys-0828"); the rest tells people and visits apart.
     """
     stem = _EXTENSION.sub("", PurePath(name).name)
-    words = list(re.finditer(r"[A-Za-z0-9+]+", stem))
+    words = list(re.finditer(r"[A-Za-z0-9+]+", _without_labels(stem)))
 
     def text(number: int = 0) -> list[str]:
         return [word[0].lower() for word in words[-number:]]
@@ -100,7 +101,7 @@ def split_contrast(name: str | PurePath, *, also: str | None = None) -> tuple[st
             return phrase, rest(len(words) - places[0])
     if words and text()[-1] in _LABELS:
         return SEGMENTATION, rest(1)
-    if _is_translation(stem):
+    if _is_translation(_without_labels(stem)):
         return TRANSLATION, stem
     if also is not None and (match := re.search(f"(?:^|[-_. ]){re.escape(also)}$", stem, re.IGNORECASE)):
         return _with_entities(also, stem), stem[: match.start()]
@@ -114,6 +115,13 @@ def split_contrast(name: str | PurePath, *, also: str | None = None) -> tuple[st
             break
         words.pop()
     return None, stem
+
+
+def _without_labels(stem: str) -> str:
+    """A name of BIDS with dashes in place of what names people and visits: ses-T1 and sub-mask01 are no contrasts."""
+    if not stem.startswith("sub-"):
+        return stem
+    return _LABELS_OF_BIDS.sub(lambda match: "-" * (len(match[0]) - 1) + "_", stem)
 
 
 def _is_translation(stem: str) -> bool:

@@ -211,8 +211,13 @@ def _begin(dest: Path, every: Sequence[Visit], options: Options) -> None:
     """Record the settings; of several first starts at once one does, and the others must have the same.
 
     Raises:
-        DatasetError: if the folder was begun with other settings, or holds visits of another source alone.
+        DatasetError: if the folder holds a data set that was not prepared here, was begun with other settings, or
+            holds visits of another source alone.
     """
+    foreign = [name for name in ("dataset_description.json", "participants.tsv", "sub-*") if any(dest.glob(name))]
+    if foreign and not (dest / OWN / "settings.json").is_file():
+        what = f"{', '.join(foreign)}; give a new or an empty folder"
+        raise DatasetError(dest, [("it holds a data set that was not prepared here", what)])
     now = json.loads(json.dumps(options.of_images()))
     try:
         write_json(dest / OWN / "settings.json", now, exclusive=True)

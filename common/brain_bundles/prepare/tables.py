@@ -16,6 +16,8 @@ from brain_bundles.utils.seeding import derive_seed
 
 logger = logging.getLogger(__name__)
 
+SPELLINGS_OF_SPLITS = {"train": ("training",), "val": ("validation", "valid", "dev"), "test": ("testing",)}
+
 
 def part_of(participant_id: str, val: float, test: float, seed: int = 0) -> str:
     """The part of a person, by a hash of the id and the seed alone: train, val or test."""
@@ -68,12 +70,23 @@ def write_tables(
         # A participant's own row says what holds at the first visit.
         row: Row = {"participant_id": person, **sessions[0], **{k: v for k, v in known.items() if v is not None}}
         row.pop("session_id", None)
-        if split and row.get("split") not in SPLITS:
+        if split and row.get("split") is None:
             row["split"] = parts[person]
+        elif split:
+            row["split"] = _split_of(person, str(row["split"]))
         rows.append(row)
         if of_person[0]["session_id"] is not None:
             write_sessions(dest, person, sessions)
     write_participants(dest, rows, columns=download.columns)
+
+
+def _split_of(person: str, told: str) -> str | None:
+    """The split that a source names, in our words; None with a warning for another word: nobody is moved by a draw."""
+    word = told.strip().lower()
+    found = next((name for name in SPLITS if word in (name, *SPELLINGS_OF_SPLITS[name])), None)
+    if found is None:
+        logger.warning("%s is of the split %r, which is none of %s: left open.", person, told, ", ".join(SPLITS))
+    return found
 
 
 def _of_session(download: Download, record: Mapping[str, Any], options: Options) -> Row:

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from brain_bundles.prepare.layouts.files import images, known_contrast, walk
-from brain_bundles.prepare.layouts.table import add_row, number, read_cells
+from brain_bundles.prepare.layouts.table import add_row, number_or_text, read_cells
 from brain_bundles.prepare.scans import Download, Scan, label
 
 _OLD = re.compile(r"(brats[a-z0-9]*(?:_[A-Za-z0-9]+)+)_(?:t1|t1ce|t2|flair|seg)$", re.IGNORECASE)
@@ -49,5 +49,5 @@ def read(root: Path, work_dir: Path) -> Download:
             for cells in read_cells(path):
                 text = next((cells[name] for name in _ID_COLUMNS if cells.get(name)), "")
                 if text and (person := f"sub-{label(text)}") in there:
-                    add_row(download, person, {"age": number(cells.get("age"))}, path.name)
+                    add_row(download, person, {"age": number_or_text(cells.get("age"))}, path.name)
     return download

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -50,7 +51,8 @@ def unzip(archive: Path, member: str, scratch: Path) -> Path:
 def add_masks(download: Download, ending: str) -> None:
     """Take files as brain masks that lie beside an image and whose names end in ``ending``.
 
-    A mask is of the visit whose image begins as the mask's name does, as far as the contrast.
+    A mask is of the visit whose image begins as the mask's name does, as far as the contrast; where these are images of
+    several people, it is left out and named.
     """
     ending = stem_of(ending) or ending
     masks = [scan for scan in download.scans if scan.path.name.endswith((f"{ending}.nii.gz", f"{ending}.nii"))]
@@ -61,8 +63,10 @@ def add_masks(download: Download, ending: str) -> None:
             if path.parent != folder or not stem.endswith(ending):
                 continue
             start = stem.removesuffix(ending).rstrip("-_. ")
-            fitting = [scan for scan in here if scan.path.parent == folder and scan.path.name.startswith(start)]
-            if fitting:
+            # p1 is not the beginning of p10; a mask without a name is that of the only person of its folder.
+            begins = re.compile(re.escape(start) + r"(?![A-Za-z0-9])" if start else "")
+            fitting = [scan for scan in here if scan.path.parent == folder and begins.match(scan.path.name)]
+            if len({scan.participant_id for scan in fitting}) == 1:
                 download.scans.append(replace(fitting[0], contrast=MASK, path=path, entities={}))
             else:
                 download.left_out.append(("a mask of no image", str(path)))

@@ -13,7 +13,7 @@ import nibabel as nib
 import numpy as np
 
 from brain_bundles.prepare.layouts.files import walk
-from brain_bundles.prepare.layouts.table import add_row, number, read_cells
+from brain_bundles.prepare.layouts.table import add_row, number_or_text, read_cells
 from brain_bundles.prepare.scans import Download, Scan
 
 _VISIT = re.compile(r"OAS1_(\d{4})_MR(\d)$")
@@ -48,7 +48,7 @@ def read(root: Path, work_dir: Path) -> Download:
         for cells in read_cells(table):
             found = _VISIT.match(cells.get("id", ""))
             if found and (person := f"sub-OAS1{found[1]}") in there:
-                row = {"age": number(cells.get("age")), "sex": cells.get("m/f") or None}
+                row = {"age": number_or_text(cells.get("age")), "sex": cells.get("m/f") or None}
                 add_row(download, person, row, table.name)
     return download
 

@@ -42,13 +42,24 @@ def read_cells(path: Path) -> list[Cells]:
     return [dict(zip(header, line, strict=False)) for line in lines[1:]]
 
 
+UNKNOWN = ("", "n/a", "na", "nan", "none", "null", "unknown", "-", ".", "?")
+
+
 def number(text: str | None) -> float | None:
-    """A number, None for blank and unknown."""
-    try:
-        value = float(text) if text not in (None, "") else None
-    except (TypeError, ValueError):
+    """A number, with a point or a comma; None for anything else."""
+    value = number_or_text(text)
+    return value if isinstance(value, float) else None
+
+
+def number_or_text(text: str | None) -> float | str | None:
+    """A number; None for blank and unknown; a text that is neither, such as 89+, for :func:`add_row` to name."""
+    cell = (text or "").strip()
+    if cell.lower() in UNKNOWN:
         return None
-    return value if value is not None and value == value else None
+    try:
+        return float(cell.replace(",", ".") if cell.count(",") == 1 and "." not in cell else cell)
+    except ValueError:
+        return cell
 
 
 def add_row(download: Download, person: str, row: Row, where: str) -> None:
@@ -102,7 +113,7 @@ def add_table(
             continue
         code = cells.get(sex or "", "")
         value = sexes[int(code) - 1] if code.isdigit() and 0 < int(code) <= len(sexes) else code or None
-        add_row(download, person, {"age": number(cells.get(age or "")), "sex": value}, path.name)
+        add_row(download, person, {"age": number_or_text(cells.get(age or "")), "sex": value}, path.name)
 
 
 def _text(cell: object) -> str:
