@@ -3,7 +3,7 @@ import json
 import pytest
 from brain_bundles.data import read_participants, read_tsv
 from brain_bundles.prepare.options import Options
-from brain_bundles.prepare.scans import Download
+from brain_bundles.prepare.scans import Download, Scan
 from brain_bundles.prepare.tables import part_of, parts_of, write_tables
 
 
@@ -68,3 +68,21 @@ def test_visits_have_a_table_of_their_own_and_one_part(tmp_path):
 def test_no_split_if_none_is_wanted(tmp_path):
     write_tables(tmp_path, Download(), [record("sub-1")], Options(), split=False)
     assert "split" not in read_participants(tmp_path)[0]
+
+
+def test_visits_and_runs_are_in_the_order_of_their_numbers(tmp_path):
+    def scan(session: str, run: str) -> Scan:
+        path = tmp_path / f"sub-1_{session}_run-{run}_T1w.nii.gz"
+        return Scan("sub-1", session, "T1w", path, entities={"run": run})
+
+    scans = [scan(session, run) for session in ("ses-10", "ses-2") for run in ("10", "02")]
+    visits = Download(scans=list(scans)).visits()
+    assert [visit.session_id for visit in visits] == ["ses-2", "ses-10"]
+    assert {visit.scans["T1w"].entities["run"] for visit in visits} == {"02"}
+    chosen = Download(scans=list(scans)).visits({"run": 2})[0].scans["T1w"]
+    assert chosen.entities["run"] == "02"  # as BidsIndex chooses
+    with pytest.raises(ValueError, match="entities has 'acquisition', known are"):
+        Download(scans=list(scans)).visits({"acquisition": "3D"})
+    download = Download(sessions={("sub-1", f"ses-{n}"): {"age": 50.0 + n} for n in (2, 10)})
+    write_tables(tmp_path, download, [record("sub-1", "ses-10"), record("sub-1", "ses-2")], Options())
+    assert read_participants(tmp_path)[0]["age"] == 52.0

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from brain_bundles.data.bids import FOLDERS, image_path
 from brain_bundles.data.bids_names import BidsName, check_entities, parse_name, same_label
+from brain_bundles.utils.natural_order import natural_order
 
 logger = logging.getLogger(__name__)
 _POINTER_BYTES = 1 << 12
@@ -140,8 +140,12 @@ class BidsIndex:
     def _rank(self, file: ImageFile) -> tuple[int, int, list[tuple[int, str]], str]:
         asked = sum(key in file.name.entities for key in self.entities)
         stem = str(BidsName(file.name.entities, file.name.suffix, ""))
-        natural = [(int(part) if part.isdigit() else -1, part) for part in re.split(r"(\d+)", stem)]
-        return -asked, len(file.name.entities), natural, "" if file.name.extension == ".nii.gz" else file.name.extension
+        return (
+            -asked,
+            len(file.name.entities),
+            natural_order(stem),
+            "" if file.name.extension == ".nii.gz" else file.name.extension,
+        )
 
     def _of(self, participant_id: str) -> dict[Scan, list[ImageFile]]:
         if participant_id not in self._files:

@@ -41,6 +41,7 @@ from brain_bundles.prepare.scans import Download, Scan, Visit, selected
 from brain_bundles.prepare.tables import write_tables
 from brain_bundles.prepare.visit import prepare_visit
 from brain_bundles.utils.atomic import remove_stale_temporaries, write_json
+from brain_bundles.utils.natural_order import natural_order
 from brain_bundles.workers import end_with_parent, num_cores
 
 logger = logging.getLogger(__name__)
@@ -189,7 +190,7 @@ def _volumes(dest: Path, visit: Visit, record: dict[str, Any]) -> dict[str, floa
 def _first_reference(visit: Visit, every: Sequence[Visit], options: Options) -> Scan | None:
     """Reference contrast of the person's first visit; None for that visit itself."""
     of_person = [one for one in every if one.participant_id == visit.participant_id]
-    first = min(of_person, key=lambda one: one.session_id or "")
+    first = min(of_person, key=lambda one: natural_order(one.session_id or ""))
     if first is visit or first.name == visit.name:
         return None
     return first.scans[options.reference_of(list(first.scans))]

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from brain_bundles.data.bids_names import check_entities, same_label
 from brain_bundles.data.bids_scans import Labels, bids_labels
 from brain_bundles.data.participants import Row
+from brain_bundles.utils.natural_order import natural_order
 
 Fetch = Callable[[Path], Path]
 MASK = "brain mask"
@@ -85,14 +87,20 @@ class Download:
 
         Args:
             entities: the user's choice, such as {"acq": "3D"}: files that have these values come first.
+
+        Raises:
+            ValueError: for an entity that BIDS does not have, or a malformed label.
         """
+        wanted = check_entities(entities)
         grouped: dict[tuple[str, str | None], list[Scan]] = {}
         for scan in self.scans:
             grouped.setdefault((scan.participant_id, scan.session_id), []).append(scan)
         visits = []
-        for (person, session), scans in sorted(grouped.items(), key=lambda pair: (pair[0][0], pair[0][1] or "")):
+        for (person, session), scans in sorted(
+            grouped.items(), key=lambda pair: (pair[0][0], natural_order(pair[0][1] or ""))
+        ):
             chosen: dict[str, Scan] = {}
-            for scan in sorted((s for s in scans if s.contrast != MASK), key=lambda s: _rank(s, entities or {})):
+            for scan in sorted((s for s in scans if s.contrast != MASK), key=lambda s: _rank(s, wanted)):
                 if scan.contrast in chosen:
                     detail = f"{scan.path}: {chosen[scan.contrast].path.name} is taken"
                     self.left_out.append(("another scan of this contrast", detail))
@@ -102,10 +110,14 @@ class Download:
         return visits
 
 
-def _rank(scan: Scan, wanted: Mapping[str, str]) -> tuple[object, ...]:
+def _rank(scan: Scan, wanted: Mapping[str, str | None]) -> tuple[object, ...]:
     """Sort key: what the user wants first, then few entities, then the first run, then the name."""
-    matching = sum(str(scan.entities.get(key)) == str(value) for key, value in wanted.items())
-    return -matching, len(scan.entities), scan.entities.get("run", ""), scan.path.name
+    mine = scan.entities
+    matching = sum(
+        key not in mine if label is None else key in mine and same_label(key, mine[key], label)
+        for key, label in wanted.items()
+    )
+    return -matching, len(mine), natural_order(mine.get("run", "")), natural_order(scan.path.name)
 
 
 def label(text: str) -> str:

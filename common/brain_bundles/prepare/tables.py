@@ -12,6 +12,7 @@ from brain_bundles.data.sessions import write_sessions
 from brain_bundles.data.volumes import VOLUMES
 from brain_bundles.prepare.options import Options
 from brain_bundles.prepare.scans import Download
+from brain_bundles.utils.natural_order import natural_order
 from brain_bundles.utils.seeding import derive_seed
 
 logger = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ def write_tables(
     parts = parts_of(sorted(visits), options) if split else {}
     rows = []
     for person, of_person in sorted(visits.items()):
-        of_person = sorted(of_person, key=lambda record: record["session_id"] or "")
+        of_person = sorted(of_person, key=lambda record: natural_order(record["session_id"] or ""))
         known = dict(download.people.get(person, {}))
         sessions = [_of_session(download, record, options) for record in of_person]
         # A participant's own row says what holds at the first visit.

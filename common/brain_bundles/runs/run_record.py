@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from brain_bundles.data.problems import DatasetError
 from brain_bundles.utils.atomic import write_json
 from brain_bundles.utils.distributed import is_main_process
+from brain_bundles.utils.natural_order import natural_order
 from brain_bundles.version import __version__
 
 RUN_FILE = "run.json"
@@ -114,7 +114,11 @@ class RunRecord:
         ours = {_key(row) for row in self.conditions}
         if not ours <= {_key(row) for row in before}:
             before = [*self.conditions, *(row for row in before if _key(row) not in ours)]
-        return sorted(before, key=lambda row: natural_order(_key(row))) if self.extendable else before
+        return (
+            sorted(before, key=lambda row: [natural_order(str(part)) for part in _key(row)])
+            if self.extendable
+            else before
+        )
 
     def _write(self, conditions: list[dict[str, Any]], *, exclusive: bool = False) -> list[dict[str, Any]]:
         """Write the file and, in the main process, this start in place of its earlier entry; return the rows."""
@@ -158,8 +162,3 @@ class RunRecord:
 def _key(row: Mapping[str, Any]) -> tuple[Any, Any]:
     """Key of a row in one run: the participant and, where participants have several images, the file."""
     return row.get("participant_id"), row.get("file")
-
-
-def natural_order(key: tuple[Any, Any]) -> list[list[tuple[int, str]]]:
-    """Sorting key in which sub-2 comes before sub-10."""
-    return [[(int(p) if p.isdecimal() else -1, p) for p in re.split(r"(\d+)", str(part))] for part in key]
