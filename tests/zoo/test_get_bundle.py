@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import zipfile
 
 import pytest
@@ -22,6 +23,8 @@ NAME = "brain_mri_slice2volume_translator"
 def hub(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
     monkeypatch.chdir(tmp_path)
+    # As with a wheel: this checkout would have the bundle.
+    monkeypatch.setattr(sys.modules[find_bundle.__module__], "_CHECKOUT", tmp_path / "no checkout")
     return tmp_path / "hub" / "bundle"
 
 
